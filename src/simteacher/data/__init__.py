@@ -1,0 +1,1 @@
+"""Reading data sets of any recognised layout, and writing the `folder` layout."""

@@ -1,0 +1,66 @@
+"""The one contract between data sets and everything else: a `Frame` names files, a `DataSet` reads them.
+
+Nothing is opened before it is asked for, so an unlabelled target never needs a label file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from simteacher.labels import LabelSpace
+
+IGNORE = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Files of one image. ``name`` is unique in its set and safe as a file name (no separators, no suffix)."""
+
+    name: str
+    image: Path
+    label: Path | None = None
+    confidence: Path | None = None
+    instances: Path | None = None
+    depth: Path | None = None
+    flow: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A list of frames and how to read their labels.
+
+    Attributes:
+        format: One of the contract's format names.
+        root: The folder it was opened from.
+        split: The split it holds, or None where the layout has none.
+        frames: Sorted by name.
+        names: Raw label id -> class name, as the layout defines it (aliases and synonyms not yet applied).
+        space: The label space that the stored ids are indices of, where the set states one (`folder`).
+        decode: How a label file becomes raw ids: "index", "rgb", "channel0_16bit" and the like.
+        why: One sentence on how the layout was recognised.
+        meta: Contents of ``dataset.yaml`` for `folder` sets, else empty.
+    """
+
+    format: str
+    root: Path
+    split: str | None
+    frames: tuple[Frame, ...]
+    names: dict[int, str]
+    space: LabelSpace | None = None
+    decode: str = "index"
+    why: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def subset(self, frames: tuple[Frame, ...]) -> DataSet:
+        """The same set with other frames."""
+        return replace(self, frames=frames)
+
+    def unlabelled(self) -> DataSet:
+        """The same set without any label path: what training on an unlabelled target receives."""
+        bare = tuple(Frame(f.name, f.image) for f in self.frames)
+        return replace(self, frames=bare)

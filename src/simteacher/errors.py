@@ -1,0 +1,31 @@
+"""The one error that users see: what is wrong, where, and what to do. Every command turns it into exit code 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class UserError(Exception):
+    """The user's input, config or data is wrong.
+
+    Args:
+        problem: What is wrong, in one sentence without a full stop.
+        where: The file, key or argument it concerns.
+        fix: What the user can do about it.
+    """
+
+    def __init__(self, problem: str, where: str | Path | None = None, fix: str | None = None) -> None:
+        self.problem, self.where, self.fix = problem, None if where is None else str(where), fix
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.problem}" if self.where else self.problem
+        return f"{head}\n  fix: {self.fix}" if self.fix else head
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
