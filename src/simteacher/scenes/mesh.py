@@ -1,0 +1,153 @@
+"""Geometry of the simulator: what a scene is made of, before any ray is cast.
+
+World axes: x forward along the street, y left, z up, metres. A `World` is a list of `Thing`s; the ray caster sees only triangles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """How a surface looks.
+
+    Attributes:
+        texture: Name in the texture library (``textures.py``); "plain" is a constant.
+        tint: Linear RGB in [0, 1] multiplied with the texture.
+        gloss: 0 matt to 1 mirror-like (car paint 0.4, glass 0.8); drives highlights and sky reflection.
+        glow: Emitted light in multiples of the tint (lamps, lit windows at night).
+        scale: Metres covered by one repeat of the texture; uv are in metres.
+    """
+
+    texture: str = "plain"
+    tint: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    gloss: float = 0.0
+    glow: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """Triangles in local coordinates.
+
+    Attributes:
+        vertices_V3: Metres.
+        faces_F3: Vertex indices, counter-clockwise seen from outside.
+        uv_F32: Texture coordinates of each face corner, metres, shape (F, 3, 2).
+        material_F: Index into ``materials`` of each face.
+        materials: The surfaces used.
+    """
+
+    vertices_V3: F32
+    faces_F3: I32
+    uv_F32: F32
+    material_F: I32
+    materials: tuple[Material, ...]
+
+
+def merge(parts: Sequence[Mesh]) -> Mesh:
+    """Join meshes that share one local frame into one; materials are concatenated."""
+    vertex_at = np.cumsum([0] + [len(p.vertices_V3) for p in parts])
+    material_at = np.cumsum([0] + [len(p.materials) for p in parts])
+    return Mesh(
+        np.concatenate([p.vertices_V3 for p in parts]).astype(np.float32),
+        np.concatenate([p.faces_F3 + v for p, v in zip(parts, vertex_at, strict=False)]).astype(np.int32),
+        np.concatenate([p.uv_F32 for p in parts]).astype(np.float32),
+        np.concatenate([p.material_F + m for p, m in zip(parts, material_at, strict=False)]).astype(np.int32),
+        tuple(m for p in parts for m in p.materials),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One object of a world.
+
+    Attributes:
+        mesh: Its triangles.
+        pose_44: Local to world, float64, shape (4, 4).
+        name: Class name of ``cityscapes19``, or "" for what has none (labelled IGNORE).
+        countable: Whether it gets an instance id (Cityscapes convention: people and vehicles).
+        velocity_3: World metres per second.
+        yaw_rate: Radians per second about its own z axis.
+    """
+
+    mesh: Mesh
+    pose_44: npt.NDArray[np.float64]
+    name: str
+    countable: bool = False
+    velocity_3: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    yaw_rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """Sun, sky and air.
+
+    Attributes:
+        sun_3: Unit vector towards the sun (z > 0 by day).
+        sun_rgb: Linear radiance of direct light; zeros when overcast or at night.
+        sky_rgb: Linear ambient radiance from above.
+        horizon_rgb: Linear radiance of the sky at the horizon (also the fog colour).
+        cloud: 0 clear to 1 closed.
+        fog: Extinction per metre (0.0 clear, 0.02 thick).
+        wet: 0 dry to 1 rain-wet ground.
+        night: Whether lamps are lit.
+    """
+
+    sun_3: tuple[float, float, float]
+    sun_rgb: tuple[float, float, float]
+    sky_rgb: tuple[float, float, float]
+    horizon_rgb: tuple[float, float, float]
+    cloud: float = 0.0
+    fog: float = 0.0
+    wet: float = 0.0
+    night: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSpec:
+    """Where the camera is and what its sensor does; angles in radians.
+
+    Attributes:
+        pose_44: Camera to world; camera axes x right, y down, z forward (OpenCV).
+        fov: Horizontal field of view.
+        k1: First radial distortion coefficient (0 for a pinhole).
+        exposure: Multiplier of linear radiance.
+        white_balance: RGB gains.
+        gamma_contrast: (gamma, contrast) of the tone curve; (2.2, 1.0) is neutral.
+        saturation: 1 neutral.
+        blur: Gaussian sigma in pixels.
+        noise: Standard deviation of sensor noise at mid grey, 0..1 scale.
+        vignette: Darkening at the corners, 0..1.
+        jpeg: JPEG quality, or 0 for none.
+    """
+
+    pose_44: npt.NDArray[np.float64]
+    fov: float
+    k1: float = 0.0
+    exposure: float = 1.0
+    white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    gamma_contrast: tuple[float, float] = (2.2, 1.0)
+    saturation: float = 1.0
+    blur: float = 0.0
+    noise: float = 0.0
+    vignette: float = 0.0
+    jpeg: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that a frame shows."""
+
+    things: list[Thing]
+    light: Light
+    camera: CameraSpec
+    facts: dict[str, object] = field(default_factory=dict)
