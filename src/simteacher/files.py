@@ -1,0 +1,81 @@
+"""Files that are whole or absent: written under a temporary name, then renamed. Used by everything that writes."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from simteacher.errors import UserError
+
+PART = ".part-"
+"""Prefix of unfinished files. The name behind it is the final one, so a resumed run overwrites what a killed one left."""
+
+_SAY = {
+    errno.ENOSPC: ("the disk is full", "free some space; what is finished is kept, run the same command to continue"),
+    errno.EDQUOT: ("your disk quota is used up", "free some space; what is finished is kept, run the same command again"),
+    errno.EFBIG: ("the file grew over the allowed size", "raise the limit (ulimit -f) and run the same command again"),
+    errno.EACCES: ("permission denied", "check the owner and mode of the file and of its folder"),
+    errno.EPERM: ("operation not permitted", "check the owner and mode of the file and of its folder"),
+    errno.EROFS: ("the file system is read-only", "choose another output folder"),
+    errno.ENOENT: ("no such file or folder", "check the spelling of the path"),
+    errno.EISDIR: ("this is a folder, a file was expected", "name a file in it"),
+    errno.ENOTDIR: ("a file stands where a folder is needed", "choose another path, or move that file away"),
+    errno.EEXIST: ("this exists already", "choose another path, or move it away"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter path"),
+    errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n), or use fewer workers"),
+}
+
+
+def user_error(error: OSError, path: str | Path | None = None) -> UserError:
+    """Turn an operating-system error into the message a user can act on."""
+    problem, fix = _SAY.get(error.errno or 0, (error.strerror or str(error) or type(error).__name__, None))
+    return UserError(problem, path or error.filename, fix)
+
+
+@contextmanager
+def disk_errors(path: str | Path | None = None) -> Iterator[None]:
+    """Raise operating-system errors inside the block as `UserError` that name ``path`` and the fix.
+
+    Args:
+        path: The file being written; the error's own file name where it is None.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise user_error(error, path) from error
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` with the same suffix; rename it when the block ends without an error.
+
+    One writer a file is assumed. Folders above are made. Nothing is left behind after an exception, Ctrl-C included;
+    after ``kill -9`` a hidden file stays that the next writer of the same name overwrites.
+
+    Raises:
+        UserError: The disk is full, or the place cannot be written.
+    """
+    path = Path(path)
+    part = path.with_name(PART + path.name)
+    with disk_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            os.replace(part, path)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+
+
+def atomic_write(path: str | Path, data: str | bytes) -> None:
+    """Write ``data`` (text as UTF-8) to ``path`` so that a reader finds the old content or the new, never a part.
+
+    Raises:
+        UserError: The disk is full, or the place cannot be written.
+    """
+    with atomic_path(path) as part:
+        part.write_bytes(data.encode() if isinstance(data, str) else data)
