@@ -11,11 +11,12 @@ from pathlib import Path
 from simteacher.errors import UserError
 
 PART = ".part-"
-"""Prefix of unfinished files. The name behind it is the final one, so a resumed run overwrites what a killed one left."""
+"""Prefix of unfinished files. The final name follows, so a resumed run overwrites what a killed one left."""
 
+_FREE = "free some space; what is finished is kept, run the same command to continue"
 _SAY = {
-    errno.ENOSPC: ("the disk is full", "free some space; what is finished is kept, run the same command to continue"),
-    errno.EDQUOT: ("your disk quota is used up", "free some space; what is finished is kept, run the same command again"),
+    errno.ENOSPC: ("the disk is full", _FREE),
+    errno.EDQUOT: ("your disk quota is used up", _FREE),
     errno.EFBIG: ("the file grew over the allowed size", "raise the limit (ulimit -f) and run the same command again"),
     errno.EACCES: ("permission denied", "check the owner and mode of the file and of its folder"),
     errno.EPERM: ("operation not permitted", "check the owner and mode of the file and of its folder"),
