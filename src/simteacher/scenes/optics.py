@@ -1,0 +1,72 @@
+"""Pixels to rays and back, with radial distortion; the one place where image coordinates are defined.
+
+Pixel (column j, row i) has its centre at x = j, y = i, as in OpenCV and KITTI, so the principal point of a
+W x H image is ((W - 1) / 2, (H - 1) / 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.scenes.mesh import CameraSpec
+
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Optics:
+    """A pinhole with one radial coefficient: r_distorted = r (1 + k1 r^2), r on the plane z = 1 (Brown 1966).
+
+    Attributes:
+        size: Width and height in pixels.
+        focal: Focal length in pixels, the same for both axes.
+        k1: Radial coefficient; negative is a barrel.
+    """
+
+    size: tuple[int, int]
+    focal: float
+    k1: float = 0.0
+
+    @classmethod
+    def of(cls, camera: CameraSpec, size: tuple[int, int]) -> Optics:
+        """The optics of a camera whose sensor has ``size`` (width, height) pixels."""
+        return cls(size, size[0] / 2 / np.tan(camera.fov / 2), camera.k1)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Principal point (x, y) in pixels."""
+        return (self.size[0] - 1) / 2, (self.size[1] - 1) / 2
+
+    def matrix(self) -> F64:
+        """Intrinsic matrix, shape (3, 3)."""
+        x, y = self.centre
+        return np.array([[self.focal, 0.0, x], [0.0, self.focal, y], [0.0, 0.0, 1.0]])
+
+    def grid(self) -> F64:
+        """Centres of all pixels in raster order, shape (H*W, 2)."""
+        x, y = np.meshgrid(np.arange(self.size[0]), np.arange(self.size[1]))
+        return np.stack([x.ravel(), y.ravel()], 1).astype(np.float64)
+
+    def rays(self, xy_N2: F64) -> F64:
+        """Directions through image points in camera axes with z = 1, so that a ray's parameter is its depth."""
+        p = (xy_N2 - np.array(self.centre)) / self.focal
+        if self.k1:
+            far = np.hypot(p[:, 0], p[:, 1])
+            r = far.copy()
+            for _ in range(8):  # Newton; the distortion is monotone for the fields of view in use
+                r -= (r * (1 + self.k1 * r * r) - far) / np.maximum(1 + 3 * self.k1 * r * r, 0.1)
+            p = p * (r / np.maximum(far, 1e-12))[:, None]
+        return np.concatenate([p, np.ones((len(p), 1))], 1)
+
+    def project(self, point_N3: F64) -> tuple[F64, F64]:
+        """Image points (N, 2) and depths (N,) of points in camera axes; meaningless where the depth is not positive."""
+        z = point_N3[:, 2]
+        p = point_N3[:, :2] / np.where(np.abs(z) < 1e-9, 1e-9, z)[:, None]
+        if self.k1:
+            r2 = (p * p).sum(1)
+            turn = 1 / (-3 * self.k1) if self.k1 < 0 else np.inf  # beyond it the model folds back
+            p = p * (1 + self.k1 * np.minimum(r2, turn))[:, None]
+        return p * self.focal + np.array(self.centre), z

@@ -1,0 +1,214 @@
+"""World and camera to a G-buffer: what each pixel centre sees, exactly. Embree casts, numpy holds.
+
+All coordinates are world axes with the camera at the origin, so that float32 is finest where the image is sharpest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.scenes.classes import CLASS_ID, LABEL_ID, instance_ids
+from simteacher.scenes.mesh import F32, I32, Material, World
+from simteacher.scenes.optics import Optics
+
+CREASE = 0.75  # cosine beyond which neighbouring faces share a smooth normal
+
+
+class Caster(Protocol):
+    """Answers rays against fixed triangles."""
+
+    def nearest(self, origin_N3: F32, ray_N3: F32) -> tuple[I32, F32, F32, F32]:
+        """Face index (-1 for none), barycentric u and v (2nd and 3rd corner), and ray parameter of the nearest hit."""
+
+    def blocked(self, origin_N3: F32, ray_N3: F32) -> npt.NDArray[np.bool_]:
+        """Whether anything lies on the ray within its length (parameter below 1)."""
+
+
+class EmbreeCaster:
+    """Intel Embree through embreex."""
+
+    def __init__(self, vertices_V3: F32, faces_F3: I32) -> None:
+        """Build the tree over all triangles (done lazily, at the first ray)."""
+        from embreex import rtcore_scene
+        from embreex.mesh_construction import TriangleMesh
+
+        self._scene = rtcore_scene.EmbreeScene(robust=True)
+        self._mesh = TriangleMesh(self._scene, vertices_V3, faces_F3)
+
+    def nearest(self, origin_N3: F32, ray_N3: F32) -> tuple[I32, F32, F32, F32]:
+        """See `Caster`."""
+        hit = self._scene.run(origin_N3, ray_N3, output=1)
+        return hit["primID"], hit["u"], hit["v"], hit["tfar"]
+
+    def blocked(self, origin_N3: F32, ray_N3: F32) -> npt.NDArray[np.bool_]:
+        """See `Caster`."""
+        found: npt.NDArray[np.int32] = self._scene.run(origin_N3, ray_N3, dists=1.0, query="OCCLUDED")
+        return found >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A world as triangles around one camera.
+
+    Attributes:
+        world: Where it came from.
+        origin_3: The camera's place in the world, float64; subtracted from every vertex.
+        vertices_V3, faces_F3, uv_F32: All things in one list, in world axes relative to ``origin_3``.
+        material_F: Index into ``materials``.
+        thing_F: Index into ``world.things``.
+        face_at_T: First face of each thing, with the total at the end, shape (T + 1,).
+        normal_F3, smooth_V3: Unit normals of faces and vertices.
+        class_T: cityscapes19 index of each thing, 255 for none.
+        instance_T: Cityscapes instance id of each thing (labelId, or labelId * 1000 + count).
+    """
+
+    world: World
+    origin_3: npt.NDArray[np.float64]
+    vertices_V3: F32
+    faces_F3: I32
+    uv_F32: F32
+    material_F: I32
+    thing_F: I32
+    face_at_T: I32
+    normal_F3: F32
+    smooth_V3: F32
+    materials: tuple[Material, ...]
+    class_T: npt.NDArray[np.uint8]
+    instance_T: npt.NDArray[np.uint16]
+    caster: Caster
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Nearest surfaces along N rays; rows without a hit have face -1 and depth inf."""
+
+    face_N: I32
+    u_N: F32
+    v_N: F32
+    depth_N: F32
+
+    def take(self, index: npt.NDArray[np.intp]) -> Hits:
+        """The rows of ``index``."""
+        return Hits(self.face_N[index], self.u_N[index], self.v_N[index], self.depth_N[index])
+
+
+@dataclass(frozen=True, slots=True)
+class GBuffer:
+    """What every pixel centre sees, raster order, N = H * W.
+
+    Attributes:
+        size: Width and height.
+        ray_N3: Directions in world axes whose parameter is the depth along the optical axis.
+        hits: Face, barycentrics and depth (metres along the optical axis; inf for sky).
+        thing_N: Index into ``world.things``, -1 for sky.
+        class_N: cityscapes19 index; sky where nothing is hit, 255 for things without a class.
+        instance_N: Cityscapes instance id (uint16).
+        point_N3: Hit points, world axes relative to the scene's origin; undefined for sky.
+        normal_N3: Unit face normals turned towards the camera; zero for sky.
+    """
+
+    size: tuple[int, int]
+    ray_N3: F32
+    hits: Hits
+    thing_N: I32
+    class_N: npt.NDArray[np.uint8]
+    instance_N: npt.NDArray[np.uint16]
+    point_N3: F32
+    normal_N3: F32
+
+
+def _unit(vector_N3: F32) -> F32:
+    out: F32 = vector_N3 / np.maximum(np.sqrt(np.einsum("ij,ij->i", vector_N3, vector_N3)), 1e-20)[:, None]
+    return out
+
+
+def assemble(world: World, caster: type | None = None) -> Scene:
+    """Put every thing of a world in place around its camera and hand the triangles to a caster (default: Embree)."""
+    origin = np.array(world.camera.pose_44[:3, 3], np.float64)
+    vertices, faces, uvs, surfaces, materials, counts = [], [], [], [], [], []
+    vertex_at = material_at = 0
+    known: dict[int, int] = {}  # meshes are shared between things, so are their materials
+    for thing in world.things:
+        mesh, pose = thing.mesh, thing.pose_44
+        turn, shift = pose[:3, :3].T.astype(np.float32), (pose[:3, 3] - origin).astype(np.float32)
+        vertices.append(mesh.vertices_V3 @ turn + shift)
+        faces.append(mesh.faces_F3 + vertex_at)
+        uvs.append(mesh.uv_F32)
+        if id(mesh) not in known:
+            known[id(mesh)] = material_at
+            materials.extend(mesh.materials)
+            material_at += len(mesh.materials)
+        surfaces.append(mesh.material_F + known[id(mesh)])
+        counts.append(len(mesh.faces_F3))
+        vertex_at += len(mesh.vertices_V3)
+    vertices_V3 = np.ascontiguousarray(np.concatenate(vertices), np.float32)
+    faces_F3 = np.ascontiguousarray(np.concatenate(faces), np.int32)
+    corner = vertices_V3[faces_F3]
+    area_F3 = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    smooth = np.stack(
+        [sum(np.bincount(faces_F3[:, k], area_F3[:, axis], len(vertices_V3)) for k in range(3)) for axis in range(3)],
+        1,
+    ).astype(np.float32)
+    names = [t.name for t in world.things]
+    return Scene(
+        world,
+        origin,
+        vertices_V3,
+        faces_F3,
+        np.concatenate(uvs).astype(np.float32),
+        np.concatenate(surfaces).astype(np.int32),
+        np.repeat(np.arange(len(counts), dtype=np.int32), counts),
+        np.cumsum([0, *counts]).astype(np.int32),
+        _unit(area_F3),
+        _unit(smooth),
+        tuple(materials),
+        np.array([CLASS_ID.get(n, 255) for n in names], np.uint8),
+        instance_ids(names, [t.countable for t in world.things]),
+        (caster or EmbreeCaster)(vertices_V3, faces_F3),
+    )
+
+
+def trace(scene: Scene, ray_N3: F32, origin_N3: F32 | None = None) -> Hits:
+    """Nearest hits of rays in world axes from the camera, or from ``origin_N3`` (relative to the scene's origin)."""
+    start = np.broadcast_to(np.zeros(3, np.float32), ray_N3.shape) if origin_N3 is None else origin_N3
+    face, u, v, depth = scene.caster.nearest(start, ray_N3)
+    return Hits(face, u, v, np.where(face < 0, np.float32(np.inf), depth))
+
+
+def world_rays(world: World, optics: Optics, xy_N2: npt.NDArray[np.float64]) -> F32:
+    """Rays through image points in world axes, parameter = depth."""
+    return (optics.rays(xy_N2) @ world.camera.pose_44[:3, :3].T).astype(np.float32)
+
+
+def points(scene: Scene, hits: Hits) -> F32:
+    """Hit points relative to the scene's origin, from barycentrics (finer than along the ray); rows must be hits."""
+    a, b, c = (scene.vertices_V3[scene.faces_F3[hits.face_N, k]] for k in range(3))
+    return a + hits.u_N[:, None] * (b - a) + hits.v_N[:, None] * (c - a)
+
+
+def gbuffer(scene: Scene, size: tuple[int, int]) -> GBuffer:
+    """Cast one ray through every pixel centre."""
+    optics = Optics.of(scene.world.camera, size)
+    ray = world_rays(scene.world, optics, optics.grid())
+    hits = trace(scene, ray)
+    face = hits.face_N
+    seen = face >= 0
+    thing = np.where(seen, scene.thing_F[face], np.int32(-1))
+    sky = CLASS_ID["sky"]
+    normal = scene.normal_F3[face]
+    away = np.einsum("ij,ij->i", normal, ray) > 0
+    normal = np.where(away[:, None], -normal, normal) * seen[:, None]
+    return GBuffer(
+        size,
+        ray,
+        hits,
+        thing,
+        np.where(seen, scene.class_T[thing], np.uint8(sky)),
+        np.where(seen, scene.instance_T[thing], np.uint16(LABEL_ID[sky])),
+        ray * np.where(seen, hits.depth_N, 0)[:, None],
+        normal.astype(np.float32),
+    )
