@@ -1,10 +1,142 @@
-"""The command line: argv in, exit code out. Used by ``simteacher`` and ``python -m simteacher``."""
+"""The command line: argv in, exit code out. Used by ``simteacher`` and ``python -m simteacher``.
+
+The commands themselves are in `cli_data` and `cli_model`; here are what they have in common: global flags, errors, signals.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from cyclopts import App
+from cyclopts.exceptions import CycloptsError
+
+from simteacher import __version__, cli_data, cli_model
+from simteacher.cli_help import EPILOGUE, OVERVIEW, style
+from simteacher.errors import UserError
+from simteacher.files import user_error
+from simteacher.progress import set_quiet
+
+DONE, PROBLEMS, USER, BUG, INTERRUPTED = 0, 1, 2, 70, 130
+"""Exit codes; `PROBLEMS` is `check`'s own. 70 is EX_SOFTWARE of sysexits.h."""
+
+app = App(
+    name="simteacher",
+    help="Train on simulation, learn on photographs.",
+    help_epilogue=EPILOGUE,
+    version=__version__,
+    result_action="return_value",
+)
+cli_data.register(app)
+cli_model.register(app)
 
 
 def run() -> None:
     """Entry point of the ``simteacher`` command."""
-    sys.exit(0)
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command.
+
+    Args:
+        argv: The words behind ``simteacher``.
+
+    Returns:
+        The exit code: 0 done, 1 `check` found problems, 2 the user's input is wrong, 70 a bug of ours, 130 interrupted.
+    """
+    tokens, flags = _split(argv)
+    set_quiet("--quiet" in flags)
+    if not tokens:
+        print(style(OVERVIEW, sys.stdout))
+        return DONE
+    try:
+        code = app(tokens, exit_on_error=False, print_error=False)
+        sys.stdout.flush()  # a reader that went away is noticed here, not at exit
+        return code if isinstance(code, int) else DONE
+    except KeyboardInterrupt:
+        _tell("interrupted; what is finished is kept, run the same command to continue")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        if "--debug" in flags:
+            traceback.print_exc()
+        message = explain(error, tokens)
+        if message is not None:
+            _tell(f"error: {message}")
+            return USER
+        _tell(f"bug: {_where(error)}{type(error).__name__}: {_one_line(error)}")
+        if "--debug" not in flags:
+            _tell("  this is a fault of simteacher, not yours: please report it with what the same command prints with --debug")
+        return BUG
+
+
+def explain(error: Exception, tokens: Sequence[str] = ()) -> str | None:
+    """What to tell the user about an error that is theirs to mend: problem, place and fix; None for a bug of ours."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, CycloptsError):
+        text = re.sub(r"^Unused Tokens: \['(.*)'\]\.$", r"Too many arguments: \1.", _one_line(error)).replace("', '", " ")
+        command = next((t for t in tokens if t in app), "")
+        return f"{text}\n  fix: see simteacher {command} --help".replace("  --help", " --help")
+    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "can't allocate memory" in str(error):
+        fix = "a smaller batch or size (--set budget.batch=2), fewer --workers, or close other programs"
+        return str(UserError("the memory is used up", None, fix))
+    if isinstance(error, OSError):
+        return str(user_error(error))
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:  # of PyYAML, which is not imported for this
+        return str(UserError(f"not valid YAML at line {mark.line + 1}", mark.name, "correct the indentation and colons there"))
+    return None
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], set[str]]:
+    """Take the flags of every command out of argv, and spell ``--set a=1 b=2`` as ``--set a=1 --set b=2``."""
+    tokens: list[str] = []
+    flags: set[str] = set()
+    setting = False
+    for at, word in enumerate(argv):
+        if word == "--":
+            return [*tokens, *argv[at:]], flags
+        if word in ("--quiet", "--debug"):
+            flags.add(word)
+            continue
+        assigns = re.match(r"[A-Za-z_][\w.]*=", word) is not None
+        if setting and assigns and tokens[-1] != "--set":
+            tokens.append("--set")
+        setting = word == "--set" or (setting and assigns)
+        tokens.append(word)
+    return tokens, flags
+
+
+def _where(error: Exception) -> str:
+    """Our innermost line in the traceback, as ``models/build.py:33: ``."""
+    here = str(Path(__file__).parent) + os.sep
+    own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(here) and f.filename != __file__]
+    return f"{own[-1].filename.removeprefix(here)}:{own[-1].lineno}: " if own else ""
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or "no message"
+
+
+def _tell(text: str) -> None:
+    print(style(text, sys.stderr), file=sys.stderr, flush=True)
+
+
+_MAIN_PROCESS = os.getpid()
+
+
+def _terminate(number: int, _: object) -> None:
+    """A scheduler's SIGTERM ends a run as Ctrl-C does; workers of ours that inherited this handler just end."""
+    if os.getpid() != _MAIN_PROCESS:
+        os._exit(128 + number)
+    signal.raise_signal(signal.SIGINT)
