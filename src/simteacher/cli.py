@@ -75,7 +75,9 @@ def main(argv: Sequence[str]) -> int:
             return USER
         _tell(f"bug: {_where(error)}{type(error).__name__}: {_one_line(error)}")
         if "--debug" not in flags:
-            _tell("  this is a fault of simteacher, not yours: please report it with what the same command prints with --debug")
+            _tell(
+                "  this is a fault of simteacher, not yours: please report it with what the same command prints with --debug"
+            )
         return BUG
 
 
@@ -84,7 +86,9 @@ def explain(error: Exception, tokens: Sequence[str] = ()) -> str | None:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, CycloptsError):
-        text = re.sub(r"^Unused Tokens: \['(.*)'\]\.$", r"Too many arguments: \1.", _one_line(error)).replace("', '", " ")
+        text = re.sub(r"^Unused Tokens: \['(.*)'\]\.$", r"Too many arguments: \1.", _one_line(error)).replace(
+            "', '", " "
+        )
         command = next((t for t in tokens if t in app), "")
         return f"{text}\n  fix: see simteacher {command} --help".replace("  --help", " --help")
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "can't allocate memory" in str(error):
@@ -94,7 +98,9 @@ def explain(error: Exception, tokens: Sequence[str] = ()) -> str | None:
         return str(user_error(error))
     mark = getattr(error, "problem_mark", None)
     if mark is not None:  # of PyYAML, which is not imported for this
-        return str(UserError(f"not valid YAML at line {mark.line + 1}", mark.name, "correct the indentation and colons there"))
+        return str(
+            UserError(f"not valid YAML at line {mark.line + 1}", mark.name, "correct the indentation and colons there")
+        )
     return None
 
 
@@ -120,7 +126,9 @@ def _split(argv: Sequence[str]) -> tuple[list[str], set[str]]:
 def _where(error: Exception) -> str:
     """Our innermost line in the traceback, as ``models/build.py:33: ``."""
     here = str(Path(__file__).parent) + os.sep
-    own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(here) and f.filename != __file__]
+    own = [
+        f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(here) and f.filename != __file__
+    ]
     return f"{own[-1].filename.removeprefix(here)}:{own[-1].lineno}: " if own else ""
 
 

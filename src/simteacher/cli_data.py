@@ -38,5 +38,111 @@ def size_of(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def render(
+    out: Out,
+    /,
+    *,
+    frames: Annotated[int, Parameter(help="How many images.")] = 500,
+    size: Annotated[str, Parameter(help="Width x height in pixels.")] = "480x360",
+    seed: Annotated[int, Parameter(help="The same seed gives the same images.")] = 0,
+    scene: Annotated[
+        str | None, Parameter(help="A YAML file: streets, light, weather, camera, mix of objects.")
+    ] = None,
+    like: Annotated[str | None, Parameter(help="A set of photographs whose size and colours to come close to.")] = None,
+    sequence: Annotated[bool, flag("Consecutive frames with optical flow, instead of single ones.")] = False,
+    workers: Annotated[int | None, Parameter(help="Processes; as many as processors by default.")] = None,
+    format: Annotated[Literal["folder", "cityscapes", "coco", "kitti"], Parameter(help="Layout to write.")] = "folder",
+) -> None:
+    """Draw labelled street scenes; continues a set that was interrupted."""
+    import simteacher
+
+    wide, high = size_of(size)
+    simteacher.render(
+        out,
+        frames=frames,
+        size=(wide, high),
+        seed=seed,
+        scene=scene,
+        like=like,
+        sequence=sequence,
+        workers=workers,
+        format=format,
+    )
+
+
+def check(
+    data: Data,
+    /,
+    *,
+    split: Split = None,
+    target: Annotated[str | None, Parameter(help="The photographs to compare with: classes, shares, sizes.")] = None,
+    classes: Classes = None,
+    json: Json = False,
+) -> int:
+    """Look at a data set without training: pairs, sizes, label values, class shares. Exits 1 if it finds problems."""
+    import simteacher
+    from simteacher.show import print_check, print_json
+
+    result = simteacher.check(data, split=split, target=target, classes=classes)
+    (print_json if json else print_check)(result)
+    return 1 if result["problems"] else 0
+
+
+def translate(
+    source: Data,
+    target: Annotated[str, Parameter(help="The photographs to come close to; their labels are not opened.")],
+    out: Out,
+    /,
+    *,
+    method: Annotated[
+        Literal["color", "fda", "cyclegan", "cut"], Parameter(help="color and fda need no training.")
+    ] = "color",
+) -> None:
+    """Make the images of a labelled set look like photographs; the labels stay the same."""
+    import simteacher
+
+    simteacher.translate(source, target, out, method=method)
+
+
+def label(model: Model, data: Data, out: Out, /, *, split: Split = None) -> None:
+    """Write a model's pseudo-labels of a set of photographs, with the confidence of each pixel."""
+    import simteacher
+
+    simteacher.label(model, data, out, split=split)
+
+
+def select(
+    model: Model,
+    data: Data,
+    /,
+    *,
+    budget: Annotated[int, Parameter(help="How many photographs you can label.")],
+) -> None:
+    """Say which photographs to label next, and why."""
+    import simteacher
+
+    simteacher.select(model, data, budget=budget)
+
+
+def handover(
+    data: Data,
+    out: Annotated[str, Parameter(help="What to write: files for the labelling tool, or with --back the data set.")],
+    /,
+    *,
+    format: Annotated[Literal["cvat", "coco"], Parameter(help="What the labelling tool reads.")],
+    back: Annotated[bool, flag("Read DATA, corrected in that format, back into a data set.")] = False,
+) -> None:
+    """Hand labels to a labelling tool for correction, and read the corrected ones back."""
+    import simteacher
+
+    simteacher.handover(data, out, format=format, back=back)
+
+
+GROUP = Group("Data", sort_key=1)
+COMMANDS = (render, check, translate, label, select, handover)
+
+
 def register(app: App) -> None:
     """Add these commands to the command line."""
+    for command in COMMANDS:
+        app.command(command, group=GROUP)

@@ -5,24 +5,117 @@ Each is the Python function of its name; the heavy import is inside each command
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
+from simteacher.cli_data import Classes, Data, Json, Model, Split
 from simteacher.progress import say
 
-TRAIN = Group("Train", sort_key=2)
 Run = Annotated[str, Parameter(help="A run folder, as --out of adapt or demo made it.")]
+Recipe = Annotated[str, Parameter(help="A YAML file, or the name of one that comes with the tool: quick, laptop.")]
+
+
+def demo(
+    *,
+    out: Annotated[str, Parameter(help="The run folder to write.")] = "runs/demo",
+    data: Annotated[str | None, Parameter(help="Your photographs; without them a rendered stand-in.")] = None,
+) -> None:
+    """Show all of it in a few minutes: render, train a teacher, adapt it, measure, report."""
+    import simteacher
+
+    simteacher.demo(out, data=data)
+
+
+def adapt(
+    recipe: Recipe = "laptop",
+    /,
+    *,
+    source: Annotated[str | None, Parameter(help="The labelled synthetic set.")] = None,
+    target: Annotated[str | None, Parameter(help="The photographs to learn; their labels are not opened.")] = None,
+    labelled: Annotated[
+        str | None, Parameter(help="Labelled photographs to use: a number, all, or a file of names.")
+    ] = None,
+    out: Annotated[str | None, Parameter(help="The run folder; runs/RECIPE by default.")] = None,
+    set: Annotated[list[str] | None, Parameter(help="Recipe keys: --set seed=3 rounds.count=1", negative="")] = None,
+) -> None:
+    """Train a teacher on the source and adapt it to the target; continues a run that was interrupted."""
+    import simteacher
+    from simteacher.config import parse_set
+
+    run = simteacher.adapt(recipe, source=source, target=target, labelled=labelled, out=out, set=parse_set(set or []))
+    say(f"{run}: done; its story: simteacher report {run}")
+
+
+def evaluate(
+    model: Model,
+    data: Data,
+    /,
+    *,
+    split: Split = None,
+    classes: Classes = None,
+    json: Json = False,
+) -> None:
+    """Measure a model on labelled photographs: IoU of each class, their mean, pixel accuracy."""
+    import simteacher
+    from simteacher.show import print_json, print_scores
+
+    result = simteacher.evaluate(model, data, split=split, classes=classes)
+    (print_json if json else print_scores)(result)
+
+
+def predict(
+    model: Model,
+    input: Annotated[str, Parameter(help="An image, a folder, a glob in quotes, or a video.")],
+    out: Annotated[str, Parameter(help="The folder to write, a data set itself; of a video a video.")],
+    /,
+) -> None:
+    """Read photographs or a video with a model: class map, colour overlay, confidence."""
+    import simteacher
+
+    simteacher.predict(model, input, out)
+
+
+def export(model: Model, out: Annotated[str, Parameter(help="OUT.onnx")], /) -> None:
+    """Write a model as ONNX, verified against PyTorch."""
+    import simteacher
+
+    simteacher.export(model, out)
+
+
+def report(run: Run, /) -> None:
+    """Tell the story of a run in one self-contained HTML file."""
+    import simteacher
+
+    say(f"{simteacher.report(run)}: open it in a browser")
+
+
+def experiment(
+    kind: Annotated[Literal["stages", "labels", "methods", "models", "sizes"], Parameter(help="Which comparison.")],
+    recipe: Recipe,
+    /,
+    *,
+    out: Annotated[str | None, Parameter(help="The folder of its runs.")] = None,
+) -> None:
+    """Run one of the comparisons of the method, with every row at the same budget."""
+    import simteacher
+
+    simteacher.experiment(kind, recipe, out)
 
 
 def clean(run: Run, /) -> None:
     """Remove the intermediate data of a finished run; models, numbers and report stay."""
-    import simteacher.rundir
+    import simteacher
 
-    removed = simteacher.rundir.clean(run)
+    removed = simteacher.clean(run)
     say("\n".join(["removed", *removed]) if removed else "nothing to remove")
+
+
+GROUP = Group("Models and runs", sort_key=2)
+COMMANDS = (demo, adapt, evaluate, predict, export, report, experiment, clean)
 
 
 def register(app: App) -> None:
     """Add these commands to the command line."""
-    app.command(clean, group=TRAIN)
+    for command in COMMANDS:
+        app.command(command, group=GROUP)

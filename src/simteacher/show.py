@@ -1,0 +1,95 @@
+"""Results as tables on stdout, for people. ``--json`` prints the same dictionaries as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+BAR = 24
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """One object on stdout; nothing else goes there."""
+    print(json.dumps(result, ensure_ascii=False, indent=1))
+
+
+def percent(value: float | None) -> str:
+    """0.4231 -> ``42.3``; None, a class that is nowhere, -> ``-``."""
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _bar(value: float | None) -> str:
+    return "█" * round(BAR * (value or 0))
+
+
+def print_scores(result: Mapping[str, Any]) -> None:
+    """The result of `evaluate`: mean IoU, pixel accuracy and IoU by class, in percent."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for justify in ("left", "right", "left"):
+        table.add_column(justify=justify)  # type: ignore[arg-type]
+    for name, value in result["iou"].items():
+        table.add_row(name, percent(value), _bar(value))
+    console = Console(highlight=False)
+    console.print(f"mean IoU [bold]{percent(result['miou'])}[/]   pixel accuracy {percent(result['pixel_accuracy'])}")
+    console.print(table)
+    absent = [name for name, value in result["iou"].items() if value is None]
+    tail = f"; left out of the mean, as they are nowhere: {', '.join(absent)}" if absent else ""
+    split = f", {result['split']}" if result.get("split") else ""
+    console.print(f"{result['images']} images{split}{tail}", style="dim", markup=False)
+
+
+def print_comparison(rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """IoU by class of several models side by side, the last minus the first at the end.
+
+    Args:
+        rows: Name of a model -> its result of `evaluate`.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("IoU, %")
+    for name in [*rows, "gain"]:
+        table.add_column(name, justify="right")
+    results = list(rows.values())
+
+    def add(label: str, values: list[float | None], style: str | None = None) -> None:
+        first, last = values[0], values[-1]
+        gain = "-" if first is None or last is None else f"{100 * (last - first):+.1f}"
+        table.add_row(label, *map(percent, values), gain, style=style)
+
+    for name in results[0]["iou"]:
+        add(name, [r["iou"].get(name) for r in results])
+    add("pixel accuracy", [r["pixel_accuracy"] for r in results], "dim")
+    add("mean IoU", [r["miou"] for r in results], "bold")
+    Console(highlight=False).print(table)
+
+
+def print_check(result: Mapping[str, Any]) -> None:
+    """The result of `check`: what was recognised, class shares, and each problem with its fix."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    why = f" ({result['why']})" if result.get("why") else ""
+    console.print(f"{result['format']}{why}", markup=False)
+    console.print(f"{result['images']} images, {result['labelled']} of them labelled", markup=False)
+    classes: Mapping[str, int] = result["classes"]
+    total = sum(classes.values()) + result["ignored"]
+    if total:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for justify in ("left", "right", "left"):
+            table.add_column(justify=justify)  # type: ignore[arg-type]
+        for name, pixels in [*classes.items(), ("(ignored)", result["ignored"])]:
+            table.add_row(name, f"{100 * pixels / total:.2f} %", _bar(pixels / total))
+        console.print(table)
+    problems = result["problems"]
+    console.print(
+        f"{len(problems)} problem{'' if len(problems) == 1 else 's'}" if problems else "no problems", markup=False
+    )
+    for p in problems:
+        console.print(f"{p['file']}: {p['problem']}\n  fix: {p['fix']}", markup=False, soft_wrap=True)
