@@ -62,6 +62,7 @@ class Scene:
         thing_F: Index into ``world.things``.
         face_at_T: First face of each thing, with the total at the end, shape (T + 1,).
         normal_F3, smooth_V3: Unit normals of faces and vertices.
+        density_F: Texture coordinate per metre of each face (geometric mean of both directions).
         class_T: cityscapes19 index of each thing, 255 for none.
         instance_T: Cityscapes instance id of each thing (labelId, or labelId * 1000 + count).
     """
@@ -76,6 +77,7 @@ class Scene:
     face_at_T: I32
     normal_F3: F32
     smooth_V3: F32
+    density_F: F32
     materials: tuple[Material, ...]
     class_T: npt.NDArray[np.uint8]
     instance_T: npt.NDArray[np.uint16]
@@ -129,7 +131,8 @@ def _unit(vector_N3: F32) -> F32:
 def assemble(world: World, caster: type | None = None) -> Scene:
     """Put every thing of a world in place around its camera and hand the triangles to a caster (default: Embree)."""
     origin = np.array(world.camera.pose_44[:3, 3], np.float64)
-    vertices, faces, uvs, surfaces, materials, counts = [], [], [], [], [], []
+    vertices, faces, uvs, surfaces, counts = [], [], [], [], []
+    materials: list[Material] = []
     vertex_at = material_at = 0
     known: dict[int, int] = {}  # meshes are shared between things, so are their materials
     for thing in world.things:
@@ -153,18 +156,23 @@ def assemble(world: World, caster: type | None = None) -> Scene:
         [sum(np.bincount(faces_F3[:, k], area_F3[:, axis], len(vertices_V3)) for k in range(3)) for axis in range(3)],
         1,
     ).astype(np.float32)
+    uv_F32 = np.concatenate(uvs).astype(np.float32)
+    a, b = uv_F32[:, 1] - uv_F32[:, 0], uv_F32[:, 2] - uv_F32[:, 0]
+    texture_area = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+    density = np.sqrt(texture_area / np.maximum(np.sqrt(np.einsum("ij,ij->i", area_F3, area_F3)), 1e-12))
     names = [t.name for t in world.things]
     return Scene(
         world,
         origin,
         vertices_V3,
         faces_F3,
-        np.concatenate(uvs).astype(np.float32),
+        uv_F32,
         np.concatenate(surfaces).astype(np.int32),
         np.repeat(np.arange(len(counts), dtype=np.int32), counts),
         np.cumsum([0, *counts]).astype(np.int32),
         _unit(area_F3),
         _unit(smooth),
+        density.astype(np.float32),
         tuple(materials),
         np.array([CLASS_ID.get(n, 255) for n in names], np.uint8),
         instance_ids(names, [t.countable for t in world.things]),

@@ -1,0 +1,71 @@
+"""Textures with prefiltered levels (Williams, "Pyramidal parametrics", 1983): colour at uv without far aliasing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.scenes.mesh import F32, I32
+
+
+class Atlas:
+    """All tiles and all their levels in one array, so that pixels of any texture are looked up together.
+
+    Args:
+        names: One name per tile.
+        tiles_TSS3: Linear RGB, shape (T, S, S, 3), S a power of two. Row 0 is the top (v = 1); tiles wrap around.
+    """
+
+    def __init__(self, names: Sequence[str], tiles_TSS3: F32) -> None:
+        self.index = {name: i for i, name in enumerate(names)}
+        self.side = tiles_TSS3.shape[1]
+        levels = [np.concatenate([tiles_TSS3, np.zeros_like(tiles_TSS3[..., :1])], -1).astype(np.float32)]
+        while levels[-1].shape[1] > 1:
+            t, s = levels[-1].shape[:2]
+            levels.append(levels[-1].reshape(t, s // 2, 2, s // 2, 2, 4).mean((2, 4)))
+        sides = np.array([level.shape[1] for level in levels], np.int32)
+        self._side_L = sides
+        self._start_L = np.cumsum([0] + [level.size // 4 for level in levels[:-1]]).astype(np.int32)
+        self._texel = np.concatenate([level.reshape(-1, 4) for level in levels])  # rows of 16 bytes gather fastest
+
+    def find(self, name: str) -> int:
+        """Index of a tile by name.
+
+        Raises:
+            KeyError: There is no such tile.
+        """
+        return self.index[name]
+
+    def mean(self, tile_N: I32) -> F32:
+        """Mean colour of tiles."""
+        return self._texel[self._start_L[-1] + tile_N, :3]
+
+    def sample(self, tile_N: I32, uv_N2: F32, width_N: F32) -> F32:
+        """Bilinear colours.
+
+        Args:
+            tile_N: Which tile.
+            uv_N2: Texture coordinates in repeats, u right, v up.
+            width_N: Width of a pixel's footprint in repeats, which chooses the level.
+
+        Returns:
+            Linear RGB, shape (N, 3).
+        """
+        level = np.log2(np.maximum(width_N, 1e-9) * self.side)
+        level_N = np.clip(np.rint(level), 0, len(self._side_L) - 1).astype(np.int32)
+        side, start = self._side_L[level_N], self._start_L[level_N]
+        start = start + tile_N * (side * side)
+        mask = side - 1  # sides are powers of two: & wraps around
+        x, y = uv_N2[:, 0] * side - 0.5, -uv_N2[:, 1] * side - 0.5
+        x0, y0 = np.floor(x), np.floor(y)
+        fx, fy = (x - x0)[:, None], (y - y0)[:, None]
+        left, above = x0.astype(np.int32) & mask, y0.astype(np.int32) & mask
+        right, below = (left + 1) & mask, (above + 1) & mask
+        above, below = start + above * side, start + below * side
+        t = self._texel
+        upper = t[above + left] * (1 - fx) + t[above + right] * fx
+        lower = t[below + left] * (1 - fx) + t[below + right] * fx
+        out: npt.NDArray[np.float32] = (upper + (lower - upper) * fy)[:, :3]
+        return out

@@ -1,0 +1,87 @@
+"""One world to one frame: picture and G-buffer. The picture is anti-aliased, the labels are what pixel centres see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.scenes.ambient import occlusion
+from simteacher.scenes.atlas import Atlas
+from simteacher.scenes.camera import expose, meter
+from simteacher.scenes.mesh import F32, World
+from simteacher.scenes.optics import Optics
+from simteacher.scenes.raycast import GBuffer, Scene, assemble, gbuffer, trace, world_rays
+from simteacher.scenes.shade import Shader
+
+# Three more samples in edge pixels; with the centre they sit on a rotated grid.
+EDGE_SAMPLES = ((-0.36, 0.14), (0.14, 0.36), (0.30, -0.30))
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A frame and what it was made from.
+
+    Attributes:
+        image_HW3: The picture.
+        g: The G-buffer.
+        scene: The assembled world.
+        gain: Exposure that was used, to hold it through a clip.
+    """
+
+    image_HW3: npt.NDArray[np.uint8]
+    g: GBuffer
+    scene: Scene
+    gain: float
+
+
+def edges(g: GBuffer) -> npt.NDArray[np.intp]:
+    """Pixels beside another thing or across a crease, raster indices."""
+    w, h = g.size
+    thing, normal = g.thing_N.reshape(h, w), g.normal_N3.reshape(h, w, 3)
+    edge = np.zeros((h, w), bool)
+    for a, b in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        differ = (thing[a] != thing[b]) | (np.einsum("ijk,ijk->ij", normal[a], normal[b]) < 0.9) & (thing[a] >= 0)
+        edge[a] |= differ
+        edge[b] |= differ
+    return np.flatnonzero(edge)
+
+
+def linear(scene: Scene, g: GBuffer, atlas: Atlas, clouds: tuple[float, float] = (0.0, 0.0)) -> F32:
+    """Linear radiance of every pixel, shape (H, W, 3)."""
+    optics = Optics.of(scene.world.camera, g.size)
+    shader = Shader(scene, atlas, 1 / optics.focal, clouds)
+    open_N2 = occlusion(scene, g)
+    rgb = shader.radiance(g.hits, g.ray_N3, open_N2)
+    edge = edges(g)
+    if len(edge):
+        centre = np.stack([edge % g.size[0], edge // g.size[0]], 1).astype(np.float64)
+        more = np.concatenate([centre + offset for offset in EDGE_SAMPLES])
+        ray = world_rays(scene.world, optics, more)
+        extra = shader.radiance(trace(scene, ray), ray, np.tile(open_N2[edge], (len(EDGE_SAMPLES), 1)))
+        # limited before averaging, or one sample of sky or sun swallows a thin branch
+        cap = np.float32(4 * np.median(rgb.max(1)) + 1e-6)
+        total = np.minimum(rgb[edge], cap) + np.minimum(extra, cap).reshape(len(EDGE_SAMPLES), -1, 3).sum(0)
+        rgb[edge] = total / (1 + len(EDGE_SAMPLES))
+    return rgb.reshape(g.size[1], g.size[0], 3)
+
+
+def draw(
+    world: World, size: tuple[int, int], atlas: Atlas, rng: np.random.Generator, gain: float | None = None
+) -> Rendered:
+    """Render one world.
+
+    Args:
+        world: What to show.
+        size: Width and height.
+        atlas: The textures.
+        rng: Clouds and sensor noise.
+        gain: Fixed exposure; by default metered.
+    """
+    scene = assemble(world)
+    g = gbuffer(scene, size)
+    clouds = (float(rng.random()), float(rng.random()))
+    rgb = linear(scene, g, atlas, clouds)
+    gain = meter(rgb) if gain is None else gain
+    return Rendered(expose(rgb, world.camera, rng, gain), g, scene, gain)

@@ -1,0 +1,152 @@
+"""Ground truth beyond the G-buffer: boxes in the image and in space, occlusion, truncation, poses, velocities.
+
+2D boxes are [left, top, right, bottom] in pixels with left <= column < right, so they equal the bounds of the instance mask;
+3D boxes are given in world axes (x forward, y left, z up) and camera axes (x right, y down, z forward), metres and radians.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.scenes.mesh import F32, Thing
+from simteacher.scenes.optics import F64, Optics
+from simteacher.scenes.raycast import GBuffer, Scene
+
+NEAR = 0.05
+Object = dict[str, Any]
+
+
+def camera_facts(scene: Scene, optics: Optics) -> dict[str, Any]:
+    """Intrinsics, distortion and pose, ready for JSON."""
+    return {
+        "size": list(optics.size),
+        "intrinsics": optics.matrix().tolist(),
+        "k1": optics.k1,
+        "camera_to_world": scene.world.camera.pose_44.tolist(),
+    }
+
+
+def _to_camera(scene: Scene, vertices_V3: F32) -> F64:
+    """Points relative to the scene's origin in camera axes."""
+    out: F64 = vertices_V3.astype(np.float64) @ scene.world.camera.pose_44[:3, :3]
+    return out
+
+
+def full_box(scene: Scene, thing: int, optics: Optics) -> list[float] | None:
+    """Bounds of a thing's whole projection, as if nothing hid it and the image went on; None when behind the camera.
+
+    What lies behind the near plane is cut off, not mirrored.
+    """
+    faces = scene.faces_F3[scene.face_at_T[thing] : scene.face_at_T[thing + 1]]
+    used, faces = np.unique(faces, return_inverse=True)
+    p = _to_camera(scene, scene.vertices_V3[used])
+    ahead = p[:, 2] > NEAR
+    if not ahead.any():
+        return None
+    cut = [p[ahead]]
+    if not ahead.all():
+        faces = faces.reshape(-1, 3)
+        pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+        pairs = pairs[ahead[pairs[:, 0]] & ~ahead[pairs[:, 1]]]
+        a, b = p[pairs[:, 0]], p[pairs[:, 1]]
+        cut.append(a + ((a[:, 2] - NEAR) / (a[:, 2] - b[:, 2]))[:, None] * (b - a))
+    xy, _ = optics.project(np.concatenate(cut))
+    low, high = xy.min(0) + 0.5, xy.max(0) + 0.5  # pixel j covers [j, j + 1) in box coordinates
+    return [float(low[0]), float(low[1]), float(high[0]), float(high[1])]
+
+
+def solid_box(scene: Scene, thing: Thing) -> dict[str, Any]:
+    """The 3D box along a thing's own axes, and how it moves."""
+    low, high = thing.mesh.vertices_V3.min(0).astype(float), thing.mesh.vertices_V3.max(0).astype(float)
+    pose, camera = thing.pose_44, scene.world.camera.pose_44
+    middle = pose[:3, :3] @ ((low + high) / 2) + pose[:3, 3]
+    ahead = camera[:3, :3].T @ pose[:3, 0]
+    velocity = np.array(thing.velocity_3, float)
+    return {
+        "dimensions": (high - low).tolist(),
+        "world": {
+            "centre": middle.tolist(),
+            "yaw": float(np.arctan2(pose[1, 0], pose[0, 0])),
+            "pose": pose.tolist(),
+            "velocity": velocity.tolist(),
+            "yaw_rate": float(thing.yaw_rate),
+        },
+        "camera": {
+            "centre": (camera[:3, :3].T @ (middle - camera[:3, 3])).tolist(),
+            "rotation_y": float(np.arctan2(-ahead[2], ahead[0])),
+            "velocity": (camera[:3, :3].T @ velocity).tolist(),
+        },
+    }
+
+
+def _amodal(scene: Scene, g: GBuffer, thing: int, box: tuple[int, int, int, int]) -> int:
+    """Pixels that a thing would cover inside ``box`` if it stood alone."""
+    left, top, right, bottom = box
+    rows = (np.arange(top, bottom)[:, None] * g.size[0] + np.arange(left, right)).ravel()
+    faces = scene.faces_F3[scene.face_at_T[thing] : scene.face_at_T[thing + 1]]
+    used, local = np.unique(faces, return_inverse=True)
+    alone = type(scene.caster)(scene.vertices_V3[used], local.reshape(-1, 3).astype(np.int32))
+    ray = g.ray_N3[rows]
+    face, _, _, _ = alone.nearest(np.zeros_like(ray), ray)
+    return int((face >= 0).sum())
+
+
+def objects(scene: Scene, g: GBuffer) -> list[Object]:
+    """All countable things with at least one visible pixel, in the order of the world's list.
+
+    Each has ``class``, ``instance`` (its id in the instance image), ``visible_box``, ``full_box``, ``pixels``, ``occlusion``
+    (share of its pixels inside the image that others hide), ``truncation`` (share of its full box outside the image),
+    ``distance`` (median depth) and the entries of `solid_box`.
+    """
+    w, h = g.size
+    optics = Optics.of(scene.world.camera, g.size)
+    order = np.argsort(g.thing_N, kind="stable")
+    things = g.thing_N[order]
+    starts = np.flatnonzero(np.diff(things, prepend=-2))
+    out: list[Object] = []
+    for start, stop in zip(starts, [*starts[1:], len(things)], strict=True):
+        index = int(things[start])
+        if index < 0 or not scene.world.things[index].countable or scene.class_T[index] == 255:
+            continue
+        pixels = order[start:stop]
+        row, column = pixels // w, pixels % w
+        visible = [int(column.min()), int(row.min()), int(column.max()) + 1, int(row.max()) + 1]
+        full = full_box(scene, index, optics) or [float(v) for v in visible]
+        inside = (
+            min(max(int(full[0]), 0), visible[0]), min(max(int(full[1]), 0), visible[1]),
+            max(min(int(full[2]) + 1, w), visible[2]), max(min(int(full[3]) + 1, h), visible[3]),
+        )  # fmt: skip
+        alone = max(_amodal(scene, g, index, inside), len(pixels))
+        out.append(
+            {
+                "class": scene.world.things[index].name,
+                "instance": int(scene.instance_T[index]),
+                "visible_box": visible,
+                "full_box": full,
+                "pixels": len(pixels),
+                "occlusion": 1 - len(pixels) / alone,
+                "truncation": _outside(full, w, h),
+                "distance": float(np.median(g.hits.depth_N[pixels])),
+                **solid_box(scene, scene.world.things[index]),
+            }
+        )
+    return out
+
+
+def _outside(box: list[float], w: int, h: int) -> float:
+    """Share of a box that lies outside the image."""
+    area = max((box[2] - box[0]) * (box[3] - box[1]), 1e-9)
+    width = max(0.0, min(box[2], w) - max(box[0], 0))
+    height = max(0.0, min(box[3], h) - max(box[1], 0))
+    return min(max(1 - width * height / area, 0.0), 1.0)
+
+
+def camera_normals(scene: Scene, g: GBuffer) -> npt.NDArray[np.uint8]:
+    """Normals in camera axes as 8-bit colours, (n + 1) / 2 * 255; 0 where there is none. Shape (H, W, 3)."""
+    n = g.normal_N3 @ scene.world.camera.pose_44[:3, :3].astype(np.float32)
+    out = ((n + 1) * np.float32(127.5) + np.float32(0.5)).astype(np.uint8)
+    out[g.hits.face_N < 0] = 0
+    return out.reshape(g.size[1], g.size[0], 3)
