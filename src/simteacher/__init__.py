@@ -14,12 +14,40 @@ from typing import TYPE_CHECKING, Any
 from simteacher.errors import UserError
 
 if TYPE_CHECKING:
+    from simteacher.adapt import adapt as adapt
+    from simteacher.data.check import check as check
+    from simteacher.demo import demo as demo
+    from simteacher.evaluate import evaluate as evaluate
+    from simteacher.experiment import experiment as experiment
+    from simteacher.export import export as export
+    from simteacher.handover import handover as handover
     from simteacher.models.store import load as load
+    from simteacher.predict import predict as predict
+    from simteacher.pseudo import label as label
+    from simteacher.report import report as report
+    from simteacher.rundir import clean as clean
+    from simteacher.scenes.render import render as render
+    from simteacher.select import select as select
+    from simteacher.translate.run import translate as translate
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "adapt": "simteacher.adapt",
+    "check": "simteacher.data.check",
+    "clean": "simteacher.rundir",
+    "demo": "simteacher.demo",
+    "evaluate": "simteacher.evaluate",
+    "experiment": "simteacher.experiment",
+    "export": "simteacher.export",
+    "handover": "simteacher.handover",
+    "label": "simteacher.pseudo",
     "load": "simteacher.models.store",
+    "predict": "simteacher.predict",
+    "render": "simteacher.scenes.render",
+    "report": "simteacher.report",
+    "select": "simteacher.select",
+    "translate": "simteacher.translate.run",
 }
 __all__ = ["UserError", "__version__", *sorted(_HOME)]
 

@@ -1,6 +1,6 @@
 """The command line: argv in, exit code out. Used by ``simteacher`` and ``python -m simteacher``.
 
-The commands themselves are in `cli_data` and `cli_model`; here are what they have in common: global flags, errors, signals.
+The commands themselves are in `cli_data` and `cli_model`; here is what they share: global flags, errors, signals.
 """
 
 from __future__ import annotations
@@ -75,9 +75,7 @@ def main(argv: Sequence[str]) -> int:
             return USER
         _tell(f"bug: {_where(error)}{type(error).__name__}: {_one_line(error)}")
         if "--debug" not in flags:
-            _tell(
-                "  this is a fault of simteacher, not yours: please report it with what the same command prints with --debug"
-            )
+            _tell("  a fault of simteacher, not yours: please report it with what the same command prints with --debug")
         return BUG
 
 

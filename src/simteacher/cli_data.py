@@ -45,9 +45,7 @@ def render(
     frames: Annotated[int, Parameter(help="How many images.")] = 500,
     size: Annotated[str, Parameter(help="Width x height in pixels.")] = "480x360",
     seed: Annotated[int, Parameter(help="The same seed gives the same images.")] = 0,
-    scene: Annotated[
-        str | None, Parameter(help="A YAML file: streets, light, weather, camera, mix of objects.")
-    ] = None,
+    scene: Annotated[str | None, Parameter(help="A YAML file: streets, light, weather, camera, objects.")] = None,
     like: Annotated[str | None, Parameter(help="A set of photographs whose size and colours to come close to.")] = None,
     sequence: Annotated[bool, flag("Consecutive frames with optical flow, instead of single ones.")] = False,
     workers: Annotated[int | None, Parameter(help="Processes; as many as processors by default.")] = None,
@@ -95,7 +93,7 @@ def translate(
     /,
     *,
     method: Annotated[
-        Literal["color", "fda", "cyclegan", "cut"], Parameter(help="color and fda need no training.")
+        Literal["color", "fda", "cyclegan", "cut"], Parameter(help="cyclegan and cut train first.")
     ] = "color",
 ) -> None:
     """Make the images of a labelled set look like photographs; the labels stay the same."""

@@ -6,9 +6,7 @@ import os
 import re
 from typing import TextIO
 
-EPILOGUE = (
-    "Everywhere: --quiet silences progress, --debug shows the traceback of an error. Commands are Python functions too."
-)
+EPILOGUE = "Everywhere: --quiet silences progress, --debug shows the traceback of an error."
 
 OVERVIEW = """\
 **simteacher**: train on simulation, learn on photographs.

@@ -33,9 +33,7 @@ def adapt(
     *,
     source: Annotated[str | None, Parameter(help="The labelled synthetic set.")] = None,
     target: Annotated[str | None, Parameter(help="The photographs to learn; their labels are not opened.")] = None,
-    labelled: Annotated[
-        str | None, Parameter(help="Labelled photographs to use: a number, all, or a file of names.")
-    ] = None,
+    labelled: Annotated[str | None, Parameter(help="Labelled photographs: a number, all, or a file of names.")] = None,
     out: Annotated[str | None, Parameter(help="The run folder; runs/RECIPE by default.")] = None,
     set: Annotated[list[str] | None, Parameter(help="Recipe keys: --set seed=3 rounds.count=1", negative="")] = None,
 ) -> None:
