@@ -37,14 +37,14 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2g}"
 
 
-def line_chart(series: Sequence[Series], title: str, x_label: str = "step", zero: bool = True) -> str:
+def line_chart(series: Sequence[Series], title: str, x_label: str = "step", *, x_names: Sequence[str] = ()) -> str:
     """Curves over a common axis; non-finite points are left out.
 
     Args:
         series: The curves; colours follow their order, the main one is drawn strong.
         title: Spoken by screen readers.
         x_label: Below the horizontal axis.
-        zero: Whether the vertical axis starts at 0.
+        x_names: Names of the positions 0, 1, … in place of numbers.
     """
     curves = [Series(s.name, [p for p in s.points if math.isfinite(p[1])], s.main) for s in series]
     curves = [s for s in curves if s.points]
@@ -52,9 +52,11 @@ def line_chart(series: Sequence[Series], title: str, x_label: str = "step", zero
         return ""
     xs = [x for s in curves for x, _ in s.points]
     ys = [y for s in curves for _, y in s.points]
-    y_ticks = nice_ticks(min(0.0, *ys) if zero else min(ys), max(ys))
-    x_ticks = [t for t in nice_ticks(min(xs), max(xs)) if t <= max(xs)]
-    x_low, x_high = min(xs[0], min(xs), *x_ticks), max(max(xs), min(xs) + 1e-9)
+    y_ticks = nice_ticks(min(0.0, *ys), max(ys))
+    x_ticks = [float(n) for n in range(len(x_names))] or [t for t in nice_ticks(min(0.0, *xs), max(xs)) if t <= max(xs)]
+    x_low, x_high = min(x_ticks), max(*xs, *x_ticks)
+    if x_names:  # room for the names at both ends
+        x_low, x_high = x_low - 0.3, x_high + 0.3
     y_low, y_high = y_ticks[0], y_ticks[-1]
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -69,7 +71,8 @@ def line_chart(series: Sequence[Series], title: str, x_label: str = "step", zero
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_number(tick)}</text>')
     for tick in x_ticks:
         x, _ = place(tick, y_low)
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{_number(tick)}</text>')
+        name = escape(x_names[int(tick)]) if x_names else _number(tick)
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{name}</text>')
     parts.append(
         f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">{escape(x_label)}</text>'
     )
@@ -78,29 +81,22 @@ def line_chart(series: Sequence[Series], title: str, x_label: str = "step", zero
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
         kind = f"line s{index % 6}" + (" main" if curve.main else "")
         parts.append(f'<polyline class="{kind}" points="{path}"><title>{escape(curve.name)}</title></polyline>')
-        if len(spots) <= 12:
-            parts += [f'<circle class="dot s{index % 6}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in spots]
+        if x_names:  # few points: each with its value
+            parts += [f'<circle class="dot s{index % 6}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in spots]
+            parts += [f'<text class="value" x="{x:.1f}" y="{y - 10:.1f}" text-anchor="middle">{value:.1f}</text>'
+                      for (x, y), (_, value) in zip(spots, curve.points, strict=True)]  # fmt: skip
     return "".join(parts) + "</svg>"
 
 
-def dumbbell(before: float | None, after: float | None, high: float = 1.0) -> str:
-    """One row of a before/after chart: two dots on a track from 0 to ``high``, joined by a line; None draws no dot."""
-    width, middle, edge = 300, 9, 6
-
-    def at(value: float) -> float:
-        return edge + min(value / high, 1.0) * (width - 2 * edge)
-
-    parts = [f'<svg class="dumbbell" viewBox="0 0 {width} 18" preserveAspectRatio="none" aria-hidden="true">']
-    parts.append(f'<line class="track" x1="{edge}" x2="{width - edge}" y1="{middle}" y2="{middle}"/>')
+def dumbbell(before: float | None, after: float | None) -> str:
+    """One row of a before/after chart: two dots on a track from 0 to 1, joined by a line; None draws no dot."""
+    parts = ['<svg class="dumbbell" aria-hidden="true"><line class="track" x1="0" x2="100%" y1="9" y2="9"/>']
     if before is not None and after is not None:
         kind = "gain" if after >= before else "loss"
-        parts.append(
-            f'<line class="{kind}" x1="{at(before):.1f}" x2="{at(after):.1f}" y1="{middle}" y2="{middle}"/>'
-        )
-    if before is not None:
-        parts.append(f'<circle class="before" cx="{at(before):.1f}" cy="{middle}" r="4.5"/>')
-    if after is not None:
-        parts.append(f'<circle class="after" cx="{at(after):.1f}" cy="{middle}" r="4.5"/>')
+        parts.append(f'<line class="{kind}" x1="{100 * before:.2f}%" x2="{100 * after:.2f}%" y1="9" y2="9"/>')
+    for name, value in (("before", before), ("after", after)):
+        if value is not None:
+            parts.append(f'<circle class="{name}" cx="{100 * value:.2f}%" cy="9" r="5"/>')
     return "".join(parts) + "</svg>"
 
 

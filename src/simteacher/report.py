@@ -1,0 +1,164 @@
+"""One HTML file that tells a run: `simteacher report RUN` reads the run folder, and nothing else, and writes RUN/report.html.
+
+The file opens offline in any browser: pictures, charts, style and the little script of the slider are inside. An unfinished run
+gives the part of the page that exists so far.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+
+from simteacher import report_plots as plots
+from simteacher import report_story as words
+from simteacher.files import atomic_write
+from simteacher.report_data import Run, Stage, read_run
+from simteacher.report_pictures import samples, worst
+
+_GREY = (136, 136, 136)
+
+
+def report(run: str | Path) -> Path:
+    """Write ``report.html`` into a run folder, finished or not.
+
+    Args:
+        run: The folder that ``adapt`` or ``demo`` wrote.
+
+    Returns:
+        The file written.
+
+    Raises:
+        UserError: The folder is no run, or the file cannot be written.
+    """
+    path = Path(run)
+    out = path / "report.html"
+    atomic_write(out, render(read_run(path)))
+    return out
+
+
+def page(template: str, **context: Any) -> str:
+    """Fill one of the package's page templates; text is escaped, `Markup` is not."""
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"percent": words.percent, "points": words.points, "title": words.stage_title}
+    return environment.get_template(template).render(**context)
+
+
+def render(run: Run) -> str:
+    """The page as text."""
+    before, after = words.scores(run)
+    return page(
+        "report.html.j2",
+        run=run,
+        name=run.path.resolve().name,
+        headline=words.headline(run),
+        story=words.story(run),
+        tiles=words.tiles(run),
+        stand_in=words.is_stand_in(run),
+        before=run.before,
+        after=run.after,
+        score=(before, after),
+        eval_data=run.eval_data,
+        rows=class_rows(run, before, after),
+        samples=samples(run),
+        worst=worst(run.after or run.before, run.path),
+        colours={name: _css(colour) for name, colour in colours(run).items()},
+        curves=[(stage.name, loss_chart(stage), legend(stage)) for stage in run.stages if stage.steps],
+        progress=Markup(miou_chart(run)),
+        rounds=[s for s in run.stages if s.pseudo or s.guard],
+        shares=[(s.name, Markup(share_chart(run, s))) for s in run.stages if s.pseudo.get("class_share")],
+        validators=validator_table(run.stages),
+        facts=facts(run),
+        command=run.provenance.get("command", ""),
+        version=versions(run).get("simteacher", ""),
+    )
+
+
+def colours(run: Run) -> dict[str, tuple[int, int, int]]:
+    """Class name -> colour, from the model card; grey for classes that only the log names."""
+    space = run.card.get("space", {})
+    known = {n: (c[0], c[1], c[2]) for n, c in zip(space.get("classes", ()), space.get("colors", ()), strict=False)}
+    logged = [e["iou"] for s in run.stages for e in s.evals if e.get("iou")] + [s.pseudo["class_share"] for s in run.stages if s.pseudo.get("class_share")]
+    return known or dict.fromkeys((name for names in logged for name in names), _GREY)
+
+
+def _css(colour: tuple[int, int, int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def class_rows(run: Run, before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a class of the before/after table: name, both IoUs, their difference and the drawn dumbbell."""
+    first, last = before.get("iou", {}), after.get("iou", {})
+    rows = []
+    for name in dict.fromkeys([*first, *last]):
+        a, b = first.get(name), last.get(name)
+        change = b - a if a is not None and b is not None else None
+        rows.append({"name": name, "before": a, "after": b, "change": change, "plot": Markup(plots.dumbbell(a, b))})
+    return rows
+
+
+def loss_chart(stage: Stage) -> Markup:
+    """Loss and its named parts over the steps of one stage."""
+    series = [plots.Series("loss", [(e["step"], e["loss"]) for e in stage.steps if "loss" in e], main=True)]
+    for name in _parts(stage):
+        series.append(plots.Series(name, [(e["step"], e["losses"][name]) for e in stage.steps if name in e.get("losses", {})]))
+    return Markup(plots.line_chart(series, f"Training loss of {words.stage_title(stage.name)}"))
+
+
+def _parts(stage: Stage) -> list[str]:
+    """Names of the losses of a stage, unless there is only one, which then equals the sum."""
+    names = list(dict.fromkeys(name for e in stage.steps for name in e.get("losses", {})))
+    return names if len(names) > 1 else []
+
+
+def legend(stage: Stage) -> list[str]:
+    """Names of the curves of `loss_chart` in the order of their colours."""
+    return ["loss", *_parts(stage)]
+
+
+def miou_chart(run: Run) -> str:
+    """Mean IoU after each stage, if there are at least two to compare."""
+    values = [(s, s.score(run.eval_data)) for s in run.stages]
+    dots = [(float(n), 100 * e["miou"]) for n, (_, e) in enumerate(values) if e]
+    if len(dots) < 2:
+        return ""
+    names = [words.stage_title(s.name) for s in run.stages]
+    return plots.line_chart([plots.Series("mean IoU", dots, main=True)], "Mean IoU after each stage", "", x_names=names)
+
+
+def share_chart(run: Run, stage: Stage) -> str:
+    """Class shares of a round's pseudo-labels as one bar."""
+    paint = colours(run)
+    shares = [(k, float(v), _css(paint.get(k, _GREY))) for k, v in stage.pseudo["class_share"].items() if v]
+    return plots.stacked(shares, f"Class shares of the labels of {words.stage_title(stage.name)}")
+
+
+def validator_table(stages: list[Stage]) -> dict[str, Any]:
+    """Label-free scores: column names, and for each stage the values."""
+    names = list(dict.fromkeys(name for s in stages for name in s.validators))
+    rows = [(s.name, [s.validators.get(n) for n in names]) for s in stages if s.validators]
+    return {"names": names, "rows": rows}
+
+
+def versions(run: Run) -> dict[str, str]:
+    """Package versions that provenance holds."""
+    found = dict(run.provenance.get("versions") or {})
+    return {**({"simteacher": run.provenance["simteacher"]} if "simteacher" in run.provenance else {}), **found}
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """Provenance as rows of name and value; nested values get dotted names."""
+    out: list[tuple[str, str]] = []
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else str(key), inner)
+        elif value is not None and prefix != "command":
+            out.append((prefix, value if isinstance(value, str) else json.dumps(value)))
+
+    walk("", run.provenance)
+    return out

@@ -1,0 +1,194 @@
+"""The words of the report: a headline, the story of the run in a paragraph, and its numbers as tiles.
+
+Everything is told from a `Run`; a sentence whose facts are missing is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from simteacher.report_data import Run, Stage
+
+STAND_IN = "stand-in"
+
+
+class Tile(NamedTuple):
+    """A number of the page's head: value, unit and what it means."""
+
+    value: str
+    unit: str
+    meaning: str
+
+
+def is_stand_in(run: Run) -> bool:
+    """Whether the target was the embedded stand-in: its data set says so, or its path does."""
+    target = run.config.get("target")
+    about = data_of(run, "target")
+    words = f"{target} {about}".lower().replace("_", "-")
+    return STAND_IN in words
+
+
+def data_of(run: Run, role: str) -> dict[str, Any]:
+    """What provenance says about the source or the target; empty where it says nothing."""
+    data = run.provenance.get("data")
+    found = data.get(role) if isinstance(data, dict) else run.provenance.get(role)
+    return found if isinstance(found, dict) else {}
+
+
+def images_of(run: Run, role: str) -> int | None:
+    """Number of images of the source or target, where provenance holds it."""
+    images = run.provenance.get("images")
+    count = images.get(role) if isinstance(images, dict) else data_of(run, role).get("images")
+    return count if isinstance(count, int) else None
+
+
+def stage_title(name: str) -> str:
+    """``round-1`` -> ``Round 1``."""
+    return name.replace("-", " ").capitalize()
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """0.2853 -> ``28.5``; an en dash for None."""
+    return "–" if value is None else f"{100 * value:.{digits}f}"
+
+
+def points(value: float) -> str:
+    """A difference in points with its sign: ``+6.6`` or ``−1.2``."""
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def join(words: list[str]) -> str:
+    """``a, b and c``."""
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def minutes(stages: list[Stage]) -> float | None:
+    """Training time of stages in minutes: steps taken times the seconds a step that the last one logged."""
+    last = [s.steps[-1] for s in stages if s.steps]
+    known = [e["step"] * e["seconds"] for e in last if isinstance(e.get("seconds"), int | float)]
+    return sum(known) / 60 if known else None
+
+
+def _time(value: float) -> str:
+    return f"{60 * value:.0f} seconds" if value < 1.5 else f"{value:.0f} minutes" if value < 90 else f"{value / 60:.1f} hours"
+
+
+def headline(run: Run) -> str:
+    """One line that says what came out."""
+    pictures = "stand-in pictures" if is_stand_in(run) else "photographs"
+    if not run.finished:
+        return f"A run on {pictures}, not finished yet"
+    before, after = scores(run)
+    if before and after:
+        gain = after["miou"] - before["miou"]
+        if gain > 0:
+            return f"{points(gain)} points on {pictures} whose labels it never saw" if not labelled(run) else \
+                f"{points(gain)} points on {pictures}"
+        return f"No gain on {pictures} this time: {points(gain)} points"
+    if before:
+        return f"{percent(before['miou'])} % mean IoU on {pictures}"
+    return f"A model for {pictures}, made without their labels" if not labelled(run) else f"A model for {pictures}"
+
+
+def labelled(run: Run) -> bool:
+    """Whether target labels took part in training."""
+    return run.config.get("labelled") not in (None, 0, "0")
+
+
+def scores(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Evaluations before and after on the same data; an empty dict stands for a missing one."""
+    before = run.before.score(run.eval_data) if run.before else {}
+    after = run.after.score(run.eval_data) if run.after else {}
+    return before, after
+
+
+def story(run: Run) -> list[str]:
+    """The sentences of the paragraph."""
+    return [s for s in (_teacher(run), _rounds(run), _guard(run), _result(run), _unfinished(run)) if s]
+
+
+def _teacher(run: Run) -> str:
+    stage = run.before
+    if stage is None or not stage.steps:
+        return ""
+    spent = minutes([stage])
+    took = f" in {_time(spent)}" if spent else ""
+    if not run.config.get("source"):
+        return f"A network learned to read streets from labelled photographs of the target{took}."
+    count = images_of(run, "source")
+    images = f"{count:,} synthetic images" if count else "synthetic images"
+    return f"A network, the teacher, learned to read streets{took} from {images} alone, whose every pixel comes labelled from the simulator."
+
+
+def _rounds(run: Run) -> str:
+    rounds = [s for s in run.stages if s.pseudo]
+    if not rounds:
+        return ""
+    count = images_of(run, "target")
+    kind = "stand-in pictures" if is_stand_in(run) else "photographs"
+    kept = join([f"{percent(s.pseudo['coverage'], 0)} %" for s in rounds if isinstance(s.pseudo.get("coverage"), float)] or ["part"])
+    times = {1: "Once", 2: "Twice", 3: "Three times"}.get(len(rounds), f"{len(rounds)} times")
+    few = " A few labelled ones helped." if labelled(run) else ""
+    return (
+        f"Then it was shown {f'{count:,} ' if count else ''}{kind} that nobody had labelled. {times} the model labelled them "
+        f"itself, kept the pixels it was surest of ({kept}), and a student learned from those.{few}"
+    )
+
+
+def _guard(run: Run) -> str:
+    judged = [s for s in run.stages if s.guard]
+    if not judged:
+        return ""
+    refused = [s for s in judged if s.reverted]
+    if not refused:
+        return "A guard that watches for collapse without any label let every round pass."
+    why = next((str(r) for s in refused for r in s.guard.get("reasons", [])), "")
+    names = join([stage_title(s.name).lower() for s in refused])
+    return f"A guard that watches for collapse without any label refused {names}{f' ({why})' if why else ''}; what was learned there is not in the model."
+
+
+def _result(run: Run) -> str:
+    before, after = scores(run)
+    where = f"On {run.eval_data}, whose labels were opened only to measure"
+    if not before and not after:
+        return "No labels for measuring were given, so there is no score here: the pictures below are the evidence."
+    if not before or not after:
+        return f"{where}, mean IoU is {percent((before or after)['miou'])} %."
+    gain = after["miou"] - before["miou"]
+    verb = "rose" if gain > 0 else "went"
+    changes = {k: v - before["iou"][k] for k, v in after["iou"].items() if v is not None and before["iou"].get(k) is not None}
+    ups = sorted((k for k, v in changes.items() if v > 0.005), key=lambda k: -changes[k])[:3]
+    downs = sorted((k for k, v in changes.items() if v < -0.005), key=lambda k: changes[k])[:3]
+    text = f"{where}, mean IoU {verb} from {percent(before['miou'])} to {percent(after['miou'])} % ({points(gain)} points)"
+    if ups:
+        text += f", most for {join([f'{k} ({points(changes[k])})' for k in ups])}"
+    if downs:
+        text += f"; it fell for {join([f'{k} ({points(changes[k])})' for k in downs])}"
+    return text + "."
+
+
+def _unfinished(run: Run) -> str:
+    if run.finished:
+        return ""
+    last = run.stages[-1] if run.stages else None
+    where = f" It stands at {stage_title(last.name).lower()}, step {last.steps[-1]['step']}." if last and last.steps else ""
+    return f"This run is not finished.{where} The command below continues it from there."
+
+
+def tiles(run: Run) -> list[Tile]:
+    """Up to four numbers for the head of the page."""
+    out = []
+    before, after = scores(run)
+    if before:
+        out.append(Tile(percent(before["miou"]), "% mIoU", "teacher, trained on synthetic images" if run.config.get("source") else "trained with labels"))
+    if after:
+        out.append(Tile(percent(after["miou"]), "% mIoU", f"after adaptation ({stage_title(run.after.name).lower()})" if run.after else ""))
+    if before and after:
+        out.append(Tile(points(after["miou"] - before["miou"]), "points", "gained without a label" if not labelled(run) else "gained"))
+    if (spent := minutes(run.stages)) is not None:
+        value, unit = _time(spent).split(" ")
+        out.append(Tile(value, unit, "of training in all stages"))
+    if not (before or after):
+        kept = [s.pseudo["coverage"] for s in run.stages if isinstance(s.pseudo.get("coverage"), float)]
+        out += [Tile(percent(kept[-1], 0), "%", "of target pixels labelled by the model itself")] if kept else []
+    return out[:4]
