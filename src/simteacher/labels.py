@@ -22,9 +22,9 @@ IGNORE = 255
 IGNORED_NAME = "ignore"  # as the target of an alias: these pixels are ignored
 RGB = tuple[int, int, int]
 
-# Names that say the same thing, or a thing that contains it: the first that the label space has is taken. Names that only
-# sometimes belong together (truck and car, rider and bicyclist) are not here but in the aliases of the space that joins them:
-# the published 13- and 16-class protocols ignore trucks. The last ones are Cityscapes' seven categories.
+# Names that say the same thing, or a thing that contains it: the first that the label space has is taken. Names that
+# only sometimes belong together (truck and car, rider and bicyclist) are not here but in the aliases of the space that
+# joins them: the published 13- and 16-class protocols ignore trucks. The last ones are Cityscapes' seven categories.
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "person": ("pedestrian", "people", "human"),
     "pedestrian": ("person", "people", "human"),
@@ -159,22 +159,24 @@ _CAMVID_ALIASES = {
     "bicycle": "bicyclist",
     "motorcycle": "bicyclist",
 }
-# The subsets that SYNTHIA shares with Cityscapes (Zhang et al., "Curriculum Domain Adaptation", ICCV 2017): 16 classes, and
-# the 13 without wall, fence and pole.
+# The subsets that SYNTHIA shares with Cityscapes (Zhang et al., "Curriculum Domain Adaptation", ICCV 2017): 16 classes,
+# and the 13 without wall, fence and pole.
 _NOT_IN_16 = ("terrain", "truck", "train")
 _NOT_IN_13 = (*_NOT_IN_16, "wall", "fence", "pole")
 
 
-def _space(name: str, colors: dict[str, RGB], without: tuple[str, ...] = (), **aliases: str) -> LabelSpace:
+def _space(
+    name: str, colors: dict[str, RGB], without: tuple[str, ...] = (), aliases: dict[str, str] | None = None
+) -> LabelSpace:
     kept = {known: color for known, color in colors.items() if known not in without}
-    return LabelSpace(name, tuple(kept), tuple(kept.values()), aliases)
+    return LabelSpace(name, tuple(kept), tuple(kept.values()), aliases or {})
 
 
 SPACES: dict[str, LabelSpace] = {
     "cityscapes19": _space("cityscapes19", _CITYSCAPES),
     "cityscapes16": _space("cityscapes16", _CITYSCAPES, _NOT_IN_16),
     "cityscapes13": _space("cityscapes13", _CITYSCAPES, _NOT_IN_13),
-    "camvid11": _space("camvid11", _CAMVID, **_CAMVID_ALIASES),
+    "camvid11": _space("camvid11", _CAMVID, aliases=_CAMVID_ALIASES),
 }
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from simteacher.labels import IGNORE as IGNORE
 from simteacher.labels import LabelSpace
-
-IGNORE = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,10 @@ class DataSet:
         frames: Sorted by name.
         names: Raw label id -> class name, as the layout defines it (aliases and synonyms not yet applied).
         space: The label space that the stored ids are indices of, where the set states one (`folder`).
-        decode: How a label file becomes raw ids: "index", "rgb", "channel0_16bit" and the like.
+        decode: How label files become raw ids, see `simteacher.data.raw`; a format's name where that depends on the
+            release, which is found out when the first label is read.
         why: One sentence on how the layout was recognised.
+        probe: A few label files from all over the set, all splits, by which its release is told apart.
         meta: Contents of ``dataset.yaml`` for `folder` sets, else empty.
     """
 
@@ -51,6 +52,7 @@ class DataSet:
     space: LabelSpace | None = None
     decode: str = "index"
     why: str = ""
+    probe: tuple[Path, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -63,4 +65,4 @@ class DataSet:
     def unlabelled(self) -> DataSet:
         """The same set without any label path: what training on an unlabelled target receives."""
         bare = tuple(Frame(f.name, f.image) for f in self.frames)
-        return replace(self, frames=bare)
+        return replace(self, frames=bare, probe=())

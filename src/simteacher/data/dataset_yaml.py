@@ -1,0 +1,104 @@
+"""The `folder` layout: ``dataset.yaml`` in, and the writer of everything that the tool writes as data.
+
+``images/<name>.<jpg|png>``, ``labels/<name>.png`` and, where they exist, ``instances/ depth/ flow/ confidence/``.
+``dataset.yaml``::
+
+    version: 1
+    space: cityscapes19           # or a YAML file beside it, or {name, classes, aliases}
+    ids: {7: road, 8: sidewalk}   # only where labels hold other numbers than the positions of the classes
+    splits: {train: [a, b], val: [c]}   # or {train: all}
+    origin: {...}                 # where the data came from
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from simteacher.errors import UserError, nearest
+from simteacher.labels import SPACES, LabelSpace, load_space, space_from_dict
+
+YAML = "dataset.yaml"
+VERSION = 1
+KEYS = ("version", "space", "ids", "splits", "images", "sizes", "origin", "complete")
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a ``dataset.yaml`` says. A split of None means every image."""
+
+    space: LabelSpace | None
+    names: dict[int, str]
+    decode: str
+    splits: dict[str, list[str] | None]
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def read_dataset_yaml(root: Path) -> Described:
+    """Read and check ``dataset.yaml``.
+
+    Raises:
+        UserError: It is no YAML map, or one of its entries is wrong.
+    """
+    path = root / YAML
+    try:
+        meta = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"cannot be read as YAML ({str(error).splitlines()[0]})", path, "mend or delete it") from None
+    if not isinstance(meta, dict):
+        raise UserError("this is no map of keys", path, f"write keys: {', '.join(KEYS)}")
+    for key in meta:
+        # keys of a later version pass, misspelt ones do not
+        if key not in KEYS and (hint := nearest(str(key), KEYS)):
+            raise UserError(f"unknown key '{key}'{hint}", path, f"the keys are {', '.join(KEYS)}")
+    if isinstance(meta.get("version"), int) and meta["version"] > VERSION:
+        raise UserError(f"written by a later release (version {meta['version']})", path, "update simteacher")
+    space = _space(meta.get("space"), path)
+    ids = _ids(meta.get("ids"), path)
+    names = ids or dict(enumerate(space.classes if space else ()))
+    return Described(space, names, "index" if ids else "folder", _splits(meta.get("splits"), path), meta)
+
+
+def _space(value: Any, path: Path) -> LabelSpace | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        beside = path.parent / value
+        if value not in SPACES and not beside.is_file() and not Path(value).is_file():
+            hint = nearest(value, SPACES)
+            raise UserError(f"no label space '{value}'{hint}", path, f"use one of {', '.join(SPACES)}, or a YAML file")
+        return load_space(value if value in SPACES or not beside.is_file() else beside)
+    return space_from_dict(value, path)
+
+
+def _ids(value: Any, path: Path) -> dict[int, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(type(k) is int and isinstance(v, str) for k, v in value.items()):
+        raise UserError("'ids' is no map from numbers to class names", path, "write ids: {7: road, 8: sidewalk}")
+    return {k: v for k, v in value.items()}
+
+
+def _splits(value: Any, path: Path) -> dict[str, list[str] | None]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError("'splits' is no map", path, "write splits: {train: [name, name], val: [name]}")
+    splits: dict[str, list[str] | None] = {}
+    for split, listed in value.items():
+        if listed != "all" and not isinstance(listed, list):
+            raise UserError(f"split '{split}' is no list of image names", path, "write [name, name], or all")
+        splits[str(split)] = None if listed == "all" else [str(name) for name in listed]
+    return splits
+
+
+def split_entry(splits: dict[str, str]) -> dict[str, Any]:
+    """The ``splits`` entry for name -> split; one split for everything is ``all``, which keeps the file short."""
+    known: Sequence[str] = sorted(set(splits.values()))
+    if len(known) <= 1:
+        return {split: "all" for split in known}
+    return {split: sorted(n for n, s in splits.items() if s == split) for split in known}

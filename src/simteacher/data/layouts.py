@@ -1,0 +1,256 @@
+"""The table of layouts: where each known data set keeps its images and labels, and what its raw ids mean.
+
+In: a folder. Out: its files grouped into frames by the row of `SPECS` that fits best. A new layout is a new row.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simteacher.data.images import IMAGE_SUFFIXES
+from simteacher.data.numbering import CAMVID_IDS, CITYSCAPES_IDS, GTA5_IDS, TRAIN_IDS
+from simteacher.data.sample import Frame
+
+_TOP = r"(?P<top>(?:.*?/)??)"  # folders between the root and the set, as few as fit
+_IMAGE = r"\.(?:jpe?g|png|webp|bmp|tiff?|ppm)"
+# folders that people split their own pictures into; in a plain folder other folders are just folders
+_SPLIT = r"(?P<split>train|training|val|valid|validation|test|testing)"
+SPLIT_ALIASES = {"training": "train", "testing": "test", "valid": "val", "validation": "val"}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One layout.
+
+    Attributes:
+        format: Format name of the contract.
+        why: What is said when a folder is recognised as this.
+        image: Pattern of an image's path below the root, with ``/``. Groups: ``key``, maybe ``split`` and others.
+        labels: Where the label is, as templates over the pattern's groups; the first that exists is taken.
+        names: Raw id -> class name.
+        decode: How label files are read, see `simteacher.data.raw`.
+        name: Template of the frame's name.
+        tells: The images' names alone identify the set; otherwise a label has to be found as well.
+        extras: Templates of the other files of a frame, by `Frame` field.
+    """
+
+    format: str
+    why: str
+    image: str
+    labels: tuple[str, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
+    decode: str = "index"
+    name: str = "{key}"
+    tells: bool = False
+    extras: Mapping[str, str] = field(default_factory=dict)
+
+
+_CITYSCAPES_IMAGE = (
+    rf"{_TOP}(?:leftImg8bit[^/]*/)*(?P<split>[^/]+)/(?P<city>[^/]+)/(?P<key>[^/]+)_leftImg8bit\.(?:png|jpg)"
+)
+_VKITTI_IMAGE = (
+    rf"{_TOP}(?P<release>(?:vkitti_[\d.]+_)?)(?:rgb/)?(?P<split>Scene\d+)/(?P<variant>[^/]+)/frames/rgb/"
+    r"(?P<camera>Camera_\d)/rgb_(?P<key>\d+)\.(?:jpg|png)"
+)
+
+
+def _vkitti(kind: str, stem: str) -> tuple[str, str]:
+    """Both places of one kind of Virtual KITTI 2 files: all archives in one tree, or one folder an archive."""
+    inner = f"{{split}}/{{variant}}/frames/{kind}/{{camera}}/{stem}_{{key}}.png"
+    return f"{{top}}{inner}", f"{{top}}{{release}}{kind}/{inner}"
+
+
+# Order matters where no FORMAT is given: the first row that fits is taken.
+SPECS: tuple[Spec, ...] = (
+    Spec(
+        "cityscapes",
+        "images are called <city>/*_leftImg8bit",
+        _CITYSCAPES_IMAGE,
+        (
+            "{top}gtFine/{split}/{city}/{key}_gtFine_labelIds.png",
+            "{top}gtCoarse/{split}/{city}/{key}_gtCoarse_labelIds.png",
+        ),
+        CITYSCAPES_IDS,
+        tells=True,
+        extras={"instances": "{top}gtFine/{split}/{city}/{key}_gtFine_instanceIds.png"},
+    ),
+    Spec(
+        "cityscapes",
+        "images are called <city>/*_leftImg8bit, labels *_labelTrainIds",
+        _CITYSCAPES_IMAGE,
+        ("{top}gtFine/{split}/{city}/{key}_gtFine_labelTrainIds.png",),
+        TRAIN_IDS,
+        tells=True,
+    ),
+    Spec(
+        "vkitti2",
+        "images are called Scene*/<variant>/frames/rgb/Camera_*/rgb_*",
+        _VKITTI_IMAGE,
+        _vkitti("classSegmentation", "classgt"),
+        decode="vkitti2",
+        name="{split}_{variant}_{camera}_{key}",
+        tells=True,
+        extras={
+            "instances": _vkitti("instanceSegmentation", "instancegt")[0],
+            "depth": _vkitti("depth", "depth")[0],
+            "flow": _vkitti("forwardFlow", "flow")[0],
+        },
+    ),
+    Spec(
+        "kitti",
+        "images are called training|testing/image_2/NNNNNN_NN",
+        rf"{_TOP}(?P<split>training|testing)/image_2/(?P<key>\d{{6}}_\d\d)\.png",
+        ("{top}{split}/semantic/{key}.png",),
+        CITYSCAPES_IDS,
+        tells=True,
+        extras={"instances": "{top}{split}/instance/{key}.png"},
+    ),
+    Spec(
+        "kitti",
+        "images are called <date>_drive_NNNN_*/image_0N/data/NNNNNNNNNN (KITTI raw, without labels)",
+        rf"{_TOP}(?P<drive>\d{{4}}_\d\d_\d\d_drive_\d{{4}}_[a-z]+)/image_(?P<camera>\d\d)/data/(?P<key>\d{{10}})\.(?:png|jpg)",
+        name="{drive}_{camera}_{key}",
+        tells=True,
+    ),
+    Spec(
+        "carla",
+        "images are called *_img, labels *_labelIds",
+        rf"{_TOP}(?P<key>[^/]+)_img\.(?:png|jpg)",
+        ("{top}{key}_labelIds.png",),
+        decode="carla",
+    ),
+    Spec(
+        "synthia",
+        "images are in RGB/, labels in GT/LABELS/",
+        rf"{_TOP}RGB/(?P<key>.+)\.(?:png|jpg)",
+        ("{top}GT/LABELS/{key}.png",),
+        decode="synthia",
+        extras={"depth": "{top}Depth/{key}.png"},
+    ),
+    Spec(
+        "carla",
+        "images and labels are in RGB/ and Segmentation_Images/, or in another such pair of folders",
+        rf"{_TOP}(?:RGB|rgb|CameraRGB|images)/(?P<key>.+)\.(?:png|jpg)",
+        tuple(
+            f"{{top}}{f}/{{key}}.png" for f in ("Segmentation_Images", "CameraSeg", "semantic", "semantic_segmentation")
+        ),
+        decode="carla",
+    ),
+    Spec(
+        "camvid",
+        "images are in train/, val/, test/, labels in trainannot/, valannot/, testannot/",
+        rf"{_TOP}(?P<split>train|val|test)/(?P<key>[^/]+)\.(?:png|jpg)",
+        ("{top}{split}annot/{key}.png",),
+        CAMVID_IDS,
+    ),
+    Spec(
+        "gta5",
+        "images/ and labels/ hold PNG files called NNNNN, and there is no dataset.yaml",
+        rf"{_TOP}images/(?P<key>\d{{5}})\.png",
+        ("{top}labels/{key}.png",),
+        GTA5_IDS,
+        decode="gta5",
+    ),
+    Spec(
+        "folder",
+        "images are in images/",
+        rf"images/(?:{_SPLIT}/)?(?P<key>.+){_IMAGE}",
+        ("labels/{key}.png", "labels/{split}/{key}.png"),
+        decode="folder",
+        tells=True,
+        extras={kind: f"{kind}/{{key}}.png" for kind in ("confidence", "instances", "depth", "flow")},
+    ),
+    Spec(
+        "folder",
+        "it holds pictures in no known layout: a plain folder of photographs, unlabelled",
+        # what stands beside photographs under these names is not a photograph
+        rf"(?!(?:.*/)?(?:labels?|masks?|annotations?|[^/]*annot|confidence|overlay)/)(?:{_SPLIT}/)?(?P<key>.+){_IMAGE}",
+        tells=True,
+    ),
+)
+
+# Frames of GTA5 whose label has another size than the image; there is no telling which pixels belong together.
+GTA5_MISFITS = frozenset({"15188", "17705"})
+
+
+def list_files(root: Path) -> list[str]:
+    """Relative paths of all files below ``root``, with ``/``, sorted; without hidden ones, linked folders followed."""
+    found: list[str] = []
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link back up
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        below = os.path.relpath(folder, root).replace(os.sep, "/")
+        prefix = "" if below == "." else below + "/"
+        found += [prefix + name for name in files if not name.startswith(".")]
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class Match:
+    """Frames that one row of the table finds in a folder, with the split of each (None where the layout has none)."""
+
+    spec: Spec
+    frames: tuple[tuple[Frame, str | None], ...]
+    labelled: int
+
+
+def match(spec: Spec, root: Path, files: list[str]) -> Match:
+    """Group ``files`` into frames as ``spec`` says."""
+    pattern, known = re.compile(spec.image, re.IGNORECASE if spec.format == "folder" else 0), set(files)
+    rows: list[tuple[str, str, str | None, dict[str, Path]]] = []
+    for file in files:
+        found = pattern.fullmatch(file) if file.lower().endswith(IMAGE_SUFFIXES) else None
+        if found is None:
+            continue
+        parts = {k: v or "" for k, v in found.groupdict().items()}
+        paths = {}
+        for kind, templates in (("label", spec.labels), *((k, (t,)) for k, t in spec.extras.items())):
+            filled = (t.format(**parts) for t in templates)
+            existing = next((t for t in filled if t in known), None)
+            if existing:
+                paths[kind] = root / existing
+        split = parts.get("split") or None
+        rows.append((file, spec.name.format(**parts), SPLIT_ALIASES.get(split or "", split), paths))
+    names = unique_names([(file, name) for file, name, _, _ in rows])
+    frames = [(Frame(n, root / file, **paths), split) for n, (file, _, split, paths) in zip(names, rows, strict=True)]
+    frames.sort(key=lambda pair: pair[0].name)
+    return Match(spec, tuple(frames), sum(f.label is not None for f, _ in frames))
+
+
+def unique_names(files: list[tuple[str, str]]) -> list[str]:
+    """Names safe as file names: as given where unique, else from the path, else from the path with its suffix."""
+
+    def path_name(file: str) -> str:
+        return os.path.splitext(file)[0].replace("/", "__")
+
+    names = [name.replace("/", "__") for _, name in files]
+    for other in (path_name, lambda file: file.replace("/", "__").replace(".", "_")):
+        if len(set(names)) == len(names):
+            break
+        names = [other(file) for file, _ in files]
+    return names
+
+
+def expected_label(spec_format: str, root: Path, image: Path) -> Path | None:
+    """Where the label of ``image`` would be, for the error that it is missing."""
+    file = image.relative_to(root).as_posix()
+    for spec in SPECS:
+        found = re.fullmatch(spec.image, file) if spec.format == spec_format and spec.labels else None
+        if found:
+            return root / spec.labels[0].format(**{k: v or "" for k, v in found.groupdict().items()})
+    return None
+
+
+def splits_of(matched: Match) -> list[str]:
+    """Names of the splits, the largest first."""
+    return [name for name, _ in Counter(s for _, s in matched.frames if s).most_common()]

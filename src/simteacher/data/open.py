@@ -1,0 +1,131 @@
+"""``FORMAT:PATH`` or ``PATH`` in, `DataSet` out: the first step of every command on data. Opens no image or label."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from simteacher.data.dataset_yaml import read_dataset_yaml
+from simteacher.data.layouts import GTA5_MISFITS, SPECS, SPLIT_ALIASES, Match, list_files, match, splits_of
+from simteacher.data.sample import DataSet
+from simteacher.errors import UserError, nearest
+
+FORMATS = ("cityscapes", "gta5", "synthia", "kitti", "vkitti2", "carla", "camvid", "folder")
+ALL = "all"  # the split that means every frame, like None
+_PROBES = 8
+
+
+def parse_spec(spec: str | Path) -> tuple[str | None, Path]:
+    """Split ``FORMAT:PATH`` into its parts; the format is None where only a path is given.
+
+    Raises:
+        UserError: The format is unknown.
+    """
+    text = str(spec)
+    head, colon, rest = text.partition(":")
+    if colon and head in FORMATS:
+        return head, Path(rest).expanduser()
+    # a drive letter, and paths that really hold a colon, are paths
+    if colon and len(head) > 1 and "/" not in head and not Path(text).expanduser().exists():
+        raise UserError(f"no data format '{head}'{nearest(head, FORMATS)}", text, f"use one of {', '.join(FORMATS)}")
+    return None, Path(text).expanduser()
+
+
+def open_dataset(spec: str | Path, split: str | None = None) -> DataSet:
+    """Open a data set.
+
+    Args:
+        spec: ``FORMAT:PATH``, or a path whose layout is recognised.
+        split: The split to take; None or ``all`` takes every frame, as does ``train`` where a set has no splits.
+
+    Returns:
+        The set; its ``why`` says how the layout was recognised.
+
+    Raises:
+        UserError: Unknown format, no such path, no images of that format, or no such split.
+    """
+    wanted, root = parse_spec(spec)
+    if not root.exists():
+        raise UserError("no such folder", root, "check the spelling; relative paths start where the command was called")
+    if not root.is_dir():
+        raise UserError("this is a file, a data set is a folder", root, "name the folder that holds it")
+    files = list_files(root)
+    if wanted in (None, "folder") and "dataset.yaml" in files:
+        return _select(_open_described(root, files), split)
+    found = _recognise(wanted, root, files)
+    spec_, why = found.spec, found.spec.why
+    why = f"read as {spec_.format} as told: {why}" if wanted else f"recognised as {spec_.format}: {why}"
+    frames = found.frames
+    if spec_.format == "gta5":
+        frames = tuple(pair for pair in frames if pair[0].name not in GTA5_MISFITS)
+        if len(frames) < len(found.frames):
+            why += f"; left out {len(found.frames) - len(frames)} frames known to differ in size from their labels"
+    dataset = DataSet(
+        spec_.format, root, None, tuple(f for f, _ in frames), dict(spec_.names), decode=spec_.decode, why=why
+    )
+    return _select((_with_probe(dataset), {s: {f.name for f, p in frames if p == s} for s in splits_of(found)}), split)
+
+
+def _recognise(wanted: str | None, root: Path, files: list[str]) -> Match:
+    """The row of the table that fits ``files`` best, among those of the wanted format."""
+    matches = [match(spec, root, files) for spec in SPECS]
+    fits = [m for m in matches if m.frames and (m.spec.tells or m.labelled)]
+    if not fits:
+        what = "holds no images" if files else "the folder is empty"
+        raise UserError(what, root, "name a folder with images (jpg, png, webp, bmp, tif or ppm)")
+    kind = wanted or fits[0].spec.format
+    rows = [m for m in matches if m.frames and m.spec.format == kind]
+    if not rows:
+        layouts = " or ".join(spec.why for spec in SPECS if spec.format == kind)
+        seen = fits[0].spec
+        raise UserError(
+            f"holds no images in the layout of {kind}, where {layouts}",
+            root,
+            f"it looks like {seen.format}: {seen.why}",
+        )
+    return max(rows, key=lambda m: (m.labelled, m.spec in [f.spec for f in fits], len(m.frames)))
+
+
+def _open_described(root: Path, files: list[str]) -> tuple[DataSet, dict[str, set[str]]]:
+    """A `folder` set that brings its ``dataset.yaml``."""
+    described = read_dataset_yaml(root)
+    found = match(next(spec for spec in SPECS if spec.format == "folder"), root, files)
+    if not found.frames:
+        raise UserError("there is a dataset.yaml, but images/ is empty or missing", root, "put the images into images/")
+    frames = tuple(f for f, _ in found.frames)
+    names = {f.name for f in frames}
+    splits = {s: names if listed is None else names & set(listed) for s, listed in described.splits.items()}
+    splits = splits or {s: {f.name for f, p in found.frames if p == s} for s in splits_of(found)}
+    why = "recognised as folder: it has a dataset.yaml"
+    gone = sum(len(set(listed or ()) - names) for listed in described.splits.values())
+    if gone:
+        why += f"; {gone} images that its splits name are not there"
+    if described.meta.get("complete") is False:
+        why += "; the command that writes it has not finished"
+    dataset = DataSet(
+        "folder", root, None, frames, described.names, described.space, described.decode, why, meta=described.meta
+    )
+    return _with_probe(dataset), splits
+
+
+def _with_probe(dataset: DataSet) -> DataSet:
+    labels = [f.label for f in dataset.frames if f.label]
+    step = max(1, len(labels) // _PROBES)
+    return replace(dataset, probe=tuple(labels[::step][:_PROBES]))
+
+
+def _select(opened: tuple[DataSet, dict[str, set[str]]], split: str | None) -> DataSet:
+    """Keep the frames of one split."""
+    dataset, splits = opened
+    wanted = SPLIT_ALIASES.get(split or ALL, split or ALL)
+    if wanted == ALL or (wanted == "train" and not splits):
+        only = next(iter(splits)) if len(splits) == 1 else None
+        return replace(dataset, split=only)
+    if split in splits:
+        wanted = split
+    if wanted not in splits:
+        known = list(splits) or ["train"]
+        raise UserError(
+            f"no split '{split}'{nearest(str(split), known)}", dataset.root, f"the set has {', '.join(sorted(known))}"
+        )
+    return replace(dataset, split=wanted, frames=tuple(f for f in dataset.frames if f.name in splits[wanted]))

@@ -1,0 +1,64 @@
+"""Label file in, raw ids out, exactly as stored. How a file stores them is its data set's ``decode``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from simteacher.data.images import DAMAGED, damaged, open_image
+from simteacher.data.png16 import is_wide_rgb, read_png16
+from simteacher.errors import UserError
+
+
+def label_mode(path: Path) -> str:
+    """Pillow's mode of a label file, from its header; ``RGB;16`` for 16-bit colour, which Pillow calls RGB."""
+    with open_image(path) as image:
+        mode = image.mode
+    return "RGB;16" if mode in ("RGB", "RGBA") and is_wide_rgb(path) else mode
+
+
+def read_raw(path: Path, decode: str) -> NDArray[Any]:
+    """Raw ids of a label file.
+
+    Args:
+        path: The label file.
+        decode: ``index`` (one channel, 8 or 16 bits, palette numbers as such), ``red`` (the first of three channels,
+            8 or 16 bits), or ``rgb`` (colours, packed into one number a pixel).
+
+    Returns:
+        Shape (H, W), uint8, uint16 or (for ``rgb``) int32.
+
+    Raises:
+        UserError: The file is missing, truncated or stores something else.
+    """
+    with open_image(path) as image:
+        if decode == "red" and image.mode in ("RGB", "RGBA") and is_wide_rgb(path):
+            return read_png16(path)[..., 0]
+        try:
+            return _decode(image, decode, path)
+        except DAMAGED as error:
+            raise damaged(path, error) from None
+
+
+def _decode(image: Image.Image, decode: str, path: Path) -> NDArray[Any]:
+    if decode == "rgb":
+        rgb_HWC = np.asarray(image.convert("RGB")).astype(np.int32)
+        return rgb_HWC[..., 0] << 16 | rgb_HWC[..., 1] << 8 | rgb_HWC[..., 2]
+    raw = np.asarray(image)
+    if image.mode in ("L", "P"):
+        return raw
+    if image.mode == "1":
+        return raw.astype(np.uint8)
+    if image.mode in ("I", "I;16", "I;16B", "I;16L") and raw.min() >= 0 and raw.max() <= 65535:
+        return raw.astype(np.uint16)
+    if raw.ndim == 3 and raw.dtype == np.uint8:
+        # grey pictures are often saved with three equal channels
+        if decode == "red" or (raw[..., :3] == raw[..., :1]).all():
+            return np.ascontiguousarray(raw[..., 0])
+        fix = "save class numbers, one channel of 8 bits; colours are read where the label space lists them"
+        raise UserError("the label is a colour picture, not class numbers", path, fix)
+    raise UserError(f"a label cannot be stored as {image.mode}", path, "save class numbers, one channel of 8 bits")
