@@ -25,6 +25,9 @@ from simteacher.progress import set_quiet
 DONE, PROBLEMS, USER, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 """Exit codes; `PROBLEMS` is `check`'s own. 70 is EX_SOFTWARE of sysexits.h."""
 
+EXTRAS = {"av": "video", "onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx"}
+"""Optional modules and the extra that installs each."""
+
 app = App(
     name="simteacher",
     help="Train on simulation, learn on photographs.",
@@ -84,9 +87,7 @@ def explain(error: Exception, tokens: Sequence[str] = ()) -> str | None:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, CycloptsError):
-        text = re.sub(r"^Unused Tokens: \['(.*)'\]\.$", r"Too many arguments: \1.", _one_line(error)).replace(
-            "', '", " "
-        )
+        text = re.sub(r"^Unused Tokens: \['(.*)'\]\.$", r"Too many arguments: \1.", _one_line(error))
         command = next((t for t in tokens if t in app), "")
         return f"{text}\n  fix: see simteacher {command} --help".replace("  --help", " --help")
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "can't allocate memory" in str(error):
@@ -94,11 +95,13 @@ def explain(error: Exception, tokens: Sequence[str] = ()) -> str | None:
         return str(UserError("the memory is used up", None, fix))
     if isinstance(error, OSError):
         return str(user_error(error))
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        extra = EXTRAS[error.name]
+        return str(UserError(f"{error.name} is not installed", None, f"pip install 'simteacher[{extra}]'"))
     mark = getattr(error, "problem_mark", None)
     if mark is not None:  # of PyYAML, which is not imported for this
-        return str(
-            UserError(f"not valid YAML at line {mark.line + 1}", mark.name, "correct the indentation and colons there")
-        )
+        fix = "correct the indentation and colons there"
+        return str(UserError(f"not valid YAML at line {mark.line + 1}", mark.name, fix))
     return None
 
 
@@ -124,9 +127,8 @@ def _split(argv: Sequence[str]) -> tuple[list[str], set[str]]:
 def _where(error: Exception) -> str:
     """Our innermost line in the traceback, as ``models/build.py:33: ``."""
     here = str(Path(__file__).parent) + os.sep
-    own = [
-        f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(here) and f.filename != __file__
-    ]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if f.filename.startswith(here) and f.filename != __file__]
     return f"{own[-1].filename.removeprefix(here)}:{own[-1].lineno}: " if own else ""
 
 

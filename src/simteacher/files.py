@@ -24,7 +24,7 @@ _SAY = {
     errno.ENOENT: ("no such file or folder", "check the spelling of the path"),
     errno.EISDIR: ("this is a folder, a file was expected", "name a file in it"),
     errno.ENOTDIR: ("a file stands where a folder is needed", "choose another path, or move that file away"),
-    errno.EEXIST: ("this exists already", "choose another path, or move it away"),
+    errno.EEXIST: ("a file stands where a folder is needed", "choose another path, or move that file away"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter path"),
     errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n), or use fewer workers"),
 }
@@ -61,9 +61,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     part = path.with_name(PART + path.name)
+    with disk_errors():
+        path.parent.mkdir(parents=True, exist_ok=True)
     with disk_errors(path):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             yield part
             os.replace(part, path)
         except BaseException:

@@ -29,8 +29,9 @@ def print_scores(result: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False)
-    for justify in ("left", "right", "left"):
-        table.add_column(justify=justify)  # type: ignore[arg-type]
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
     for name, value in result["iou"].items():
         table.add_row(name, percent(value), _bar(value))
     console = Console(highlight=False)
@@ -83,13 +84,11 @@ def print_check(result: Mapping[str, Any]) -> None:
     if total:
         table = Table(box=None, pad_edge=False, show_header=False)
         for justify in ("left", "right", "left"):
-            table.add_column(justify=justify)  # type: ignore[arg-type]
+            table.add_column(justify=justify)
         for name, pixels in [*classes.items(), ("(ignored)", result["ignored"])]:
             table.add_row(name, f"{100 * pixels / total:.2f} %", _bar(pixels / total))
         console.print(table)
     problems = result["problems"]
-    console.print(
-        f"{len(problems)} problem{'' if len(problems) == 1 else 's'}" if problems else "no problems", markup=False
-    )
+    console.print(f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}", markup=False)
     for p in problems:
         console.print(f"{p['file']}: {p['problem']}\n  fix: {p['fix']}", markup=False, soft_wrap=True)
