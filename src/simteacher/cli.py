@@ -34,6 +34,7 @@ app = App(
     help_epilogue=EPILOGUE,
     version=__version__,
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 cli_data.register(app)
 cli_model.register(app)
@@ -69,6 +70,10 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except SystemExit as leave:  # rich's way to say the same
+        if isinstance(leave.__context__, BrokenPipeError):
+            return DONE
+        raise
     except Exception as error:
         if "--debug" in flags:
             traceback.print_exc()

