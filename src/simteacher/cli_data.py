@@ -43,7 +43,7 @@ def render(
     /,
     *,
     frames: Annotated[int, Parameter(help="How many images.")] = 500,
-    size: Annotated[str, Parameter(help="Width x height in pixels.")] = "480x360",
+    size: Annotated[str | None, Parameter(help="Width x height in pixels; that of --like, or 480x360.")] = None,
     seed: Annotated[int, Parameter(help="The same seed gives the same images.")] = 0,
     scene: Annotated[str | None, Parameter(help="A YAML file: streets, light, weather, camera, objects.")] = None,
     like: Annotated[str | None, Parameter(help="A set of photographs whose size and colours to come close to.")] = None,
@@ -54,11 +54,10 @@ def render(
     """Draw labelled street scenes; continues a set that was interrupted."""
     import simteacher
 
-    wide, high = size_of(size)
     simteacher.render(
         out,
         frames=frames,
-        size=(wide, high),
+        size=None if size is None else size_of(size),
         seed=seed,
         scene=scene,
         like=like,
