@@ -49,7 +49,10 @@ def street(seed: int) -> tuple[Image.Image, Image.Image]:
             left = x if side == 0 else width - x - w
             box("building", left, top, w + 1, horizon + 40 - top)
             x += w
-    fill("sidewalk", [(0, height), (0, horizon + 50), (225, horizon), (255, horizon), (width, horizon + 50), (width, height)])
+    fill(
+        "sidewalk",
+        [(0, height), (0, horizon + 50), (225, horizon), (255, horizon), (width, horizon + 50), (width, height)],
+    )
     fill("road", [(40, height), (228, horizon), (252, horizon), (width - 40, height)])
     for _ in range(4):
         x, r = rng.choice([60, 110, 370, 420]) + rng.integers(-20, 20), rng.integers(22, 40)
@@ -68,7 +71,9 @@ def spoil(label: Image.Image, seed: int, amount: float) -> Image.Image:
     """A mask with mistakes: wobbling borders, and blobs of wrong classes."""
     rng = np.random.default_rng(seed)
     true = np.asarray(label)
-    noise = Image.fromarray((rng.random((9, 12, 2)) * 255).astype(np.uint8)[..., 0]).resize(SIZE, Image.Resampling.BICUBIC)
+    noise = Image.fromarray((rng.random((9, 12, 2)) * 255).astype(np.uint8)[..., 0]).resize(
+        SIZE, Image.Resampling.BICUBIC
+    )
     shift = ((np.asarray(noise).astype(float) / 255 - 0.5) * 60 * amount).astype(int)
     rows, cols = np.indices(true.shape)
     out = true[np.clip(rows + shift, 0, SIZE[1] - 1), np.clip(cols + shift, 0, SIZE[0] - 1)].copy()
@@ -86,8 +91,9 @@ def _iou(rng: np.random.Generator, lift: float) -> dict[str, Any]:
     return {"miou": float(np.mean(list(better.values()))), "pixel_accuracy": 0.66 + lift / 2, "iou": better}
 
 
-def make_run(out: Path, *, finished: bool = True, rounds: int = 2, evals: bool = True, stand_in: bool = False,
-             samples: int = 4) -> Path:
+def make_run(
+    out: Path, *, finished: bool = True, rounds: int = 2, evals: bool = True, stand_in: bool = False, samples: int = 4
+) -> Path:
     """Write the run folder ``out`` and return it.
 
     Args:
@@ -117,12 +123,21 @@ def make_run(out: Path, *, finished: bool = True, rounds: int = 2, evals: bool =
     for n, stage in enumerate(stages):
         broken = not finished and n == len(stages) - 1
         if n:
-            share = {k: float(v) for k, v in zip(SPACE.classes, rng.dirichlet(np.array([16, 20, 1, 30, 8, 12, 1, 1, 8, 1, 1])), strict=True)}
+            share = {
+                k: float(v)
+                for k, v in zip(
+                    SPACE.classes, rng.dirichlet(np.array([16, 20, 1, 30, 8, 12, 1, 1, 8, 1, 1])), strict=True
+                )
+            }
             events.append({"event": "pseudo", "stage": stage, "coverage": 0.50 + 0.1 * n, "class_share": share,
                            "mean_confidence": 0.91 - 0.02 * n, "thresholds": dict.fromkeys(SPACE.classes, 0.8)})  # fmt: skip
         for step in range(0, 160 if broken else 330, 10):
             loss = 0.25 + 2.0 * np.exp(-step / 90) + rng.normal(0, 0.05) - 0.05 * n
-            losses = {"source": loss * 0.7, "source_aux": loss * 0.3} if n == 0 else {"source": loss * 0.4, "target": loss * 0.6}
+            losses = (
+                {"source": loss * 0.7, "source_aux": loss * 0.3}
+                if n == 0
+                else {"source": loss * 0.4, "target": loss * 0.6}
+            )
             events.append({"event": "step", "stage": stage, "step": step, "loss": loss, "losses": losses,
                            "lr": 4e-4 * (1 - step / 340) ** 0.9, "seconds": 0.74})  # fmt: skip
         if not broken:
@@ -130,8 +145,13 @@ def make_run(out: Path, *, finished: bool = True, rounds: int = 2, evals: bool =
             (out / stage / "model.safetensors").parent.mkdir(exist_ok=True)
             _write_samples(out / stage / "samples", samples, 1.0 - 0.3 * n, evals)
     lines = [json.dumps(e) for e in events]
-    (out / "metrics.jsonl").write_text("\n".join(lines) + "\n" + ("" if finished else '{"event": "step", "stage": "rou'))
-    card = {"space": {"name": SPACE.name, "classes": SPACE.classes, "colors": SPACE.colors, "aliases": {}}, "size": SIZE}
+    (out / "metrics.jsonl").write_text(
+        "\n".join(lines) + "\n" + ("" if finished else '{"event": "step", "stage": "rou')
+    )
+    card = {
+        "space": {"name": SPACE.name, "classes": SPACE.classes, "colors": SPACE.colors, "aliases": {}},
+        "size": SIZE,
+    }
     (out / "teacher" / "model.json").write_text(json.dumps(card))
     if finished:
         (out / "model.json").write_text(json.dumps(card))
@@ -139,10 +159,16 @@ def make_run(out: Path, *, finished: bool = True, rounds: int = 2, evals: bool =
     return out
 
 
-def _close_stage(events: list[dict[str, Any]], stage: str, n: int, rng: np.random.Generator, evals: bool, bad: bool) -> None:
+def _close_stage(
+    events: list[dict[str, Any]], stage: str, n: int, rng: np.random.Generator, evals: bool, bad: bool
+) -> None:
     if evals:
-        events.append({"event": "eval", "stage": stage, "step": 330, "data": "camvid:data/camvid val", **_iou(rng, 0.13 * n)})
-    events.append({"event": "validator", "stage": stage, "scores": {"agreement": 0.83 + 0.03 * n, "entropy": 0.31 - 0.04 * n}})
+        events.append(
+            {"event": "eval", "stage": stage, "step": 330, "data": "camvid:data/camvid val", **_iou(rng, 0.13 * n)}
+        )
+    events.append(
+        {"event": "validator", "stage": stage, "scores": {"agreement": 0.83 + 0.03 * n, "entropy": 0.31 - 0.04 * n}}
+    )
     if n:
         reasons = ["tree fell to 12 % of its share before", "views agree on 71 % of pixels, 86 % before"] if bad else []
         events.append({"event": "guard", "stage": stage, "verdict": "revert" if bad else "keep", "reasons": reasons,

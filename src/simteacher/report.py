@@ -1,7 +1,7 @@
-"""One HTML file that tells a run: `simteacher report RUN` reads the run folder, and nothing else, and writes RUN/report.html.
+"""One HTML file that tells a run: `simteacher report RUN` reads that folder, nothing else, and writes report.html.
 
-The file opens offline in any browser: pictures, charts, style and the little script of the slider are inside. An unfinished run
-gives the part of the page that exists so far.
+The file opens offline in any browser: pictures, charts, style and the little script of the slider are inside. An
+unfinished run gives the part of the page that exists so far.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def report(run: str | Path) -> Path:
 
 def page(template: str, **context: Any) -> str:
     """Fill one of the package's page templates; text is escaped, `Markup` is not."""
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters |= {"percent": words.percent, "points": words.points, "title": words.stage_title}
     return environment.get_template(template).render(**context)
 
@@ -81,7 +83,10 @@ def colours(run: Run) -> dict[str, tuple[int, int, int]]:
     """Class name -> colour, from the model card; grey for classes that only the log names."""
     space = run.card.get("space", {})
     known = {n: (c[0], c[1], c[2]) for n, c in zip(space.get("classes", ()), space.get("colors", ()), strict=False)}
-    logged = [e["iou"] for s in run.stages for e in s.evals if e.get("iou")] + [s.pseudo["class_share"] for s in run.stages if s.pseudo.get("class_share")]
+    logged = [
+        *(e.get("iou", {}) for s in run.stages for e in s.evals),
+        *(s.pseudo.get("class_share", {}) for s in run.stages),
+    ]
     return known or dict.fromkeys((name for names in logged for name in names), _GREY)
 
 
@@ -104,7 +109,8 @@ def loss_chart(stage: Stage) -> Markup:
     """Loss and its named parts over the steps of one stage."""
     series = [plots.Series("loss", [(e["step"], e["loss"]) for e in stage.steps if "loss" in e], main=True)]
     for name in _parts(stage):
-        series.append(plots.Series(name, [(e["step"], e["losses"][name]) for e in stage.steps if name in e.get("losses", {})]))
+        logged = [e for e in stage.steps if name in e.get("losses", {})]
+        series.append(plots.Series(name, [(e["step"], e["losses"][name]) for e in logged]))
     return Markup(plots.line_chart(series, f"Training loss of {words.stage_title(stage.name)}"))
 
 

@@ -1,6 +1,7 @@
-"""Reads a run folder into plain Python values for `report`; opens nothing outside of it and forgives what is not there yet.
+"""Reads a run folder into plain Python values for `report`; opens nothing outside of it and forgives what is not there.
 
-A run may be unfinished, killed while writing its last log line, or made without evaluation labels: each part is read alone.
+A run may be unfinished, killed while writing its last log line, or made without evaluation labels: each part is read
+alone.
 """
 
 from __future__ import annotations
@@ -77,9 +78,10 @@ class Run:
 
     @property
     def after(self) -> Stage | None:
-        """The last stage after the teacher that the guard did not refuse; None when there is none."""
-        later = [s for s in self.stages if s is not self.before and not s.reverted and (s.steps or s.evals or s.samples)]
-        return later[-1] if later else None
+        """The stage that became the model, or so far is its best candidate; None when the teacher is all there is."""
+        chosen = self.card.get("extra", {}).get("stage") if self.finished else None
+        done = [s for s in self.stages if s is not self.before and not s.reverted and (s.steps or s.evals or s.samples)]
+        return next((s for s in done if s.name == chosen), done[-1] if done else None)
 
     @property
     def eval_data(self) -> str | None:

@@ -67,7 +67,7 @@ def worst(stage: Stage | None, path: Path) -> list[Sample]:
     if stage is None:
         return []
     folder = path / stage.name / "worst"
-    masks = [p for p in sorted(folder.glob("*.png")) if not p.stem.endswith("_label") and p.with_suffix(".jpg").exists()]
+    masks = [p.with_suffix(".png") for p in sorted(folder.glob("*.jpg"))]
     found = [s for s in (_read(p.stem, {stage.name: p}) for p in masks) if s and s.scores]
     room, out = BUDGET // 5, []
     for sample in sorted(found, key=lambda s: s.scores[stage.name])[:6]:
@@ -103,7 +103,7 @@ def picture_miou(pred_HW: npt.NDArray[np.uint8], label_HW: npt.NDArray[np.uint8]
     known = label_HW != 255
     pred, label = pred_HW[known], label_HW[known]
     classes = np.union1d(np.unique(pred), np.unique(label))
-    hits = [np.count_nonzero((pred == k) & (label == k)) / np.count_nonzero((pred == k) | (label == k)) for k in classes]
+    hits = [((pred == k) & (label == k)).sum() / ((pred == k) | (label == k)).sum() for k in classes]
     return float(np.mean(hits)) if hits else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Small charts as inline SVG, coloured by the page's own CSS variables so that they follow its light and dark scheme."""
+"""Small charts as inline SVG, coloured by the page's CSS variables so that they follow its light and dark scheme."""
 
 from __future__ import annotations
 
@@ -73,9 +73,7 @@ def line_chart(series: Sequence[Series], title: str, x_label: str = "step", *, x
         x, _ = place(tick, y_low)
         name = escape(x_names[int(tick)]) if x_names else _number(tick)
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{name}</text>')
-    parts.append(
-        f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">{escape(x_label)}</text>'
-    )
+    parts.append(f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">{escape(x_label)}</text>')
     for index, curve in enumerate(curves):
         spots = [place(x, y) for x, y in curve.points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
@@ -103,7 +101,8 @@ def dumbbell(before: float | None, after: float | None) -> str:
 def stacked(shares: Sequence[tuple[str, float, str]], title: str) -> str:
     """One horizontal bar cut into parts ``(name, share, css colour)``; shares are scaled to fill it."""
     total = sum(share for _, share, _ in shares) or 1.0
-    parts = [f'<svg class="stacked" viewBox="0 0 1000 30" preserveAspectRatio="none" role="img" aria-label="{escape(title)}">']
+    box = 'viewBox="0 0 1000 30" preserveAspectRatio="none"'
+    parts = [f'<svg class="stacked" {box} role="img" aria-label="{escape(title)}">']
     x = 0.0
     for name, share, colour in shares:
         width = 1000 * share / total

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from simteacher.report_data import Run, Stage
 
 STAND_IN = "stand-in"
+TITLES = {"batchnorm": "Teacher, re-normalised"}  # the teacher with batch-norm statistics of the target
 
 
 class Tile(NamedTuple):
@@ -44,7 +45,7 @@ def images_of(run: Run, role: str) -> int | None:
 
 def stage_title(name: str) -> str:
     """``round-1`` -> ``Round 1``."""
-    return name.replace("-", " ").capitalize()
+    return TITLES.get(name) or name.replace("-", " ").capitalize()
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -70,7 +71,9 @@ def minutes(stages: list[Stage]) -> float | None:
 
 
 def _time(value: float) -> str:
-    return f"{60 * value:.0f} seconds" if value < 1.5 else f"{value:.0f} minutes" if value < 90 else f"{value / 60:.1f} hours"
+    if value < 1.5:
+        return f"{60 * value:.0f} seconds"
+    return f"{value:.0f} minutes" if value < 90 else f"{value / 60:.1f} hours"
 
 
 def headline(run: Run) -> str:
@@ -82,8 +85,11 @@ def headline(run: Run) -> str:
     if before and after:
         gain = after["miou"] - before["miou"]
         if gain > 0:
-            return f"{points(gain)} points on {pictures} whose labels it never saw" if not labelled(run) else \
-                f"{points(gain)} points on {pictures}"
+            return (
+                f"{points(gain)} points on {pictures} whose labels it never saw"
+                if not labelled(run)
+                else f"{points(gain)} points on {pictures}"
+            )
         return f"No gain on {pictures} this time: {points(gain)} points"
     if before:
         return f"{percent(before['miou'])} % mean IoU on {pictures}"
@@ -117,7 +123,10 @@ def _teacher(run: Run) -> str:
         return f"A network learned to read streets from labelled photographs of the target{took}."
     count = images_of(run, "source")
     images = f"{count:,} synthetic images" if count else "synthetic images"
-    return f"A network, the teacher, learned to read streets{took} from {images} alone, whose every pixel comes labelled from the simulator."
+    return (
+        f"A network, the teacher, learned to read streets{took} from {images} alone, whose every pixel comes labelled "
+        "from the simulator."
+    )
 
 
 def _rounds(run: Run) -> str:
@@ -126,12 +135,12 @@ def _rounds(run: Run) -> str:
         return ""
     count = images_of(run, "target")
     kind = "stand-in pictures" if is_stand_in(run) else "photographs"
-    kept = join([f"{percent(s.pseudo['coverage'], 0)} %" for s in rounds if isinstance(s.pseudo.get("coverage"), float)] or ["part"])
+    kept = join([f"{percent(share, 0)} %" for share in coverages(run)] or ["part"])
     times = {1: "Once", 2: "Twice", 3: "Three times"}.get(len(rounds), f"{len(rounds)} times")
     few = " A few labelled ones helped." if labelled(run) else ""
     return (
-        f"Then it was shown {f'{count:,} ' if count else ''}{kind} that nobody had labelled. {times} the model labelled them "
-        f"itself, kept the pixels it was surest of ({kept}), and a student learned from those.{few}"
+        f"Then it was shown {f'{count:,} ' if count else ''}{kind} that nobody had labelled. {times} the model labelled "
+        f"them itself, kept the pixels it was surest of ({kept}); a student learned from those.{few}"
     )
 
 
@@ -144,7 +153,11 @@ def _guard(run: Run) -> str:
         return "A guard that watches for collapse without any label let every round pass."
     why = next((str(r) for s in refused for r in s.guard.get("reasons", [])), "")
     names = join([stage_title(s.name).lower() for s in refused])
-    return f"A guard that watches for collapse without any label refused {names}{f' ({why})' if why else ''}; what was learned there is not in the model."
+    because = f" ({why})" if why else ""
+    return (
+        f"A guard that watches for collapse without any label refused {names}{because}; what was learned there is not "
+        "in the model."
+    )
 
 
 def _result(run: Run) -> str:
@@ -156,10 +169,12 @@ def _result(run: Run) -> str:
         return f"{where}, mean IoU is {percent((before or after)['miou'])} %."
     gain = after["miou"] - before["miou"]
     verb = "rose" if gain > 0 else "went"
-    changes = {k: v - before["iou"][k] for k, v in after["iou"].items() if v is not None and before["iou"].get(k) is not None}
+    was = before["iou"]
+    changes = {k: v - was[k] for k, v in after["iou"].items() if v is not None and was.get(k) is not None}
     ups = sorted((k for k, v in changes.items() if v > 0.005), key=lambda k: -changes[k])[:3]
     downs = sorted((k for k, v in changes.items() if v < -0.005), key=lambda k: changes[k])[:3]
-    text = f"{where}, mean IoU {verb} from {percent(before['miou'])} to {percent(after['miou'])} % ({points(gain)} points)"
+    text = f"{where}, mean IoU {verb} from {percent(before['miou'])} to {percent(after['miou'])} %"
+    text += f" ({points(gain)} points)"
     if ups:
         text += f", most for {join([f'{k} ({points(changes[k])})' for k in ups])}"
     if downs:
@@ -171,8 +186,18 @@ def _unfinished(run: Run) -> str:
     if run.finished:
         return ""
     last = run.stages[-1] if run.stages else None
-    where = f" It stands at {stage_title(last.name).lower()}, step {last.steps[-1]['step']}." if last and last.steps else ""
+    where = (
+        f" It stands at step {last.steps[-1]['step']} of {stage_title(last.name).lower()}."
+        if last and last.steps
+        else ""
+    )
     return f"This run is not finished.{where} The command below continues it from there."
+
+
+def coverages(run: Run) -> list[float]:
+    """Share of the target's pixels that each round kept."""
+    found = [s.pseudo.get("coverage") for s in run.stages]
+    return [share for share in found if isinstance(share, float)]
 
 
 def tiles(run: Run) -> list[Tile]:
@@ -180,15 +205,17 @@ def tiles(run: Run) -> list[Tile]:
     out = []
     before, after = scores(run)
     if before:
-        out.append(Tile(percent(before["miou"]), "% mIoU", "teacher, trained on synthetic images" if run.config.get("source") else "trained with labels"))
-    if after:
-        out.append(Tile(percent(after["miou"]), "% mIoU", f"after adaptation ({stage_title(run.after.name).lower()})" if run.after else ""))
+        how = "teacher, trained on synthetic images" if run.config.get("source") else "trained with labels"
+        out.append(Tile(percent(before["miou"]), "% mIoU", how))
+    if after and run.after:
+        out.append(Tile(percent(after["miou"]), "% mIoU", f"after adaptation ({stage_title(run.after.name).lower()})"))
     if before and after:
-        out.append(Tile(points(after["miou"] - before["miou"]), "points", "gained without a label" if not labelled(run) else "gained"))
+        gain = after["miou"] - before["miou"]
+        verb = "gained" if gain >= 0 else "lost"
+        out.append(Tile(points(gain), "points", verb if labelled(run) else f"{verb} without a label"))
     if (spent := minutes(run.stages)) is not None:
         value, unit = _time(spent).split(" ")
         out.append(Tile(value, unit, "of training in all stages"))
-    if not (before or after):
-        kept = [s.pseudo["coverage"] for s in run.stages if isinstance(s.pseudo.get("coverage"), float)]
-        out += [Tile(percent(kept[-1], 0), "%", "of target pixels labelled by the model itself")] if kept else []
+    if not (before or after) and (kept := coverages(run)):
+        out.append(Tile(percent(kept[-1], 0), "%", "of target pixels labelled by the model itself"))
     return out[:4]

@@ -1,0 +1,188 @@
+"""Measure a model on labelled images: `simteacher evaluate` and the evaluations inside a run.
+
+In: a model and a labelled data set. Out: IoU by class, their mean, pixel accuracy, all at the labels' own resolution.
+A model of another label space is measured through class names; what it calls by a name unknown to the wanted space
+counts as wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypedDict, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from simteacher.data import DataSet, Frame, open_dataset, read_image, read_label, require_labels
+from simteacher.dense import Prediction, Reader, read_images
+from simteacher.errors import UserError
+from simteacher.files import atomic_path
+from simteacher.labels import LabelSpace, load_space, lut
+from simteacher.metrics import Confusion, Scores
+from simteacher.models.store import Model, load
+from simteacher.progress import progress, say
+
+U8 = npt.NDArray[np.uint8]
+T = TypeVar("T")
+
+BATCH = 4  # images a forward pass; more is no faster on a CPU
+WORST = 6  # photographs kept for the report
+_LONG_SIDE = 640  # of a kept photograph
+
+
+class Measured(Scores):
+    """`Scores` and the number of images that they come from."""
+
+    images: int
+
+
+class Evaluation(Measured):
+    """What ``evaluate --json`` prints."""
+
+    split: str | None
+    model: str
+
+
+class _Kept(TypedDict):
+    score: float
+    frame: Frame
+    image: U8
+    pred: U8
+    label: U8
+
+
+def evaluate(
+    model: str | Path | Model, data: str | Path | DataSet, split: str | None = None, classes: str | Path | None = None
+) -> Evaluation:
+    """Measure a model on a labelled data set.
+
+    Args:
+        model: A run folder, a stage of one, a ``model.safetensors`` or a ``.onnx`` file, or a loaded model.
+        data: A labelled data set.
+        split: The split to measure on; None takes every frame.
+        classes: Label space to measure in; None takes the model's own.
+
+    Returns:
+        ``{"miou", "pixel_accuracy", "iou": {class: value or None}, "images", "split", "model"}``, values in [0, 1].
+
+    Raises:
+        UserError: No such model or data, an image without label, or label values that mean nothing.
+    """
+    loaded = model if isinstance(model, Model) else load(model)
+    dataset = data if isinstance(data, DataSet) else open_dataset(data, split)
+    space = load_space(classes) if classes is not None else loaded.card.space
+    began = time.monotonic()
+    scores = evaluate_model(loaded, dataset, space)
+    say(f"{scores['images']} images, {scores['images'] / (time.monotonic() - began):.1f} a second")
+    return {**scores, "split": split or dataset.split, "model": str(loaded.path if isinstance(model, Model) else model)}
+
+
+def evaluate_model(model: Reader, dataset: DataSet, space: LabelSpace, worst: Path | None = None) -> Measured:
+    """Measure a loaded model.
+
+    Args:
+        model: Scores pixels.
+        dataset: Every frame needs a label.
+        space: Label space to measure in.
+        worst: Folder for the photographs that it reads worst, with mask and label, or None.
+
+    Raises:
+        UserError: An image has no label, or a wrong one; no class of the model is in the space.
+    """
+    require_labels(dataset)
+    table = class_table(model.card.space, space)
+    confusion, kept = Confusion(len(space)), list[_Kept]()
+
+    def read(frame: Frame) -> tuple[Frame, U8, U8]:
+        return frame, read_image(frame.image), read_label(dataset, frame, space)
+
+    with progress(len(dataset), "evaluate") as bar:
+        for batch in batches(dataset.frames, read, lambda item: item[1].shape):
+            predictions = read_images(model, [image for _, image, _ in batch])
+            for (frame, image, label), seen in zip(batch, predictions, strict=True):
+                pred = table[seen.label_HW]
+                one = Confusion(len(space))
+                one.update(pred, label)
+                confusion.counts_KP += one.counts_KP
+                if worst is not None and one.counts_KP.any():
+                    score = float(np.nanmean(one.iou_K()))
+                    kept.append(_Kept(score=score, frame=frame, image=image, pred=pred, label=label))
+                    kept = sorted(kept, key=lambda k: k["score"])[:WORST]
+            bar.advance(len(batch))
+    if worst is not None:
+        _write_worst(worst, kept, space)
+    return {**confusion.scores(space), "images": len(dataset)}
+
+
+def class_table(of: LabelSpace, to: LabelSpace) -> U8:
+    """Index in one space -> index in another, by name; 255 for names that the other does not have. 256 entries.
+
+    Raises:
+        UserError: They have no class in common.
+    """
+    if of.classes == to.classes:
+        return np.arange(256, dtype=np.uint8)
+    table = lut(dict(enumerate(of.classes)), to)
+    if (table == 255).all():
+        raise UserError(
+            f"none of the model's classes ({', '.join(of.classes)}) is in {to.name} ({', '.join(to.classes)})",
+            "--classes",
+            "choose another label space, or add aliases to a YAML one",
+        )
+    return table
+
+
+def batches(
+    frames: Iterable[Frame], read: Callable[[Frame], T], alike: Callable[[T], object], size: int = BATCH
+) -> Iterator[list[T]]:
+    """Group what ``read`` returns into lists of at most ``size`` with equal ``alike``, read ahead in the background.
+
+    Order is kept. At most two batches' worth is in memory beyond the one in use.
+    """
+    pending: list[T] = []
+    for item in ahead(frames, read, 2 * size):
+        if pending and (len(pending) == size or alike(pending[0]) != alike(item)):
+            yield pending
+            pending = []
+        pending.append(item)
+    if pending:
+        yield pending
+
+
+def ahead(frames: Iterable[Frame], read: Callable[[Frame], T], depth: int) -> Iterator[T]:
+    """Map ``read`` over frames in a background thread, ``depth`` results ahead; errors arrive in their place."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = []
+        try:
+            for frame in frames:
+                waiting.append(pool.submit(read, frame))
+                if len(waiting) > depth:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _write_worst(folder: Path, kept: Sequence[_Kept], space: LabelSpace) -> None:
+    """Write photograph, mask and label of each, scaled down, as `samples/` does."""
+    palette = space.palette_K3().tobytes()
+    for rank, one in enumerate(kept, 1):
+        name = f"{rank}-{one['frame'].name}"
+        factor = min(1.0, _LONG_SIDE / max(one["label"].shape))
+        size = (max(1, round(one["label"].shape[1] * factor)), max(1, round(one["label"].shape[0] * factor)))
+        with atomic_path(folder / f"{name}.jpg") as part:
+            Image.fromarray(one["image"]).resize(size, Image.Resampling.LANCZOS).save(part, quality=85)
+        for suffix, plane in (("", one["pred"]), ("_label", one["label"])):
+            mask = Image.fromarray(plane).resize(size, Image.Resampling.NEAREST)
+            mask.putpalette(palette)
+            with atomic_path(folder / f"{name}{suffix}.png") as part:
+                mask.save(part)
+
+
+__all__ = ["Evaluation", "Prediction", "evaluate", "evaluate_model"]

@@ -1,0 +1,112 @@
+"""Reading any size: scaling against PyTorch's own, windows against one pass, memory against a bound."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from simteacher.dense import probabilities, read_images, working_size
+from tests.stub_model import StubCard, StubModel
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A smooth random picture."""
+    small = torch.from_numpy(np.random.default_rng(seed).random((1, 3, 9, 13), np.float32))
+    big = F.interpolate(small, size=(height, width), mode="bicubic", align_corners=False).clamp(0, 1)
+    return (big[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("image", "trained", "scale", "wanted"),
+    [
+        ((360, 480), (480, 360), 1.0, (360, 480)),  # as trained
+        ((480, 640), (480, 360), 1.0, (480, 640)),  # a little larger: kept
+        ((3000, 4000), (480, 360), 1.0, (360, 480)),  # a camera's photograph
+        ((4000, 3000), (480, 360), 1.0, (480, 360)),  # the camera turned upright
+        ((120, 160), (480, 360), 1.0, (360, 480)),  # a thumbnail is enlarged
+        ((1024, 2048), (480, 360), 1.0, (360, 720)),  # wide: the short side counts
+        ((3000, 4000), (480, 360), 2.0, (720, 960)),
+    ],
+)
+def test_working_size(image: tuple[int, int], trained: tuple[int, int], scale: float, wanted: tuple[int, int]) -> None:
+    assert working_size(*image, trained, scale) == wanted
+
+
+def test_scores_are_scaled_up_as_pytorch_does() -> None:
+    model = StubModel()
+    image = picture(301, 407)
+    read = read_images(model, [image])[0]
+    h, w = working_size(301, 407, model.card.size)
+    assert model.seen == [(1, h, w)]
+    from PIL import Image
+
+    small = np.asarray(Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR))
+    logits = model.logits(torch.from_numpy(small.copy()).permute(2, 0, 1)[None].float() / 255)
+    wanted = F.interpolate(logits, size=(301, 407), mode="bilinear", align_corners=False)[0].softmax(0)
+    np.testing.assert_allclose(probabilities(model, image), wanted, atol=2e-5)
+    np.testing.assert_allclose(read.confidence_HW, wanted.max(0).values, atol=2e-5)
+    assert (read.label_HW == wanted.argmax(0).numpy()).mean() > 0.9999
+
+
+@pytest.mark.parametrize(("height", "width", "scale"), [(48, 64, 4.0), (300, 111, 3.0), (47, 640, 1.0)])
+def test_windows_answer_as_one_pass_does(
+    height: int, width: int, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = picture(height, width)
+    windowed = StubModel(reach=4)  # less than the margin of a window
+    read = read_images(windowed, [image], scale=scale)[0]
+    assert len(windowed.seen) > 1
+    monkeypatch.setattr("simteacher.dense.WINDOW", 1e6)
+    whole = StubModel(reach=4)
+    wanted = read_images(whole, [image], scale=scale)[0]
+    assert len(whole.seen) == 1
+    np.testing.assert_allclose(read.confidence_HW, wanted.confidence_HW, atol=0.02)  # pixels are 8-bit after scaling
+    assert (read.label_HW == wanted.label_HW).mean() > 0.998
+
+
+def test_equal_sizes_share_a_pass_and_order_is_kept() -> None:
+    model = StubModel()
+    images = [picture(48, 64, 1), picture(50, 70, 2), picture(48, 64, 3)]
+    together = read_images(model, images)
+    assert model.seen == [(2, 48, 64), (1, 50, 70)]
+    for image, seen in zip(images, together, strict=True):
+        np.testing.assert_array_equal(seen.label_HW, read_images(StubModel(), [image])[0].label_HW)
+
+
+def test_flip_averages_both_views() -> None:
+    class Slanted(StubModel):
+        def logits(self, image_BCHW: torch.Tensor) -> torch.Tensor:
+            return super().logits(image_BCHW) + torch.linspace(0, 9, image_BCHW.shape[-1])[
+                None, None, None
+            ] * torch.tensor([1.0, 0, 0]).reshape(1, 3, 1, 1)
+
+    image = picture(48, 64)
+    flipped = probabilities(Slanted(), image, flip=True)
+    np.testing.assert_allclose(
+        probabilities(Slanted(), image[:, ::-1].copy(), flip=True)[:, :, ::-1], flipped, atol=1e-5
+    )
+    assert np.abs(probabilities(Slanted(), image) - flipped).max() > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory as Linux counts it")
+def test_a_twelve_megapixel_photograph_stays_in_bounded_memory() -> None:
+    """19 class scores of 12 megapixels would be 912 MB; photograph, label and confidence are 36 + 12 + 48 MB."""
+    from simteacher.labels import SPACES
+
+    class Wide(StubModel):
+        def logits(self, image_BCHW: torch.Tensor) -> torch.Tensor:
+            return super().logits(image_BCHW).repeat(1, 7, 1, 1)[:, :19]
+
+    model = Wide(StubCard(SPACES["cityscapes19"], (480, 360)))
+    image = picture(3000, 4000)
+    read_images(model, [picture(360, 480)])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    read_images(model, [image])
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 600_000, f"{grown / 1000:.0f} MB more"
