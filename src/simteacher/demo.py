@@ -1,7 +1,7 @@
 """The whole job in a few minutes: render a street, train a teacher, adapt it, measure, report. ``simteacher demo``.
 
-Without photographs the target is a STAND-IN: rendered too, so never an answer to the question whether photographs work, but
-with a domain gap of its own: other streets, light, textures, camera and mix of objects, with sensor noise and compression.
+Without photographs the target is a STAND-IN: rendered too, so no answer to the question whether photographs work, but with
+a domain gap of its own: other streets, light, textures, camera and mix of objects, sensor noise and compression.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from simteacher.errors import UserError
 from simteacher.files import atomic_write
 from simteacher.progress import say
 
+RECIPE = "demo"
 SIZE = (320, 240)
 FRAMES = {"source": 280, "stand-in": 160, "stand-in-held-out": 48}
 SEEDS = {"source": 1, "stand-in": 2, "stand-in-held-out": 3}
@@ -84,8 +85,8 @@ def demo(out: str | Path = "runs/demo", data: str | None = None) -> Path:
 
     Args:
         out: Run folder. The rendered sets go beside it, into ``<out>-data``.
-        data: Photographs to adapt to; ``data/camvid``, ``data/cityscapes`` or ``data/kitti`` where one of them is here, else
-            the rendered stand-in.
+        data: Photographs to adapt to; ``data/camvid``, ``data/cityscapes`` or ``data/kitti`` where one of them is here,
+            else the rendered stand-in.
 
     Returns:
         The run folder, with ``report.html`` in it.
@@ -110,7 +111,7 @@ def demo(out: str | Path = "runs/demo", data: str | None = None) -> Path:
         target = _rendered(place, "stand-in", STAND_IN)
         _rendered(place, "stand-in-held-out", STAND_IN)
     say("\n2. Train a teacher on them, let it label the target, train a student on its labels")
-    adapt("demo", source=source, target=target, out=run, set=settings)
+    adapt(RECIPE, source=source, target=target, out=run, set=settings)
     say("\n3. Measure and report")
     page = report(run)
     _tell(run, page, stand_in=not data)
