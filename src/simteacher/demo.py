@@ -1,7 +1,7 @@
 """The whole job in a few minutes: render a street, train a teacher, adapt it, measure, report. ``simteacher demo``.
 
-Without photographs the target is a STAND-IN: rendered too, so no answer to the question whether photographs work, but with
-a domain gap of its own: other streets, light, textures, camera and mix of objects, sensor noise and compression.
+Without photographs the target is a STAND-IN: rendered too, so no answer to the question whether photographs work, but
+with a domain gap of its own: other streets, light, textures, camera and mix of objects, sensor noise and compression.
 """
 
 from __future__ import annotations
