@@ -1,7 +1,7 @@
 """Ambient occlusion with few rays: pixels of half the resolution try their own directions, neighbours share results.
 
-Interleaved sampling (Keller and Heidrich 2001): a 4x4 tile of pixels covers 32 directions; an average over pixels of the same
-surface puts them together without a grain.
+Interleaved sampling (Keller and Heidrich 2001): a 4x4 tile of pixels covers 32 directions; an average over pixels of
+the same surface puts them together without a grain.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _share(value_HW2: F32, normal_HW3: F32, thing_HW: npt.NDArray[np.int32]) -> 
             w = same * np.float32(part)
             total += np.roll(value_HW2, shift, axis) * w[..., None]
             weight += w
-        value_HW2 = total / np.maximum(weight, 1e-6)[..., None]
+        value_HW2 = (total / np.maximum(weight, 1e-6)[..., None]).astype(np.float32)
     return value_HW2
 
 
@@ -99,5 +99,4 @@ def _spread(value_HW2: F32, thing_HW: npt.NDArray[np.int32], g: GBuffer) -> F32:
             same = (thing_HW[i][:, j] == thing) + np.float32(1e-3)  # thin things between samples take what is near
             total += value_HW2[i][:, j] * same[..., None]
             weight += same
-    out: F32 = (total / weight[..., None]).reshape(-1, 2)
-    return out
+    return (total / weight[..., None]).reshape(-1, 2).astype(np.float32)

@@ -12,7 +12,7 @@ from scipy import ndimage
 from simteacher.scenes.mesh import F32, CameraSpec
 
 GREY = 0.20  # where metering puts the mean of a scene
-LUMA = np.float32([0.2126, 0.7152, 0.0722])
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 def meter(rgb_HW3: F32) -> float:
@@ -63,7 +63,8 @@ def _tone(x: F32, gamma: float, contrast: float) -> F32:
     curve = np.where(y > 0.8, 0.8 + 0.2 * np.tanh((y - 0.8) / 0.2), y)  # a table: powers of whole images are slow
     at = np.minimum(np.sqrt(x * np.float32(0.25)), 1) * np.float32(4096)
     table = np.interp(np.linspace(0, 1, 4097) ** 2 * 4, grid, curve).astype(np.float32)
-    return table[at.astype(np.int32)]
+    out: F32 = table[at.astype(np.int32)]
+    return out
 
 
 def jpeg(image_HW3: npt.NDArray[np.uint8], quality: int) -> bytes:

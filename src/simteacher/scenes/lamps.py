@@ -40,8 +40,7 @@ class Lamps:
         total = np.maximum(np.bincount(index, weight, len(group)), 1e-9)
 
         def mean(value_F: F32) -> F32:
-            out: F32 = np.bincount(index, weight * value_F, len(group)) / total
-            return out
+            return (np.bincount(index, weight * value_F, len(group)) / total).astype(np.float32)
 
         middle = corner.mean(1)
         place = np.stack([mean(middle[:, k]) for k in range(3)], 1) if len(group) else np.zeros((0, 3))
@@ -64,5 +63,5 @@ def lamp_light(lamps: Lamps, point_N3: F32, normal_N3: F32) -> F32:
     square = np.einsum("ij,ij->i", point_N3, point_N3) + 4
     along = np.clip(point_N3 @ lamps.ahead_3 / np.sqrt(square), 0, 1)
     face = np.clip(np.einsum("ij,ij->i", -point_N3, normal_N3) / np.sqrt(square), 0, 1) * 0.8 + 0.2
-    out += (8 * along**12 * face / square)[:, None] * np.float32([1.0, 0.95, 0.85])
+    out += (8 * along**12 * face / square)[:, None] * np.array([1.0, 0.95, 0.85], np.float32)
     return out

@@ -5,6 +5,7 @@ All coordinates are world axes with the camera at the origin, so that float32 is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +27,9 @@ class Caster(Protocol):
 
     def blocked(self, origin_N3: F32, ray_N3: F32) -> npt.NDArray[np.bool_]:
         """Whether anything lies on the ray within its length (parameter below 1)."""
+
+
+MakeCaster = Callable[[F32, I32], Caster]
 
 
 class EmbreeCaster:
@@ -82,6 +86,7 @@ class Scene:
     class_T: npt.NDArray[np.uint8]
     instance_T: npt.NDArray[np.uint16]
     caster: Caster
+    make_caster: MakeCaster
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +129,12 @@ class GBuffer:
 
 
 def _unit(vector_N3: F32) -> F32:
-    out: F32 = vector_N3 / np.maximum(np.sqrt(np.einsum("ij,ij->i", vector_N3, vector_N3)), 1e-20)[:, None]
+    length = np.sqrt(np.einsum("ij,ij->i", vector_N3, vector_N3))
+    out: F32 = (vector_N3 / np.maximum(length, 1e-20)[:, None]).astype(np.float32)
     return out
 
 
-def assemble(world: World, caster: type | None = None) -> Scene:
+def assemble(world: World, caster: MakeCaster = EmbreeCaster) -> Scene:
     """Put every thing of a world in place around its camera and hand the triangles to a caster (default: Embree)."""
     origin = np.array(world.camera.pose_44[:3, 3], np.float64)
     vertices, faces, uvs, surfaces, counts = [], [], [], [], []
@@ -176,7 +182,8 @@ def assemble(world: World, caster: type | None = None) -> Scene:
         tuple(materials),
         np.array([CLASS_ID.get(n, 255) for n in names], np.uint8),
         instance_ids(names, [t.countable for t in world.things]),
-        (caster or EmbreeCaster)(vertices_V3, faces_F3),
+        caster(vertices_V3, faces_F3),
+        caster,
     )
 
 
@@ -195,7 +202,8 @@ def world_rays(world: World, optics: Optics, xy_N2: npt.NDArray[np.float64]) -> 
 def points(scene: Scene, hits: Hits) -> F32:
     """Hit points relative to the scene's origin, from barycentrics (finer than along the ray); rows must be hits."""
     a, b, c = (scene.vertices_V3[scene.faces_F3[hits.face_N, k]] for k in range(3))
-    return a + hits.u_N[:, None] * (b - a) + hits.v_N[:, None] * (c - a)
+    out: F32 = a + hits.u_N[:, None] * (b - a) + hits.v_N[:, None] * (c - a)
+    return out
 
 
 def gbuffer(scene: Scene, size: tuple[int, int]) -> GBuffer:

@@ -1,7 +1,8 @@
 """Ground truth beyond the G-buffer: boxes in the image and in space, occlusion, truncation, poses, velocities.
 
-2D boxes are [left, top, right, bottom] in pixels with left <= column < right, so they equal the bounds of the instance mask;
-3D boxes are given in world axes (x forward, y left, z up) and camera axes (x right, y down, z forward), metres and radians.
+2D boxes are [left, top, right, bottom] in pixels with left <= column < right, so they equal the bounds of the instance
+mask; 3D boxes are given in world axes (x forward, y left, z up) and camera axes (x right, y down, z forward), in metres
+and radians.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ def full_box(scene: Scene, thing: int, optics: Optics) -> list[float] | None:
     What lies behind the near plane is cut off, not mirrored.
     """
     faces = scene.faces_F3[scene.face_at_T[thing] : scene.face_at_T[thing + 1]]
-    used, faces = np.unique(faces, return_inverse=True)
+    used, corner = np.unique(faces, return_inverse=True)
     p = _to_camera(scene, scene.vertices_V3[used])
     ahead = p[:, 2] > NEAR
     if not ahead.any():
         return None
     cut = [p[ahead]]
     if not ahead.all():
-        faces = faces.reshape(-1, 3)
-        pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+        side = corner.reshape(-1, 3)
+        pairs = np.concatenate([side[:, [0, 1]], side[:, [1, 2]], side[:, [2, 0]]])
         pairs = pairs[ahead[pairs[:, 0]] & ~ahead[pairs[:, 1]]]
         a, b = p[pairs[:, 0]], p[pairs[:, 1]]
         cut.append(a + ((a[:, 2] - NEAR) / (a[:, 2] - b[:, 2]))[:, None] * (b - a))
@@ -88,7 +89,7 @@ def _amodal(scene: Scene, g: GBuffer, thing: int, box: tuple[int, int, int, int]
     rows = (np.arange(top, bottom)[:, None] * g.size[0] + np.arange(left, right)).ravel()
     faces = scene.faces_F3[scene.face_at_T[thing] : scene.face_at_T[thing + 1]]
     used, local = np.unique(faces, return_inverse=True)
-    alone = type(scene.caster)(scene.vertices_V3[used], local.reshape(-1, 3).astype(np.int32))
+    alone = scene.make_caster(scene.vertices_V3[used], local.reshape(-1, 3).astype(np.int32))
     ray = g.ray_N3[rows]
     face, _, _, _ = alone.nearest(np.zeros_like(ray), ray)
     return int((face >= 0).sum())
@@ -97,9 +98,9 @@ def _amodal(scene: Scene, g: GBuffer, thing: int, box: tuple[int, int, int, int]
 def objects(scene: Scene, g: GBuffer) -> list[Object]:
     """All countable things with at least one visible pixel, in the order of the world's list.
 
-    Each has ``class``, ``instance`` (its id in the instance image), ``visible_box``, ``full_box``, ``pixels``, ``occlusion``
-    (share of its pixels inside the image that others hide), ``truncation`` (share of its full box outside the image),
-    ``distance`` (median depth) and the entries of `solid_box`.
+    Each has ``class``, ``instance`` (its id in the instance image), ``visible_box``, ``full_box``, ``pixels``,
+    ``occlusion`` (share of its pixels inside the image that others hide), ``truncation`` (share of its full box outside
+    the image), ``distance`` (median depth) and the entries of `solid_box`.
     """
     w, h = g.size
     optics = Optics.of(scene.world.camera, g.size)

@@ -1,0 +1,137 @@
+"""A render job: which frames there are, what they are called, how one is made; the same for any number of workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from simteacher.files import atomic_write
+from simteacher.scenes import motion, textures, write_cityscapes, write_coco, write_folder, write_kitti
+from simteacher.scenes.atlas import Atlas
+from simteacher.scenes.capture import Capture, capture, meta_json
+from simteacher.scenes.frame import Rendered, draw
+from simteacher.scenes.raycast import Scene, assemble
+from simteacher.scenes.spec import SceneSpec, load_scene
+from simteacher.scenes.world import advance, build_world
+
+WRITERS = {"folder": write_folder, "cityscapes": write_cityscapes, "coco": write_coco, "kitti": write_kitti}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to render.
+
+    Attributes:
+        out: Folder.
+        frames: Number of images.
+        size: Width and height.
+        seed: Frame i of a seed is the same picture in every job of the same size and scene.
+        scene: Scene file, or None for the defaults.
+        sequence: Clips instead of single frames.
+        clip: Frames of a clip.
+        rate: Frames a second of a clip.
+        format: Key of `WRITERS`.
+    """
+
+    out: str
+    frames: int
+    size: tuple[int, int]
+    seed: int
+    scene: str | None
+    sequence: bool
+    clip: int
+    rate: float
+    format: str
+
+    def to_json(self) -> str:
+        """For another process."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        """Undo `to_json`."""
+        fields = json.loads(text)
+        return cls(**{**fields, "size": tuple(fields["size"])})
+
+    def names(self) -> list[str]:
+        """Names of all frames, in order."""
+        if not self.sequence:
+            return [f"{i:06d}" for i in range(self.frames)]
+        return [f"{i // self.clip:05d}_{i % self.clip:04d}" for i in range(self.frames)]
+
+    def units(self) -> list[list[str]]:
+        """What one worker makes in one go: a frame, or a clip."""
+        names = self.names()
+        step = self.clip if self.sequence else 1
+        return [names[i : i + step] for i in range(0, len(names), step)]
+
+    def done(self, name: str) -> bool:
+        """Whether a frame is complete; its facts are written last."""
+        return (Path(self.out) / "meta" / f"{name}.json").is_file()
+
+
+@lru_cache(maxsize=1)
+def atlas() -> Atlas:
+    """The textures, once a process."""
+    return Atlas(*textures.library())
+
+
+def captures(
+    job: Job, unit: int, skip: frozenset[str] = frozenset(), spec: SceneSpec | None = None
+) -> Iterator[Capture]:
+    """Render the frames of one unit, except those of ``skip``."""
+    spec = spec or load_scene(job.scene)
+    names = job.units()[unit]
+    if not job.sequence:
+        if names[0] not in skip:
+            world = build_world(job.seed, unit, spec, job.size)
+            yield capture(names[0], draw(world, job.size, atlas(), _rng(job, unit, 0)))
+        return
+    yield from _clip(job, unit, names, skip, spec)
+
+
+def _rng(job: Job, unit: int, moment: int) -> np.random.Generator:
+    return np.random.default_rng([job.seed, unit, moment, 0x5E9])
+
+
+def _clip(job: Job, unit: int, names: list[str], skip: frozenset[str], spec: SceneSpec) -> Iterator[Capture]:
+    """A clip; exposure is metered once, so that it does not flicker. One frame is held back until the next is known."""
+    worlds = [build_world(job.seed, unit, spec, job.size)]
+    before: Scene | None = None
+    gain: float | None = None
+    made: Rendered | None = None
+    for moment, name in enumerate(names):
+        if made is None:
+            made = draw(worlds[0], job.size, atlas(), _rng(job, unit, moment), gain)
+        gain = made.gain
+        world = advance(made.scene.world, 1 / job.rate)
+        last = moment + 1 == len(names)
+        after = None if last else draw(world, job.size, atlas(), _rng(job, unit, moment + 1), gain)
+        if name not in skip:
+            following = assemble(world) if after is None else after.scene
+            previous = before or assemble(advance(made.scene.world, -1 / job.rate))
+            yield capture(
+                name,
+                made,
+                motion.flow(made.scene, made.g, following),
+                motion.flow(made.scene, made.g, previous),
+            )
+        before, made = made.scene, after
+
+
+def make(job: Job, unit: int) -> Iterator[str]:
+    """Render and write one unit; yields the name of every frame that is now complete."""
+    out, writer = Path(job.out), WRITERS[job.format]
+    finished = frozenset(name for name in job.units()[unit] if job.done(name))
+    yield from sorted(finished)
+    if len(finished) == len(job.units()[unit]):
+        return
+    for c in captures(job, unit, finished):
+        writer.write(out, c)
+        atomic_write(out / "meta" / f"{c.name}.json", meta_json(c.meta) + "\n")
+        yield c.name

@@ -1,0 +1,201 @@
+"""Scene and seed to a data set on disk: ``simteacher render``.
+
+Resumable frame by frame, with the same bytes for any number of workers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from simteacher.data.folder import FolderWriter
+from simteacher.errors import UserError, nearest
+from simteacher.files import atomic_write
+from simteacher.labels import SPACES
+from simteacher.progress import progress, say
+from simteacher.scenes.card import write_card
+from simteacher.scenes.job import WRITERS, Job, make
+from simteacher.scenes.spec import load_scene
+
+LOOK = 1
+"""Raised whenever the same seed begins to give other pictures: sets of two looks are not mixed."""
+
+
+def render(
+    out: str | Path,
+    *,
+    frames: int = 500,
+    size: tuple[int, int] | None = None,
+    seed: int = 0,
+    scene: str | Path | None = None,
+    like: str | None = None,
+    sequence: bool = False,
+    workers: int | None = None,
+    format: str = "folder",
+) -> Path:
+    """Draw labelled street scenes.
+
+    Args:
+        out: Folder to write. One that holds an unfinished set of the same settings is continued.
+        frames: How many images. More than last time adds to the set.
+        size: Width and height in pixels; by default that of ``like``, or 480x360.
+        seed: The same seed gives the same images, whatever the number of workers.
+        scene: A scene file; defaults otherwise.
+        like: A data set of photographs (no labels needed) whose size, light, colours and sharpness the scenes take
+            on; what was found is written to ``scene.yaml`` in ``out``.
+        sequence: Clips of moving traffic with optical flow instead of single frames.
+        workers: Processes; as many as there are processors by default.
+        format: "folder", "cityscapes", "coco" or "kitti".
+
+    Returns:
+        ``out``.
+
+    Raises:
+        UserError: A setting is wrong, ``out`` holds something else, or the disk is full.
+    """
+    out = Path(out)
+    if format not in WRITERS:
+        raise UserError(f"no format '{format}'{nearest(format, WRITERS)}", "--format", f"use {', '.join(WRITERS)}")
+    if frames < 1:
+        raise UserError(f"{frames} frames are nothing to render", "--frames", "give 1 or more")
+    kept, size = _settle(out, scene, like, size)
+    if min(size) < 16 or max(size) > 8192:
+        raise UserError(f"{size[0]}x{size[1]} is no size to render", "--size", "give 16 to 8192 pixels a side")
+    spec = load_scene(kept)
+    job = Job(
+        str(out), frames, size, seed, str(kept) if kept else None, sequence, spec.clip.frames, spec.clip.rate, format
+    )
+    keep = _claim(out, job)
+    try:
+        _run(job, workers or _processors())
+    except KeyboardInterrupt:
+        say(f"stopped; finished frames are kept, run the same command to continue {out}")
+        raise
+    names = job.names()
+    WRITERS[format].finish(out, names)
+    if keep is not None:
+        for name in names:
+            keep.has(name)
+        keep.close()
+    write_card(out, job, names)
+    return out
+
+
+def _settle(
+    out: Path, scene: str | Path | None, like: str | None, size: tuple[int, int] | None
+) -> tuple[Path | None, tuple[int, int]]:
+    """Scene file and size to use, after ``--like``; the scene file is kept beside the data."""
+    kept = out / "scene.yaml"
+    if like is not None:
+        from simteacher.scenes.like import match
+
+        if not kept.is_file():  # estimated once: a resumed run must not differ
+            atomic_write(kept, match(like, scene))
+        found = load_scene(kept)
+        return kept, size or found.size or (480, 360)
+    if scene is not None:
+        spec = load_scene(scene)  # before anything is written: a wrong file leaves no trace
+        if Path(scene).resolve() != kept.resolve():
+            atomic_write(kept, Path(scene).read_bytes())
+        return kept, size or spec.size or (480, 360)
+    return None, size or (480, 360)
+
+
+def _claim(out: Path, job: Job) -> FolderWriter | None:
+    """Make sure ``out`` is new or holds the same job, and say in it what is being made."""
+    origin: dict[str, Any] = {
+        "made by": "simteacher render",
+        "look": LOOK,
+        "seed": job.seed,
+        "size": list(job.size),
+        "scene": Path(job.scene).read_text(encoding="utf-8") if job.scene else "defaults",
+        "sequence": job.sequence,
+    }
+    if job.format == "folder":
+        return FolderWriter(out, SPACES["cityscapes19"], origin, suffix=".jpg")
+    origin["format"] = job.format
+    path = out / "origin.json"
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        differ = sorted(k for k in before.keys() | origin.keys() if before.get(k) != origin.get(k))
+        if differ:
+            raise UserError(
+                f"holds another render ({', '.join(differ)} differ)", out, "choose another output folder, or delete it"
+            )
+    elif out.is_dir() and any(p.name != "scene.yaml" for p in out.iterdir()):
+        raise UserError("holds other files", out, "choose another output folder")
+    atomic_write(path, json.dumps(origin, indent=1))
+    return None
+
+
+def _processors() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run(job: Job, workers: int) -> None:
+    """Render what is missing, with progress."""
+    units = len(job.units())
+    missing = [u for u, names in enumerate(job.units()) if not all(job.done(n) for n in names)]
+    ready = sum(job.done(n) for n in job.names())
+    if not missing:
+        say(f"{job.out}: all {job.frames} frames are there already")
+        return
+    with progress(job.frames, "render") as bar:
+        if ready:
+            say(f"{ready} frames are there already, {job.frames - ready} to render")
+        workers = min(workers, len(missing), units)
+        if workers == 1:
+            for unit in range(units):
+                for _ in make(job, unit):
+                    bar.advance()
+        else:
+            for _ in _names(job, workers):
+                bar.advance()
+
+
+def _names(job: Job, workers: int) -> Iterator[str]:
+    """Start the workers and yield the names that they finish."""
+    root = str(Path(__file__).resolve().parents[2])
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, env.get("PYTHONPATH")]))
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        with selectors.DefaultSelector() as ready:
+            for k in range(workers):
+                command = [sys.executable, "-m", "simteacher.scenes.worker", str(k), str(workers)]
+                process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+                running.append(process)
+                assert process.stdin is not None and process.stdout is not None
+                process.stdin.write(job.to_json().encode() + b"\n")
+                process.stdin.close()
+                ready.register(process.stdout, selectors.EVENT_READ, process)
+            while ready.get_map():
+                for key, _ in ready.select():
+                    yield from _read(key.fileobj, key.data, ready)  # type: ignore[arg-type]
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.terminate()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def _read(stream: IO[bytes], process: subprocess.Popen[bytes], ready: selectors.BaseSelector) -> Iterator[str]:
+    """One line of a worker: a finished frame, its error, or its end."""
+    line = stream.readline().decode()
+    if line.startswith("{"):
+        raise UserError(**json.loads(line))
+    if line:
+        yield line.strip()
+        return
+    ready.unregister(stream)
+    if process.wait() != 0:
+        raise RuntimeError(f"a render process ended with status {process.returncode}; its message is above")

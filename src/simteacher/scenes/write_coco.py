@@ -1,0 +1,90 @@
+"""Frames as COCO instances: images/ and annotations/instances.json with boxes and run-length masks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.files import atomic_path, atomic_write
+from simteacher.scenes.capture import Capture
+from simteacher.scenes.classes import CLASS_ID, CLASSES, LABEL_ID
+
+CATEGORIES = [
+    {"id": label, "name": name, "supercategory": "human" if name in ("person", "rider") else "vehicle"}
+    for name, label in zip(CLASSES, LABEL_ID, strict=True)
+    if label >= 24
+]
+
+
+def image_path(out: Path, name: str) -> Path:
+    """Where the picture of a frame is."""
+    return out / "images" / f"{name}.jpg"
+
+
+def write(out: Path, c: Capture) -> None:
+    """Write one frame's picture, and its annotations beside its facts until `finish` joins them."""
+    annotations = []
+    for thing in c.meta["objects"]:
+        left, top, right, bottom = thing["visible_box"]
+        mask = c.instance_HW == thing["instance"]
+        annotations.append(
+            {
+                "category_id": LABEL_ID[CLASS_ID[thing["class"]]],
+                "bbox": [left, top, right - left, bottom - top],
+                "area": thing["pixels"],
+                "iscrowd": 0,
+                "segmentation": {"size": list(mask.shape), "counts": rle(mask)},
+                "occlusion": round(thing["occlusion"], 4),
+                "truncation": round(thing["truncation"], 4),
+            }
+        )
+    h, w = c.label_HW.shape
+    record = {"image": {"file_name": f"{c.name}.jpg", "width": w, "height": h}, "annotations": annotations}
+    atomic_write(out / "meta" / f"{c.name}.coco.json", json.dumps(record))
+    atomic_write(image_path(out, c.name), c.jpeg)
+
+
+def rle(mask_HW: npt.NDArray[np.bool_]) -> str:
+    """COCO's compressed run lengths (maskApi.c, rleToString).
+
+    Columns first; from the third on each run is the difference to two runs back; 5 bits a letter.
+    """
+    flat = mask_HW.T.ravel()
+    change = np.flatnonzero(np.diff(flat)) + 1
+    counts = np.diff(np.concatenate([[0] if not flat[0] else [0, 0], change, [flat.size]])).tolist()
+    text = []
+    for i, run in enumerate(counts):
+        value = run - counts[i - 2] if i > 2 else run
+        more = True
+        while more:
+            letter = value & 0x1F
+            value >>= 5
+            more = value != -1 if letter & 0x10 else value != 0
+            text.append(chr((letter | 0x20 if more else letter) + 48))
+    return "".join(text)
+
+
+def finish(out: Path, names: list[str]) -> None:
+    """Join to annotations/instances.json, a frame at a time."""
+    head: dict[str, Any] = {"info": {"description": "simteacher render"}, "licenses": [], "categories": CATEGORIES}
+    path = out / "annotations" / "instances.json"
+    records = (json.loads((out / "meta" / f"{n}.coco.json").read_text(encoding="utf-8")) for n in names)
+    with (
+        atomic_path(path) as part,
+        part.open("w", encoding="utf-8") as file,
+        atomic_path(out / "meta" / "images.part") as other,
+    ):
+        file.write(json.dumps(head)[:-1] + ', "annotations": [')
+        comma = ""
+        with other.open("w", encoding="utf-8") as images:
+            for i, record in enumerate(records, 1):
+                images.write((", " if i > 1 else "") + json.dumps({"id": i, **record["image"]}))
+                for k, annotation in enumerate(record["annotations"]):
+                    file.write(comma + json.dumps({"id": i * 1000 + k, "image_id": i, **annotation}))
+                    comma = ",\n"
+        file.write('], "images": [' + other.read_text(encoding="utf-8") + "]}\n")
+    (out / "meta" / "images.part").unlink()

@@ -1,0 +1,72 @@
+"""Frames to a `folder` data set: images, labels, instances, depth, normals, flow, boxes.json.
+
+Depth and flow are stored as `data.geometry` reads them (centimetres; KITTI flow). The third channel of ``flow`` is 1
+where the pixel is seen in the next frame, 2 where it is hidden there; ``flow_back`` likewise for the previous frame.
+Several processes write at once, and speed counts: so files are written here, and `data.folder` only signs the set.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from simteacher.data.png16 import write_png16
+from simteacher.files import atomic_path, atomic_write
+from simteacher.labels import SPACES
+from simteacher.scenes.capture import U8, Capture
+from simteacher.scenes.mesh import F32
+
+FAST = 1  # zlib level: synthetic maps are flat, more effort saves little
+_PALETTE = SPACES["cityscapes19"].palette_K3().tobytes()
+
+
+def write(out: Path, c: Capture) -> None:
+    """Write one frame; the image comes last, so a frame whose image is there is complete."""
+    label = Image.fromarray(c.label_HW)
+    label.putpalette(_PALETTE)
+    pictures = {
+        "labels": label,
+        "instances": Image.fromarray(c.instance_HW),
+        "depth": Image.fromarray(centimetres(c.depth_HW)),
+        "normals": Image.fromarray(c.normal_HW3),
+    }
+    for kind, picture in pictures.items():
+        with atomic_path(out / kind / f"{c.name}.png") as part:
+            picture.save(part, "PNG", compress_level=FAST)
+    for kind, moved in (("flow", c.flow), ("flow_back", c.back)):
+        if moved is not None:
+            with atomic_path(out / kind / f"{c.name}.png") as part:
+                write_png16(part, flow_pixels(*moved))
+    atomic_write(image_path(out, c.name), c.jpeg)
+
+
+def centimetres(depth_HW: F32) -> npt.NDArray[np.uint16]:
+    """Metres to the stored form; 65535 is infinite."""
+    return np.minimum(np.rint(depth_HW * 100), 65535).astype(np.uint16)
+
+
+def flow_pixels(flow_HW2: F32, state_HW: U8) -> npt.NDArray[np.uint16]:
+    """Displacements in the KITTI form, 1/64 pixel about 2^15, and the state; beyond 511 pixels they are invalid."""
+    out = np.zeros((*state_HW.shape, 3), np.uint16)
+    fits = np.abs(flow_HW2).max(2) < 511
+    out[..., :2] = np.rint(np.where(fits[..., None], flow_HW2, 0) * 64) + 2**15
+    out[..., 2] = np.where(fits, state_HW, 0)
+    return out
+
+
+def image_path(out: Path, name: str) -> Path:
+    """Where the picture of a frame is."""
+    return out / "images" / f"{name}.jpg"
+
+
+def finish(out: Path, names: list[str]) -> None:
+    """Join the frames' facts to boxes.json, a frame at a time."""
+    with atomic_path(out / "boxes.json") as part, part.open("w", encoding="utf-8") as file:
+        file.write('{"frames":{\n')
+        for i, name in enumerate(names):
+            text = (out / "meta" / f"{name}.json").read_text(encoding="utf-8").strip()
+            file.write(f'"{name}":{text}{"," if i + 1 < len(names) else ""}\n')
+        file.write("}}\n")
