@@ -24,7 +24,8 @@ $(VENV)/.installed: pyproject.toml
 	  { echo "simteacher needs Python 3.10 to 3.13, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make setup PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --editable '.[onnx]'
+	@echo 'Installing into $(VENV); torch is large, this takes some minutes the first time'
+	$(BIN)/python -m pip install --quiet --editable '.[onnx,video]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
