@@ -1,0 +1,147 @@
+"""Who moves: vehicles in lanes and parked, cyclists, motorcyclists, pedestrians."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simteacher.scenes import cycles, heavy, people, vehicles
+from simteacher.scenes.draw import choose, uniform
+from simteacher.scenes.mesh import Material, Mesh
+from simteacher.scenes.palette import CAR_PAINT, Rng, anycolour, pick, repaint
+from simteacher.scenes.spec import SceneSpec
+from simteacher.scenes.street import Street
+
+LENGTH = {"truck": 9.0, "bus": 11.5, "tram": 24.0, "van": 5.0, "minibus": 5.4, "bicycle": 1.9, "motorcycle": 2.2}
+CLASS = {"truck": "truck", "bus": "bus", "tram": "train", "bicycle": "bicycle", "motorcycle": "motorcycle"}
+
+
+def _paint(g: Rng) -> Material:
+    return Material("plain", pick(g, CAR_PAINT, 0.25) if g.random() < 0.93 else anycolour(g), gloss=float(g.uniform(0.25, 0.6)))
+
+
+def vehicle_mesh(g: Rng, kind: str) -> Mesh:
+    """A painted prototype."""
+    seed = int(g.integers(12))
+    if kind in vehicles.SHAPES:
+        mesh = vehicles.car(kind, seed)
+        paint = _paint(g)
+        if kind == "taxi" and g.random() < 0.5:
+            paint = Material("plain", (0.012, 0.012, 0.014), gloss=0.5)
+        if kind in ("van", "minibus") and g.random() < 0.55:
+            paint = Material("plain", (0.75, 0.75, 0.74), gloss=0.35)
+        return repaint(mesh, m0=paint)
+    two = Material("plain", pick(g, CAR_PAINT, 0.4), gloss=0.3)
+    if kind == "bicycle":
+        return repaint(cycles.bicycle(seed), m0=_paint(g))
+    if kind == "motorcycle":
+        return repaint(cycles.motorcycle(seed), m0=_paint(g))
+    mesh = {"bus": heavy.bus, "truck": heavy.truck, "tram": heavy.tram}[kind](seed)
+    one = Material("plain", anycolour(g) if g.random() < 0.4 else pick(g, CAR_PAINT, 0.3), gloss=0.35)
+    first = mesh.materials[0], mesh.materials[1]
+    return Mesh(mesh.vertices_V3, mesh.faces_F3, mesh.uv_F32, mesh.material_F, tuple(one if m == first[0] else two if m == heavy.SECOND else m for m in mesh.materials))
+
+
+def place_vehicle(g: Rng, street: Street, kind: str, s: float, d: float, yaw: float, speed: float, up: float = 0.0, rider: bool = True) -> None:
+    """Put one vehicle at (s, d), turned by yaw from the street's direction; two-wheelers that move have riders."""
+    pose = street.path.pose(s, d, up, yaw)
+    street.put(vehicle_mesh(g, kind), pose, CLASS.get(kind, "car"), countable=True, speed=speed)
+    if kind in ("bicycle", "motorcycle") and rider:
+        mesh = cycles.cyclist(int(g.integers(32))) if kind == "bicycle" else cycles.motorcyclist(int(g.integers(16)))
+        street.put(people.dressed(mesh, g, vest=0.2), pose, "rider", countable=True, speed=speed)
+
+
+def traffic(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> None:
+    """Fill the lanes; the camera stands at s = 0 in lane ``ego``."""
+    busy = uniform(g, spec.objects.traffic)
+    for d, direction in street.lanes:
+        s = g.uniform(-28, 12)
+        mine = abs(d - ego[0]) < 0.1
+        queue = g.random() < 0.15
+        while s < 150:
+            kind = choose(g, spec.objects.vehicles)
+            long = LENGTH.get(kind, 4.4)
+            s += long / 2
+            clear = (s - long / 2 > (5.0 if queue else 7.0)) or (s + long / 2 < -3)
+            if (not mine or clear) and abs(s) > (0 if not mine else 3):
+                off = g.normal(0, 0.15)
+                if kind in ("bicycle", "motorcycle") and g.random() < 0.8:
+                    off = np.sign(d if d else 1.0) * 0.9
+                speed = 0.0 if queue else g.uniform(5, 14) * (0.45 if kind == "bicycle" else 1)
+                if street.free(s, d, long * 0.42):
+                    place_vehicle(g, street, kind, s, d + off, (0.0 if direction > 0 else np.pi) + g.normal(0, 0.02), speed)
+            s += long / 2 + (g.uniform(1.2, 4) if queue else 4 + g.exponential(10 + 70 * (1 - busy)))
+    for j in street.junctions:
+        if 4 < j.s < 90 and g.random() < 0.5:
+            side = int(g.choice(j.sides))
+            d = side * g.uniform(street.half + 4, street.half + 14)
+            lane = j.s + g.choice([-1, 1]) * j.wide / 4
+            if street.free(lane, d, 2):
+                place_vehicle(g, street, choose(g, spec.objects.vehicles), lane, d, np.pi / 2 * float(g.choice([-1, 1])), 0.0)
+
+
+def parked(g: Rng, street: Street, spec: SceneSpec) -> None:
+    """Cars along the kerb where there is a parking strip, sometimes where there is none."""
+    for side in (1, -1):
+        if not street.parking and g.random() > 0.25:
+            continue
+        chance = spec.objects.parked * g.uniform(0.3, 2.0)
+        s = g.uniform(-20, -10)
+        while s < 120:
+            kind = choose(g, spec.objects.vehicles)
+            if kind in ("tram", "bus") or (kind == "truck" and g.random() < 0.6):
+                kind = "van"
+            long = LENGTH.get(kind, 4.4)
+            s += long / 2
+            near = any(abs(s - c) < 8 for c in street.crossings)
+            if g.random() < chance and not near and not street.in_junction(s, 5, side):
+                d = side * (street.half - (1.05 if kind != "bicycle" else 0.6))
+                blocked = not street.parking and abs(s) < 7
+                if not blocked and street.free(s, d, long * 0.45):
+                    forward = (side > 0) == street.left_hand or g.random() < 0.15
+                    place_vehicle(g, street, kind, s, d, (0.0 if forward else np.pi) + g.normal(0, 0.025), 0.0, rider=False)
+            s += long / 2 + g.uniform(0.6, 1.6)
+
+
+def person(g: Rng, street: Street, s: float, d: float, up: float, yaw: float, pose: str = "walking", speed: float | None = None) -> None:
+    """One pedestrian."""
+    mesh = people.dressed(people.walker(int(g.integers(64)), pose), g)
+    k = float(g.choice([1.0, 1.0, 1.0, 0.66])) * g.uniform(0.92, 1.07)
+    at = street.path.upright(s, d, up, yaw)
+    at[:3, :3] *= k
+    going = (1.3 if pose == "walking" else 0.0) if speed is None else speed
+    street.put(mesh, at, "person", countable=True, speed=going / k)
+
+
+def pedestrians(g: Rng, street: Street, spec: SceneSpec) -> None:
+    """People on the sidewalks, alone and in groups, and on crossings."""
+    amount = uniform(g, spec.objects.people) ** 1.5 * (2.0 if street.kind == "shopping" else 0.5 if street.kind in ("country", "industrial") else 1.0)
+    for _ in range(g.poisson(14 * amount)):
+        side = int(g.choice([-1, 1]))
+        s = 2.5 + g.exponential(24)
+        b = street.block_at(s, side)
+        if b is None or s > 110:
+            continue
+        d = b.edge + b.verge + g.uniform(0.35, max(0.5, b.walk - 0.3))
+        yaw = 0.0 if g.random() < 0.5 else np.pi
+        pose = "walking" if g.random() < 0.75 else "standing"
+        if pose == "standing":
+            yaw = g.uniform(0, 2 * np.pi)
+        for k in range(int(g.choice([1, 1, 1, 2, 2, 3]))):
+            ss, dd = s + g.normal(0, 0.35) * (k > 0), side * (d + 0.55 * k)
+            if street.free(ss, dd, 0.25):
+                person(g, street, ss, dd, b.kerb, yaw + g.normal(0, 0.15), pose)
+    for c in street.crossings:
+        for _ in range(g.poisson(1.5)):
+            person(g, street, c + g.uniform(0.3, 2.5), g.uniform(-street.half, street.half), 0.0, np.pi / 2 * float(g.choice([-1, 1])))
+
+
+def cyclists(g: Rng, street: Street, spec: SceneSpec) -> None:
+    """Riders along the kerb."""
+    weight = spec.objects.vehicles.get("bicycle", 0.0)
+    for _ in range(g.poisson(0.5 * weight)):
+        s = 4 + g.exponential(22)
+        side = int(g.choice([-1, 1]))
+        d = side * (street.half - street.parking - g.uniform(0.5, 1.1))
+        forward = (side > 0) == street.left_hand
+        if street.free(s, d, 0.9) and (abs(d) > 0.8 or s > 6):
+            place_vehicle(g, street, "bicycle", s, d, 0.0 if forward else np.pi, g.uniform(3, 6))

@@ -1,0 +1,77 @@
+"""The line a street follows: bends and hills. (s, d) is metres along it and metres to its left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.scenes import shapes as sh
+from simteacher.scenes.mesh import Material, Mesh
+
+Array = npt.NDArray[np.float64]
+START, END, STEP = -80.0, 420.0, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A curve sampled every metre.
+
+    Attributes:
+        x_N, y_N, z_N, heading_N: World place and direction (radians) at START + i * STEP.
+    """
+
+    x_N: Array
+    y_N: Array
+    z_N: Array
+    heading_N: Array
+
+    @classmethod
+    def through(cls, curvature_N: Array, slope_N: Array) -> Path:
+        """Integrate curvature (1/m) and slope, both sampled every metre, so that s = 0 is the origin heading along x."""
+        zero = round(-START / STEP)
+        heading = np.cumsum(curvature_N) * STEP
+        heading -= heading[zero]
+        x, y, z = np.cumsum(np.cos(heading)), np.cumsum(np.sin(heading)), np.cumsum(slope_N)
+        return cls((x - x[zero]) * STEP, (y - y[zero]) * STEP, (z - z[zero]) * STEP, heading)
+
+    def _at(self, s: Array, values: Array) -> Array:
+        return np.interp(s, np.arange(len(values)) * STEP + START, values)
+
+    def heading(self, s: npt.ArrayLike) -> Array:
+        """Direction at s, radians."""
+        return self._at(np.asarray(s, np.float64), self.heading_N)
+
+    def points(self, s: npt.ArrayLike, d: npt.ArrayLike, up: npt.ArrayLike = 0.0) -> Array:
+        """World points, shape (..., 3)."""
+        s, d, up = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(d, np.float64), np.asarray(up, np.float64))
+        a = self._at(s, self.heading_N)
+        return np.stack([self._at(s, self.x_N) - np.sin(a) * d, self._at(s, self.y_N) + np.cos(a) * d, self._at(s, self.z_N) + up], -1)
+
+    def pose(self, s: float, d: float, up: float = 0.0, yaw: float = 0.0) -> Array:
+        """Local to world for something at (s, d) turned by yaw from the street's direction, pitched with the hill."""
+        p = self.points(s, d, up)
+        ahead = self.points(s + 1, d, up) - self.points(s - 1, d, up)
+        slope = float(np.arctan2(ahead[2], np.hypot(ahead[0], ahead[1])))
+        return sh.pose(*p, yaw=float(self.heading(s)) + yaw, pitch=slope * float(np.cos(yaw)))
+
+    def upright(self, s: float, d: float, up: float = 0.0, yaw: float = 0.0) -> Array:
+        """As `pose`, but standing straight whatever the slope: buildings, posts, people."""
+        return sh.pose(*self.points(s, d, up), yaw=float(self.heading(s)) + yaw)
+
+    def patches(self, rect_N4: npt.ArrayLike, up: float, material: Material, step: float = 6.0) -> Mesh:
+        """Ground rectangles (s0, s1, d0, d1) laid on the street, cut into pieces short enough to follow it."""
+        pieces = []
+        for s0, s1, d0, d1 in np.asarray(rect_N4, np.float64).reshape(-1, 4):
+            n = max(1, int(np.ceil((s1 - s0) / step)))
+            edge = np.linspace(s0, s1, n + 1)
+            pieces.append(np.stack([edge[:-1], edge[1:], np.full(n, d0), np.full(n, d1)], 1))
+        s0, s1, d0, d1 = np.concatenate(pieces).T
+        corner = np.stack([np.stack([s0, d0], 1), np.stack([s1, d0], 1), np.stack([s1, d1], 1), np.stack([s0, d1], 1)], 1)
+        return self.flat(corner, up, material)
+
+    def flat(self, corner_N42: npt.ArrayLike, up: npt.ArrayLike, material: Material) -> Mesh:
+        """Ground patches from (s, d) corners, counter-clockwise seen from above; uv are (s, d)."""
+        c = np.asarray(corner_N42, np.float64).reshape(-1, 4, 2)
+        return sh.quads(self.points(c[..., 0], c[..., 1], up), material, c)

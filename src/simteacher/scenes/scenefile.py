@@ -1,0 +1,108 @@
+"""Reading scene files: YAML to `SceneSpec`, with the line of every mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from simteacher.errors import UserError, nearest
+from simteacher.scenes.spec import SceneSpec
+
+
+def load_scene(path: str | Path) -> SceneSpec:
+    """Read a scene file.
+
+    Raises:
+        UserError: It is missing, not YAML, or says something that cannot be; the message gives the line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise UserError(f"cannot be read: {problem.strerror}", path, "give the path of a YAML scene file") from None
+    except UnicodeDecodeError:
+        raise UserError("is not text", path, "give the path of a YAML scene file") from None
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else path
+        raise UserError(f"is not YAML: {getattr(problem, 'problem', problem)}", where, "mend that line") from None
+    if data is None:
+        return SceneSpec()
+    if not isinstance(data, dict):
+        raise UserError("a scene file is a table of settings", path, f"its keys are {', '.join(SceneSpec.model_fields)}")
+    try:
+        spec = SceneSpec.model_validate(data)
+    except ValidationError as problem:
+        raise _explain(problem, path, tree) from None
+    for index, mesh in enumerate(spec.meshes):
+        if not (path.parent / mesh.file).is_file():
+            raise UserError(f"there is no mesh {mesh.file}", f"{path}:{line_of(tree, ('meshes', index, 'file'))}", "give a path relative to the scene file")
+    if spec.meshes:
+        meshes = tuple(m.model_copy(update={"file": (path.parent / m.file).resolve()}) for m in spec.meshes)
+        spec = spec.model_copy(update={"meshes": meshes})
+    return spec
+
+
+def line_of(node: yaml.Node | None, place: tuple[Any, ...]) -> int:
+    """Line (from 1) where the deepest part of ``place`` that exists is written."""
+    line = 1
+    for step in place:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == str(step)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found = (node.value[step], node.value[step])
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
+
+
+def _choices(place: tuple[Any, ...]) -> list[str]:
+    """Known names at a place of the file: the keys of its table or the choices of its weights."""
+    model: Any = SceneSpec
+    for step in place:
+        if isinstance(step, int):
+            continue
+        field = model.model_fields.get(step) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if field is None:
+            break
+        model = _inner(field.annotation)
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return list(model.model_fields)
+    return [str(a) for a in get_args(model)]
+
+
+def _inner(annotation: Any) -> Any:
+    """Item type of tuples, key type of tables, else the type itself."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    args = [a for a in get_args(annotation) if a is not Ellipsis]
+    origin = getattr(annotation, "__origin__", None)
+    return args[0] if origin in (tuple, dict) and args else annotation
+
+
+def _explain(problem: ValidationError, path: Path, tree: yaml.Node | None) -> UserError:
+    """The first mistake in words."""
+    first = problem.errors()[0]
+    place = tuple(step for step in first["loc"] if step != "[key]")
+    where = f"{path}:{line_of(tree, place)}"
+    name = str(place[-1]) if place else ""
+    if first["type"] == "extra_forbidden":
+        known = _choices(place[:-1])
+        return UserError(f"unknown key '{name}'{nearest(name, known)}", where, f"one of: {', '.join(known)}")
+    if "[key]" in first["loc"]:
+        known = _choices(place[:-1])
+        return UserError(f"unknown choice '{name}'{nearest(name, known)}", where, f"one of: {', '.join(known)}")
+    if first["type"] == "literal_error":
+        known = [k.strip("' ") for k in str(first["ctx"]["expected"]).replace(" or ", ", ").split(",")]
+        value = str(first["input"])
+        return UserError(f"{'.'.join(map(str, place))}: unknown value '{value}'{nearest(value, known)}", where, f"one of: {', '.join(known)}")
+    text = first["msg"].removeprefix("Value error, ")
+    return UserError(f"{'.'.join(map(str, place))}: {text[0].lower() + text[1:]}", where, "see docs/simulator.md for the scene file")

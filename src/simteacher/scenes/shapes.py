@@ -1,0 +1,248 @@
+"""Primitive meshes, each built for many copies at once so that a world costs few numpy calls.
+
+Every function returns a `Mesh` whose triangles run counter-clockwise seen from outside and whose uv are metres
+(or 0..1 where a picture must fit its panel).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.scenes.mesh import F32, I32, Material, Mesh
+
+Array = npt.NDArray[np.float64] | F32 | Sequence[Sequence[float]]
+_QUAD = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+
+
+def _mesh(vertices: npt.ArrayLike, faces: I32, uv: npt.ArrayLike, material: Material) -> Mesh:
+    """Pack one surface of one material."""
+    return Mesh(
+        np.asarray(vertices, np.float32).reshape(-1, 3),
+        np.ascontiguousarray(faces, np.int32).reshape(-1, 3),
+        np.asarray(uv, np.float32).reshape(-1, 3, 2),
+        np.zeros(len(faces.reshape(-1, 3)), np.int32),
+        (material,),
+    )
+
+
+def quads(corners_N43: npt.ArrayLike, material: Material, uv_N42: npt.ArrayLike | None = None) -> Mesh:
+    """Flat four-cornered patches.
+
+    Args:
+        corners_N43: Corners, counter-clockwise seen from the front, metres.
+        material: Their surface.
+        uv_N42: Texture coordinates of the corners; by default metres along the first and the last edge.
+    """
+    p = np.asarray(corners_N43, np.float64).reshape(-1, 4, 3)
+    if uv_N42 is None:
+        width, height = np.linalg.norm(p[:, 1] - p[:, 0], axis=1), np.linalg.norm(p[:, 3] - p[:, 0], axis=1)
+        zero = np.zeros_like(width)
+        uv = np.stack([zero, zero, width, zero, width, height, zero, height], 1).reshape(-1, 4, 2)
+    else:
+        uv = np.broadcast_to(np.asarray(uv_N42, np.float64), (len(p), 4, 2))
+    faces = (np.arange(len(p))[:, None, None] * 4 + _QUAD).astype(np.int32)
+    return _mesh(p, faces, uv[:, _QUAD], material)
+
+
+UNIT_UV = np.array([[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]])
+
+_BOX = np.array([[0, 3, 2, 1], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7]])
+
+
+def boxes(low_N3: npt.ArrayLike, high_N3: npt.ArrayLike, material: Material) -> Mesh:
+    """Axis-aligned boxes between two corners each."""
+    lo, hi = np.asarray(low_N3, np.float64).reshape(-1, 3), np.asarray(high_N3, np.float64).reshape(-1, 3)
+    x0, y0, z0, x1, y1, z1 = *lo.T, *hi.T
+    corner = np.stack(
+        [
+            np.stack(c, -1)
+            for c in (
+                (x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0), (x0, y0, z1), (x1, y0, z1), (x1, y1, z1), (x0, y1, z1),
+            )
+        ],
+        1,
+    )  # fmt: skip
+    faces = np.arange(len(lo))[:, None, None, None] * 8 + _BOX[:, _QUAD][None]
+    p = corner[:, _BOX]
+    width, height = np.linalg.norm(p[:, :, 1] - p[:, :, 0], axis=-1), np.linalg.norm(p[:, :, 3] - p[:, :, 0], axis=-1)
+    zero = np.zeros_like(width)
+    uv = np.stack([zero, zero, width, zero, width, height, zero, height], -1).reshape(len(lo), 6, 4, 2)
+    return _mesh(corner, faces.astype(np.int32), uv[:, :, _QUAD], material)
+
+
+def frusta(
+    a_N3: npt.ArrayLike, b_N3: npt.ArrayLike, ra: npt.ArrayLike, rb: npt.ArrayLike, sides: int, material: Material, *, caps: bool = True
+) -> Mesh:
+    """Straight round bars from a to b with a radius at each end: poles, limbs, branches, spokes."""
+    a, b = np.asarray(a_N3, np.float64).reshape(-1, 3), np.asarray(b_N3, np.float64).reshape(-1, 3)
+    n = len(a)
+    r = np.stack([np.broadcast_to(np.asarray(ra, np.float64), n), np.broadcast_to(np.asarray(rb, np.float64), n)], 1)
+    axis = b - a
+    length = np.linalg.norm(axis, axis=1, keepdims=True) + 1e-9
+    axis = axis / length
+    helper = np.where(np.abs(axis[:, 2:3]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
+    e1 = np.cross(helper, axis)
+    e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
+    e2 = np.cross(axis, e1)
+    angle = np.arange(sides) * (2 * np.pi / sides)
+    ring = e1[:, None] * np.cos(angle)[None, :, None] + e2[:, None] * np.sin(angle)[None, :, None]
+    vertices = np.stack([a, b], 1)[:, :, None] + ring[:, None] * r[:, :, None, None]  # N, 2, sides, 3
+    j, k = np.arange(sides), (np.arange(sides) + 1) % sides
+    side = np.stack([np.stack([j, k, sides + k], 1), np.stack([j, sides + k, sides + j], 1)], 1).reshape(-1, 3)
+    around = 2 * np.pi * r.mean(1) / sides
+    u0, u1 = np.arange(sides)[None] * around[:, None], (np.arange(sides)[None] + 1) * around[:, None]
+    v0, v1 = np.zeros_like(u0), np.broadcast_to(length, u0.shape)
+    uv = np.stack([u0, v0, u1, v0, u1, v1, u0, v0, u1, v1, u0, v1], -1).reshape(n, -1, 3, 2)
+    faces = side
+    if caps:
+        i = np.arange(1, sides - 1)
+        zero = np.zeros_like(i)
+        cap = np.concatenate([np.stack([zero, i + 1, i], 1), np.stack([zero, i, i + 1], 1) + sides])
+        faces = np.concatenate([side, cap])
+        uv = np.concatenate([uv, np.zeros((n, len(cap), 3, 2))], 1)
+    stacked = np.arange(n)[:, None, None] * (2 * sides) + faces
+    return _mesh(vertices, stacked.astype(np.int32), uv, material)
+
+
+@lru_cache(maxsize=8)
+def _ball(rings: int, sides: int) -> tuple[npt.NDArray[np.float64], I32]:
+    """Unit sphere with poles on z."""
+    latitude = np.linspace(-np.pi / 2, np.pi / 2, rings + 1)[1:-1]
+    angle = np.arange(sides) * (2 * np.pi / sides)
+    ring = np.stack(
+        [np.cos(latitude)[:, None] * np.cos(angle), np.cos(latitude)[:, None] * np.sin(angle), np.sin(latitude)[:, None] + 0 * angle], -1
+    )
+    vertices = np.concatenate([[[0, 0, -1.0]], ring.reshape(-1, 3), [[0, 0, 1.0]]])
+    j, k = np.arange(sides), (np.arange(sides) + 1) % sides
+    faces = [np.stack([0 * j, 1 + k, 1 + j], 1)]
+    for row in range(rings - 2):
+        low, high = 1 + row * sides, 1 + (row + 1) * sides
+        faces += [np.stack([low + j, low + k, high + k], 1), np.stack([low + j, high + k, high + j], 1)]
+    last, top = 1 + (rings - 2) * sides, len(vertices) - 1
+    faces.append(np.stack([last + j, last + k, 0 * j + top], 1))
+    return vertices, np.concatenate(faces).astype(np.int32)
+
+
+def balls(centre_N3: npt.ArrayLike, radius_N3: npt.ArrayLike, material: Material, rings: int = 4, sides: int = 6) -> Mesh:
+    """Ellipsoids with their own radii along x, y, z: heads, leaf clumps, bushes."""
+    centre = np.asarray(centre_N3, np.float64).reshape(-1, 3)
+    radius = np.broadcast_to(np.asarray(radius_N3, np.float64), centre.shape)
+    unit, faces = _ball(rings, sides)
+    vertices = centre[:, None] + unit[None] * radius[:, None]
+    stacked = (np.arange(len(centre))[:, None, None] * len(unit) + faces).astype(np.int32)
+    spread = np.stack([np.arctan2(unit[:, 1], unit[:, 0]), unit[:, 2]], -1)[faces]
+    spread[..., 0] -= np.round((spread[..., 0] - spread[:, :1, 0]) / (2 * np.pi)) * 2 * np.pi  # close the seam
+    uv = spread[None] * radius.mean(1)[:, None, None, None]
+    return _mesh(vertices, stacked, uv, material)
+
+
+def loft(sections_SK3: npt.ArrayLike, materials: Sequence[Material], which_SK: npt.ArrayLike | None = None, *, caps: bool = True) -> Mesh:
+    """Skin over closed cross-sections.
+
+    Args:
+        sections_SK3: S rings of K points; seen from the far end (rising S) each ring runs counter-clockwise.
+        materials: Surfaces used.
+        which_SK: Material index of each strip (S-1, K); 0 everywhere by default.
+        caps: Close both ends with material 0.
+    """
+    p = np.asarray(sections_SK3, np.float64)
+    s, k = p.shape[:2]
+    which = np.zeros((s - 1, k), np.int32) if which_SK is None else np.asarray(which_SK, np.int32)
+    i, j = np.meshgrid(np.arange(s - 1), np.arange(k), indexing="ij")
+    n = (j + 1) % k
+    a, b, c, d = i * k + j, i * k + n, (i + 1) * k + n, (i + 1) * k + j
+    faces = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 2).reshape(-1, 3)
+    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(p.mean(1), axis=0), axis=1))])
+    around = np.concatenate([[0], np.cumsum(np.linalg.norm(np.roll(p[s // 2], -1, 0) - p[s // 2], axis=1))])
+    u0, u1, v0, v1 = along[i], along[i + 1], around[j], around[j + 1]
+    corner = [np.stack(c, -1) for c in ((u0, v0), (u0, v1), (u1, v1), (u0, v0), (u1, v1), (u1, v0))]
+    uv = np.stack(corner, 2).reshape(-1, 3, 2)
+    material = np.repeat(which.reshape(-1), 2)
+    if caps:
+        m = np.arange(1, k - 1)
+        zero = np.zeros_like(m)
+        cap = np.concatenate([np.stack([zero, m + 1, m], 1), np.stack([zero, m, m + 1], 1) + (s - 1) * k])
+        faces = np.concatenate([faces, cap])
+        uv = np.concatenate([uv, p.reshape(-1, 3)[cap][..., 1:]])
+        material = np.concatenate([material, np.zeros(len(cap), np.int32)])
+    return Mesh(
+        p.reshape(-1, 3).astype(np.float32), faces.astype(np.int32), uv.astype(np.float32), material.astype(np.int32), tuple(materials)
+    )
+
+
+def prism(outline_K2: npt.ArrayLike, depth: float, face: Material, side: Material | None = None, *, fit: bool = False) -> Mesh:
+    """Convex outline in the y-z plane, counter-clockwise seen from +x, pulled back from x=0 to x=-depth: sign plates.
+
+    Args:
+        outline_K2: Outline points (y, z).
+        depth: Thickness, metres.
+        face: Surface of the front (+x) face.
+        side: Surface of rim and back.
+        fit: Stretch uv of the front to 0..1 over the outline's bounds (u to the right seen from the front).
+    """
+    o = np.asarray(outline_K2, np.float64)
+    k = len(o)
+    front, back = np.column_stack([np.zeros(k), o]), np.column_stack([np.full(k, -depth), o])
+    vertices = np.concatenate([front, back])
+    m, j, n = np.arange(1, k - 1), np.arange(k), (np.arange(k) + 1) % k
+    zero = np.zeros_like(m)
+    faces = np.concatenate(
+        [
+            np.stack([zero, m, m + 1], 1),
+            np.stack([zero, m + 1, m], 1) + k,
+            np.stack([j, k + j, k + n], 1),
+            np.stack([j, k + n, n], 1),
+        ]
+    )
+    flat = o.copy()
+    if fit:
+        flat = (o - o.min(0)) / (o.max(0) - o.min(0))
+    uv = np.concatenate([flat, flat])[faces]
+    material = np.concatenate([np.zeros(k - 2), np.ones(3 * k - 2)])[: len(faces)]
+    return Mesh(
+        vertices.astype(np.float32), faces.astype(np.int32), uv.astype(np.float32), material.astype(np.int32), (face, side or face)
+    )
+
+
+def wheel_ring(radius: float, tube: float, material: Material, around: int = 14, sides: int = 4) -> Mesh:
+    """Torus in the x-z plane (axis y): tyres, rims, hoops."""
+    t, q = np.arange(around) * 2 * np.pi / around, np.arange(sides) * 2 * np.pi / sides
+    rad = radius + tube * np.cos(q)[None]
+    p = np.stack([rad * np.cos(t)[:, None], np.broadcast_to(tube * np.sin(q), rad.shape[:0] + (around, sides)), rad * np.sin(t)[:, None]], -1)
+    i, j = np.meshgrid(np.arange(around), np.arange(sides), indexing="ij")
+    i2, j2 = (i + 1) % around, (j + 1) % sides
+    a, b, c, d = i * sides + j, i2 * sides + j, i2 * sides + j2, i * sides + j2
+    faces = np.stack([np.stack([a, c, b], -1), np.stack([a, d, c], -1)], 2).reshape(-1, 3)
+    return _mesh(p, faces.astype(np.int32), np.zeros((len(faces), 3, 2)), material)
+
+
+def moved(mesh: Mesh, x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0, scale: float | tuple[float, float, float] = 1.0) -> Mesh:
+    """A copy scaled, turned about z and shifted (uv stay as they are)."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    rotation = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    vertices = (mesh.vertices_V3 * np.asarray(scale)) @ rotation.T + np.array([x, y, z])
+    return Mesh(vertices.astype(np.float32), mesh.faces_F3, mesh.uv_F32, mesh.material_F, mesh.materials)
+
+
+def mirrored(mesh: Mesh) -> Mesh:
+    """The mirror image in y (left becomes right), winding kept outward."""
+    return Mesh(
+        mesh.vertices_V3 * np.array([1, -1, 1], np.float32),
+        np.ascontiguousarray(mesh.faces_F3[:, ::-1]),
+        np.ascontiguousarray(mesh.uv_F32[:, ::-1]),
+        mesh.material_F,
+        mesh.materials,
+    )
+
+
+def pose(x: float, y: float, z: float, yaw: float = 0.0, pitch: float = 0.0) -> npt.NDArray[np.float64]:
+    """Local to world: pitch about y (nose up positive), then yaw about z, then the shift; shape (4, 4)."""
+    c, s, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
+    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.array([[cp, 0, -sp], [0, 1, 0], [sp, 0, cp]])
+    out = np.eye(4)
+    out[:3, :3], out[:3, 3] = turn, (x, y, z)
+    return out

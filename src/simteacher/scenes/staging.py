@@ -1,0 +1,89 @@
+"""What the scene file says must be there, and guests: rare things put where they are seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simteacher.scenes import barriers, props
+from simteacher.scenes.actors import LENGTH, person, place_vehicle
+from simteacher.scenes.draw import choose, uniform
+from simteacher.scenes.palette import Rng
+from simteacher.scenes.spec import SceneSpec
+from simteacher.scenes.street import Street
+
+
+def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
+    """Put the staged things first; what follows keeps clear of them."""
+    for item in spec.stage:
+        s, d, yaw = item.ahead, item.across, np.deg2rad(item.heading)
+        block = street.block_at(s, 1 if d > 0 else -1)
+        up = block.kerb if block is not None and abs(d) > block.edge else 0.0
+        street.taken.append((s, d, 1.0))
+        if item.what == "person":
+            person(g, street, s, d, up, yaw, item.pose, item.speed)
+        elif item.what in ("traffic light", "traffic sign"):
+            parts = props.traffic_light(int(g.integers(36))) if item.what == "traffic light" else props.sign(int(g.integers(128)))
+            street.put_parts(parts, street.path.upright(s, d, up, yaw + np.pi))
+        elif item.what in ("fence", "wall"):
+            mesh = barriers.fence("railing", int(g.integers(12))) if item.what == "fence" else barriers.wall(int(g.integers(12)))
+            street.put(mesh, street.path.pose(s, d, up, yaw), item.what)
+        elif item.what == "tree":
+            from simteacher.scenes.frontage import plant
+
+            plant(g, street, s, d, up, spec, 9.0)
+        else:
+            kind = {"car": "hatchback", "rider": "bicycle"}.get(item.what, item.what)
+            place_vehicle(g, street, kind, s, d, yaw, item.speed, up=up, rider=item.what == "rider" or item.speed > 0)
+
+
+GUESTS = {
+    "rider": 2.2, "motorcycle": 1.6, "bicycle": 1.6, "person": 2.0, "truck": 1.2, "bus": 1.2, "tram": 0.8, "traffic light": 1.2, "sign": 1.0,
+    "fence": 1.6, "wall": 1.3, "moto parked": 0.8,
+}  # fmt: skip
+
+
+def guests(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> None:
+    """A few rare things near the camera, in places that suit them."""
+    for _ in range(round(uniform(g, spec.objects.guests))):
+        kind = choose(g, GUESTS)
+        weights = spec.objects.vehicles
+        if (kind in weights and not weights[kind]) or (kind == "rider" and not weights.get("bicycle", 0)):  # type: ignore[index]
+            continue
+        s, side = float(5 + g.exponential(12)), int(g.choice([-1, 1]))
+        block = street.block_at(s, side)
+        if kind in ("rider", "motorcycle", "truck", "bus", "tram"):
+            d, direction = street.lanes[int(g.integers(len(street.lanes)))]
+            long = LENGTH.get("bicycle" if kind == "rider" else kind, 4.4)
+            if abs(d - ego[0]) < 1.5:
+                s = max(s, 7 + long / 2)
+            else:
+                s += long / 2 - 2
+            if street.free(s, d, long * 0.45):
+                vehicle = "bicycle" if kind == "rider" else kind
+                off = g.uniform(-0.9, 0.9) if vehicle in ("bicycle", "motorcycle") else 0.0
+                place_vehicle(g, street, vehicle, s, d + off, (0.0 if direction > 0 else np.pi) + g.normal(0, 0.05), g.uniform(2, 9))
+        elif kind == "person":
+            d = g.uniform(-street.half - 1.5, street.half + 1.5)
+            if (abs(d - ego[0]) > 1.0 or s > 7) and street.free(s, d, 0.3):
+                on = street.block_at(s, 1 if d > 0 else -1)
+                up = on.kerb if on is not None and abs(d) > street.half else 0.0
+                person(g, street, s, d, up, g.uniform(0, 2 * np.pi), "walking" if g.random() < 0.7 else "standing")
+        elif block is None:
+            continue
+        elif kind in ("bicycle", "moto parked"):
+            d = side * (block.edge + block.verge + g.uniform(0.5, max(0.6, block.walk - 0.6)))
+            if street.free(s, d, 0.8):
+                place_vehicle(g, street, "bicycle" if kind == "bicycle" else "motorcycle", s, d, g.uniform(0, 6.28), 0.0, up=block.kerb, rider=False)
+        elif kind in ("traffic light", "sign"):
+            d = side * (block.edge + 0.5)
+            if block.s0 + block.radius < s < block.s1 - block.radius and street.free(s, d, 0.3):
+                parts = props.traffic_light(int(g.integers(36))) if kind == "traffic light" else props.sign(int(g.integers(128)))
+                street.put_parts(parts, street.path.upright(s, d, block.kerb, np.pi + g.normal(0, 0.2)))
+        else:
+            mesh = barriers.fence(barriers.FENCES[int(g.integers(len(barriers.FENCES)))], int(g.integers(12))) if kind == "fence" else barriers.wall(int(g.integers(12)))
+            for k in range(int(g.integers(1, 4))):
+                at = s + k * barriers.LENGTH
+                if block.s0 + block.radius < at and at + barriers.LENGTH < block.s1 - block.radius:
+                    street.put(mesh, street.path.pose(at, side * (block.property_line - 0.2), block.kerb), kind)
+
+

@@ -1,0 +1,57 @@
+"""The texture library: every tile is made by code, once a process.
+
+`library()` gives all tiles; the other functions tell which names may stand in for each other. Patterns meant to be tinted are near
+grey with a mean of about 0.75; pictures (signs, shop fronts) carry their own colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+
+from simteacher.scenes import pictures
+from simteacher.scenes import surfaces as s
+from simteacher.scenes.mesh import F32
+
+SIZE = 256
+Maker = Callable[[np.random.Generator], F32]
+
+_SURFACES: dict[str, Maker] = {
+    "plain": lambda g: np.ones((SIZE, SIZE, 3), np.float32),
+    **{f"asphalt_{i}": (lambda g, i=i: s.asphalt(g, i)) for i in range(4)},
+    **{f"paving_{i}": (lambda g, i=i: s.paving(g, i)) for i in range(5)},
+    "cobble": s.cobble,
+    **{f"grass_{i}": (lambda g, i=i: s.grass(g, i)) for i in range(3)},
+    "gravel": s.gravel,
+    "soil": s.soil,
+    **{f"brick_{i}": (lambda g, i=i: s.brick(g, i)) for i in range(4)},
+    **{f"stone_{i}": (lambda g, i=i: s.stone(g, i)) for i in range(2)},
+    **{f"render_{i}": (lambda g, i=i: s.stucco(g, i)) for i in range(3)},
+    "cladding": s.cladding,
+    "timber": s.timber,
+    **{f"roof_{i}": (lambda g, i=i: s.roof(g, i)) for i in range(3)},
+    "bark": s.bark,
+    **{f"leaf_{i}": (lambda g, i=i: s.leaf(g, i)) for i in range(3)},
+    **{f"cloth_{i}": (lambda g, i=i: s.cloth(g, i)) for i in range(4)},
+    "rust": s.rust,
+    **{f"random_{i}": (lambda g, i=i: s.anything(g, i)) for i in range(12)},
+}
+
+
+@lru_cache(maxsize=1)
+def library() -> tuple[list[str], F32]:
+    """Names and tiles of all textures.
+
+    Returns:
+        The names, and linear RGB in [0, 1] of shape (T, 256, 256, 3). Row 0 is the top (v = 1); every tile wraps around.
+    """
+    makers = {**_SURFACES, **pictures.MAKERS}
+    tiles = [np.clip(make(np.random.default_rng([7, i])), 0, 1) for i, make in enumerate(makers.values())]
+    return list(makers), np.stack(tiles).astype(np.float32)
+
+
+def family(prefix: str) -> list[str]:
+    """Names that begin with ``prefix_`` (``family("brick")`` gives brick_0 to brick_3)."""
+    return [n for n in (*_SURFACES, *pictures.MAKERS) if n.startswith(f"{prefix}_")]
