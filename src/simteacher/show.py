@@ -73,22 +73,7 @@ def print_comparison(rows: Mapping[str, Mapping[str, Any]]) -> None:
 def print_check(result: Mapping[str, Any]) -> None:
     """The result of `check`: what was recognised, class shares, and each problem with its fix."""
     from rich.console import Console
-    from rich.table import Table
 
-    console = Console(highlight=False)
-    why = f" ({result['why']})" if result.get("why") else ""
-    console.print(f"{result['format']}{why}", markup=False)
-    console.print(f"{result['images']} images, {result['labelled']} of them labelled", markup=False)
-    classes: Mapping[str, int] = result["classes"]
-    total = sum(classes.values()) + result["ignored"]
-    if total:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for justify in ("left", "right", "left"):
-            table.add_column(justify=justify)
-        for name, pixels in [*classes.items(), ("(ignored)", result["ignored"])]:
-            table.add_row(name, f"{100 * pixels / total:.2f} %", _bar(pixels / total))
-        console.print(table)
-    problems = result["problems"]
-    console.print(f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}", markup=False)
-    for p in problems:
-        console.print(f"{p['file']}: {p['problem']}\n  fix: {p['fix']}", markup=False, soft_wrap=True)
+    from simteacher.data.check_table import check_table
+
+    Console(highlight=False, soft_wrap=True).print(check_table(result))

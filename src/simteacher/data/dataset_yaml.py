@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from simteacher.data.images import IMAGE_SUFFIXES
 from simteacher.errors import UserError, nearest
 from simteacher.labels import SPACES, LabelSpace, load_space, space_from_dict
 
@@ -92,8 +94,21 @@ def _splits(value: Any, path: Path) -> dict[str, list[str] | None]:
     for split, listed in value.items():
         if listed != "all" and not isinstance(listed, list):
             raise UserError(f"split '{split}' is no list of image names", path, "write [name, name], or all")
-        splits[str(split)] = None if listed == "all" else [str(name) for name in listed]
+        if listed == "all":
+            splits[str(split)] = None
+            continue
+        for name in listed:
+            if not isinstance(name, str):  # YAML reads 00012 as the number 10
+                raise UserError(
+                    f"split '{split}' lists {name!r}, no name", path, "put names that look like numbers in quotes"
+                )
+        splits[str(split)] = [_bare(name) for name in listed]
     return splits
+
+
+def _bare(name: str) -> str:
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in IMAGE_SUFFIXES else name
 
 
 def split_entry(splits: dict[str, str]) -> dict[str, Any]:

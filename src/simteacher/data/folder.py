@@ -194,6 +194,8 @@ class FolderWriter:
 
 def _link(source: Path, path: Path) -> None:
     """Put an unchanged file at ``path``: a hard link where the file system allows one, else a copy."""
+    if not source.is_file():
+        raise UserError("no such file", source, "put the file back or take its name out of the set")
     with atomic_path(path) as part:
         part.unlink(missing_ok=True)
         try:

@@ -1,4 +1,4 @@
-"""Image file in, 8-bit RGB array out, whatever the file holds; damaged ones are named. Used wherever images are read."""
+"""Image file in, 8-bit RGB array out, whatever the file holds; damaged files are named. Used by all that reads."""
 
 from __future__ import annotations
 

@@ -107,6 +107,7 @@ SPECS: tuple[Spec, ...] = (
         rf"{_TOP}(?P<split>training|testing)/image_2/(?P<key>\d{{6}}_\d\d)\.png",
         ("{top}{split}/semantic/{key}.png",),
         CITYSCAPES_IDS,
+        name="{split}_{key}",  # both halves count from zero
         tells=True,
         extras={"instances": "{top}{split}/instance/{key}.png"},
     ),

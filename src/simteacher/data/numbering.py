@@ -24,6 +24,17 @@ CITYSCAPES_IDS: dict[int, str] = _ids(
 TRAIN_IDS: dict[int, str] = dict(enumerate(SPACES["cityscapes19"].classes))
 GTA5_IDS: dict[int, str] = CITYSCAPES_IDS | {34: "license plate"}
 
+# the label space in which each set is usually read
+NATURAL: dict[str, str] = {
+    "camvid": "camvid11",
+    "carla": "cityscapes19",
+    "cityscapes": "cityscapes19",
+    "gta5": "cityscapes19",
+    "kitti": "cityscapes19",
+    "synthia": "cityscapes16",
+    "vkitti2": "cityscapes19",
+}
+
 CAMVID_IDS: dict[int, str] = dict(enumerate((*SPACES["camvid11"].classes, "void")))
 
 # SYNTHIA's first eleven ids are the same everywhere. The sequences (and the single frames cut from them) go on with 12

@@ -44,6 +44,11 @@ def open_dataset(spec: str | Path, split: str | None = None) -> DataSet:
     Raises:
         UserError: Unknown format, no such path, no images of that format, or no such split.
     """
+    return _select(open_with_splits(spec), split)
+
+
+def open_with_splits(spec: str | Path) -> tuple[DataSet, dict[str, set[str]]]:
+    """The whole set, and the names of the frames of each split. Arguments and errors as of `open_dataset`."""
     wanted, root = parse_spec(spec)
     if not root.exists():
         raise UserError("no such folder", root, "check the spelling; relative paths start where the command was called")
@@ -51,7 +56,7 @@ def open_dataset(spec: str | Path, split: str | None = None) -> DataSet:
         raise UserError("this is a file, a data set is a folder", root, "name the folder that holds it")
     files = list_files(root)
     if wanted in (None, "folder") and "dataset.yaml" in files:
-        return _select(_open_described(root, files), split)
+        return _open_described(root, files)
     found = _recognise(wanted, root, files)
     spec_, why = found.spec, found.spec.why
     why = f"read as {spec_.format} as told: {why}" if wanted else f"recognised as {spec_.format}: {why}"
@@ -63,7 +68,7 @@ def open_dataset(spec: str | Path, split: str | None = None) -> DataSet:
     dataset = DataSet(
         spec_.format, root, None, tuple(f for f, _ in frames), dict(spec_.names), decode=spec_.decode, why=why
     )
-    return _select((_with_probe(dataset), {s: {f.name for f, p in frames if p == s} for s in splits_of(found)}), split)
+    return _with_probe(dataset), {s: {f.name for f, p in frames if p == s} for s in splits_of(found)}
 
 
 def _recognise(wanted: str | None, root: Path, files: list[str]) -> Match:
@@ -99,7 +104,9 @@ def _open_described(root: Path, files: list[str]) -> tuple[DataSet, dict[str, se
     why = "recognised as folder: it has a dataset.yaml"
     gone = sum(len(set(listed or ()) - names) for listed in described.splits.values())
     if gone:
-        why += f"; {gone} images that its splits name are not there"
+        why += (
+            f"; {gone} images that its splits name are not there"  # a bad image may be taken out without editing lists
+        )
     if described.meta.get("complete") is False:
         why += "; the command that writes it has not finished"
     dataset = DataSet(

@@ -1,0 +1,94 @@
+"""The result of `check` as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_BAR, _SHOWN = 20, 20
+Result = Mapping[str, Any]
+
+
+def check_table(result: Result) -> RenderableType:
+    """What was recognised, class shares of both sides, oddities, and each problem with its fix."""
+    from rich.console import Group
+    from rich.text import Text
+
+    target: Result | None = result.get("target")
+    parts: list[RenderableType] = [Text(line) for line in _head(result, "")]
+    if target:
+        parts += [Text(line) for line in _head(target, "target: ")]
+    if any(side.get("classes") for side in (result, target or {})):
+        parts.append(_shares(result, target))
+    parts += [Text(line) for line in _notes(result)]
+    problems = result["problems"]
+    parts.append(Text(_count(len(problems), "problem"), style="bold"))
+    for p in problems[:_SHOWN]:
+        parts.append(
+            Text(f"{p['file']}: {p['problem']}" + (f"\n  fix: {p['fix']}" if p["fix"] else ""), overflow="fold")
+        )
+    if len(problems) > _SHOWN:
+        parts.append(Text(f"and {len(problems) - _SHOWN} more; --json lists them all"))
+    return Group(*parts)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def _head(result: Result, role: str) -> list[str]:
+    why = f" ({result['why']})" if result.get("why") else ""
+    splits = ", ".join(f"{n} {name}" for name, n in result.get("splits", {}).items())
+    sizes = ", ".join(f"{n} of {size}" for size, n in list(result.get("sizes", {}).items())[:3])
+    more = f" and {len(result['sizes']) - 3} other sizes" if len(result.get("sizes", {})) > 3 else ""
+    lines = [
+        f"{role}{result['format']}{why}",
+        _count(result["images"], "image")
+        + f", {result['labelled']} of them labelled"
+        + (f" ({splits})" if splits else ""),
+    ]
+    if sizes:
+        lines.append(f"sizes: {sizes}{more}")
+    if result.get("labels"):
+        lines.append(f"labels: {result['labels']}")
+    for kind, entry in result.get("odd", {}).items():
+        lines.append(f"{_count(entry['images'], 'image')} with {kind}, read all the same, such as {entry['first']}")
+    return lines
+
+
+def _shares(result: Result, target: Result | None) -> RenderableType:
+    from rich.table import Table
+
+    sides = [result] + ([target] if target and target["classes"] else [])
+    table = Table(box=None, pad_edge=False, show_header=len(sides) > 1)
+    table.add_column(f"classes of {result['space']}" if result.get("space") else "class")
+    for name in ("this set", "target")[: len(sides)]:
+        table.add_column(name, justify="right")
+        table.add_column("")
+    for name in [*(result["classes"] or sides[-1]["classes"]), "(ignored)"]:
+        cells = []
+        for side in sides:
+            total = sum(side["classes"].values()) + side["ignored"]
+            share = (side["ignored"] if name == "(ignored)" else side["classes"].get(name, 0)) / total if total else 0
+            cells += [f"{100 * share:.2f} %", "█" * round(_BAR * share)]
+        table.add_row(name, *cells)
+    return table
+
+
+def _notes(result: Result) -> list[str]:
+    reasons: dict[str, list[str]] = {}
+    for lack in result.get("lacks", ()):
+        reasons.setdefault(lack["why"], []).append(lack["class"])
+    lines = [f"no pixel is {', '.join(names)}: {why}" for why, names in reasons.items()]
+    total = sum(result["classes"].values()) + result["ignored"]
+    if unmapped := result.get("unmapped"):
+        said = ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in list(unmapped.items())[:8])
+        lines.append(f"ignored, as the label space has no such class: {said}")
+    for side, role in ((result, ""), (result.get("target") or {}, "of the target ")):
+        if shared := side.get("shared"):
+            what = _count(len(shared), "pair") + f" of nearly the same picture {role}in two splits"
+            lines.append(f"{what}, such as {shared[0][0]} and {shared[0][1]}")
+    return lines
