@@ -1,0 +1,231 @@
+"""`simteacher adapt`: source -> teacher -> pseudo-labels -> students -> the better model, in one run folder that resumes.
+
+Each stage reads and writes folders: ``teacher/``, ``batchnorm/`` (the teacher with the target's batch-norm statistics), ``round-1/`` …
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from simteacher import guard
+from simteacher.config import Recipe, load_recipe
+from simteacher.data.images import read_image
+from simteacher.data.open import open_dataset
+from simteacher.dense import working_size
+from simteacher.errors import UserError
+from simteacher.files import atomic_write
+from simteacher.inputs import Inputs, open_inputs
+from simteacher.models.batchnorm import reestimate
+from simteacher.models.build import build_network
+from simteacher.models.store import Model, ModelCard, load, save_model
+from simteacher.progress import say
+from simteacher.pseudo import label_dataset
+from simteacher.rundir import RunDir
+from simteacher.samples import write_samples
+from simteacher.stages import Builder, stage_steps
+from simteacher.train import train_stage
+
+SAMPLES = 6
+BATCHNORM_IMAGES = 128
+
+
+def adapt(recipe: str | Path = "laptop", source: str | None = None, target: str | None = None, labelled: int | str | None = None,
+          out: str | Path | None = None, set: dict[str, Any] | None = None) -> Path:
+    """Train a teacher on the source, adapt it to unlabelled photographs, keep the better model.
+
+    Args:
+        recipe: YAML file, or the name of one that comes with the tool.
+        source: Labelled synthetic set; overrides the recipe's.
+        target: Photographs; overrides the recipe's.
+        labelled: Number of labelled photographs, "all", or a text file of names. Without it no target label is opened.
+        out: Run folder; ``runs/<recipe>`` by default. An unfinished run continues.
+        set: Dotted recipe keys and their values.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UserError: Recipe, data or folder are wrong; the message names what and how to mend it.
+    """
+    overrides = {**(set or {}), "source": source, "target": target, "labelled": labelled}
+    resolved = load_recipe(recipe, overrides)
+    folder = Path(out) if out is not None else Path("runs") / Path(recipe).stem
+    data = open_inputs(resolved)
+    fabric = Fabric(accelerator="auto", devices="auto" if torch.cuda.is_available() else 1, precision="bf16-mixed")
+    fabric.launch()
+    with RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0) as run:
+        if run.finished:
+            say(f"{folder}: this run is finished; nothing to do")
+            return folder
+        _Run(resolved, data, run, fabric).go()
+    return folder
+
+
+class _Run:
+    """The course of one run; every step first looks whether it is done already."""
+
+    def __init__(self, recipe: Recipe, data: Inputs, run: RunDir, fabric: Fabric) -> None:
+        self.recipe, self.data, self.run, self.fabric = recipe, data, run, fabric
+        part = (fabric.global_rank, fabric.world_size)
+        self.builder = Builder(recipe, data, run.path / "stats", part)
+        self.photographs = guard.sample(data.target, SAMPLES, recipe.seed)
+        self.probe = guard.sample(data.target, recipe.guard.images, recipe.seed + 1)
+
+    def go(self) -> None:
+        """All stages, then the final weights."""
+        best = self.teacher()
+        if self.recipe.batchnorm and self.data.source is not None:
+            best = self.adapt_batchnorm(best)
+        reading = None
+        for number in range(1, self.recipe.rounds.count + 1 if self.data.source is not None else 1):
+            reading = reading or guard.read(best, self.probe)
+            student = self.round(number, best)
+            verdict, after = self.judge(number, reading, student)
+            if verdict == "revert":
+                break
+            best, reading = student, after
+        self.finish(best)
+
+    def card(self, stage: str, steps: int, base: ModelCard | None = None) -> ModelCard:
+        """What will stand beside a stage's weights."""
+        trained = {"stage": stage, "steps": steps, "seed": self.recipe.seed, "source": self.recipe.source, "target": self.recipe.target,
+                   "labelled": len(self.data.labelled) if self.data.labelled else 0, "fingerprints": self.data.fingerprints()}
+        if base is not None:
+            return replace(base, trained_on=trained, miou=None)
+        return ModelCard(self.recipe.network.model_dump(), self.data.space, self.recipe.resolved_budget.size, {}, trained)
+
+    def fresh(self) -> nn.Module:
+        """The recipe's network with its starting weights; the new layers' values depend on the seed alone."""
+        torch.manual_seed(self.recipe.seed)
+        return build_network(self.recipe.network, len(self.data.space))
+
+    def store(self, stage: str, network: nn.Module, card: ModelCard) -> Model:
+        """Write a stage's model with samples and evaluation, and load it for use."""
+        folder = self.run.stage(stage)
+        if self.fabric.global_rank == 0:
+            save_model(folder, network, replace(card, normalisation={"mean": _floats(network, "mean_C11"), "std": _floats(network, "std_C11")}))
+        self.fabric.barrier()
+        return self.stored(stage)
+
+    def stored(self, stage: str) -> Model:
+        """Load a finished stage; make up for samples or an evaluation that an interruption left out."""
+        model = load(self.run.stage(stage))
+        if self.fabric.global_rank == 0:
+            write_samples(model, self.photographs, self.run, stage)
+            self.measure(stage, model)
+        self.fabric.barrier()
+        return model
+
+    def measure(self, stage: str, model: Model) -> None:
+        """Evaluate on labelled photographs where the recipe names some: for the report, never to choose."""
+        if self.recipe.eval_data is None or any(e["event"] == "eval" and e["stage"] == stage for e in self.run.events()):
+            return
+        from simteacher.evaluate import evaluate_model
+
+        dataset = open_dataset(self.recipe.eval_data, self.recipe.eval_split)
+        scores = evaluate_model(model, dataset, self.data.space)
+        self.run.log(event="eval", stage=stage, data=f"{self.recipe.eval_data} {self.recipe.eval_split or ''}".strip(), **scores)
+
+    def teacher(self) -> Model:
+        """Train the teacher, or take the one that the recipe names."""
+        if (self.run.stage("teacher") / "model.safetensors").is_file():
+            return self.stored("teacher")
+        given = self.recipe.teacher.weights
+        if given is not None:
+            path = Path(given) / "teacher" if (Path(given) / "teacher").is_dir() else Path(given)
+            model = load(path)
+            if model.network is None or model.card.space.classes != self.data.space.classes:
+                raise UserError("this teacher has other classes or is no trainable network", path, "name a teacher of the same label space")
+            return self.store("teacher", model.network, replace(model.card, extra={**model.card.extra, "taken_from": str(given)}))
+        stage = self.builder.teacher(self.fresh())
+        return self.store("teacher", self.train(stage.name, stage), self.card("teacher", stage.steps))
+
+    def train(self, name: str, stage: Any) -> nn.Module:
+        """Run the loop on a stage."""
+        r = self.recipe
+        return train_stage(stage, r.optimiser, self.run, self.fabric, r.seed, r.log_every, r.save_seconds)
+
+    def target_batches(self) -> Iterator[Tensor]:
+        """Plain target images at working size, for batch-norm statistics."""
+        from PIL import Image
+
+        for frame in guard.sample(self.data.target, BATCHNORM_IMAGES, self.recipe.seed + 2).frames:
+            image = read_image(frame.image)
+            h, w = working_size(*image.shape[:2], self.recipe.resolved_budget.size)
+            small = np.array(Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR))
+            yield torch.from_numpy(small).permute(2, 0, 1)[None].float().div_(255).to(self.fabric.device)
+
+    def adapt_batchnorm(self, model: Model) -> Model:
+        """The teacher with the target's batch-norm statistics, as a stage of its own."""
+        if (self.run.stage("batchnorm") / "model.safetensors").is_file():
+            return self.stored("batchnorm")
+        assert model.network is not None
+        reestimate(model.network, self.target_batches())
+        return self.store("batchnorm", model.network, self.card("batchnorm", 0, model.card))
+
+    def round(self, number: int, teacher: Model) -> Model:
+        """Label the target with ``teacher``, train a student on it."""
+        name = f"round-{number}"
+        if (self.run.stage(name) / "model.safetensors").is_file():
+            return self.stored(name)
+        how = self.recipe.rounds.pseudo
+        portion = how.portion[min(number, len(how.portion)) - 1]
+        folder = self.run.stage(name) / "pseudo"
+        if self.fabric.global_rank == 0:
+            result = label_dataset(teacher, self.data.target, folder, how, portion, {"teacher": str(teacher.path), "target": self.recipe.target})
+            if not any(e["event"] == "pseudo" and e["stage"] == name for e in self.run.events()):
+                self.run.log(event="pseudo", stage=name, **result)
+        self.fabric.barrier()
+        network = self.fresh() if self.recipe.rounds.start == "scratch" else load(teacher.path).network
+        assert network is not None
+        stage = self.builder.student(number, network.to("cpu"), open_dataset(f"folder:{folder}"))
+        trained = self.train(name, stage)
+        if self.recipe.batchnorm:
+            reestimate(trained, self.target_batches())
+        return self.store(name, trained, self.card(name, stage.steps))
+
+    def judge(self, number: int, before: guard.Reading, student: Model) -> tuple[str, guard.Reading]:
+        """Compare student and teacher without labels; log the verdict once."""
+        after = guard.read(student, self.probe)
+        verdict, reasons, signals = guard.judge(before, after, self.data.space.classes, self.recipe.guard)
+        name = f"round-{number}"
+        if not any(e["event"] == "guard" and e["stage"] == name for e in self.run.events()):
+            self.run.log(event="guard", stage=name, verdict=verdict, reasons=reasons, signals=signals)
+        if verdict == "revert":
+            say(f"{name}: set aside, the model before it is kept: " + "; ".join(reasons))
+        return verdict, after
+
+    def finish(self, best: Model) -> None:
+        """Copy the chosen stage's weights to the run's root, the card first, and write the report."""
+        if self.fabric.global_rank != 0:
+            return
+        stage = best.path.parent.name
+        evaluations = [e for e in self.run.events() if e["event"] == "eval" and e["stage"] == stage]
+        miou = {k: evaluations[-1][k] for k in ("data", "miou")} if evaluations else None
+        teacher_steps, round_steps = stage_steps(self.recipe)
+        card = replace(best.card, miou=miou, extra={**best.card.extra, "stage": stage, "budget": self.recipe.resolved_budget.model_dump(),
+                                                    "steps": {"teacher": teacher_steps, "round": round_steps}})
+        atomic_write(self.run.path / "model.json", card.to_json())
+        shutil.copyfile(best.path, self.run.path / ".part-model.safetensors")
+        (self.run.path / ".part-model.safetensors").replace(self.run.path / "model.safetensors")
+        try:
+            from simteacher.report import report
+        except ImportError:
+            return
+        report(self.run.path)
+
+
+def _floats(network: nn.Module, name: str) -> list[float]:
+    return [round(float(v), 6) for v in getattr(network, name).flatten()]
+
+
+__all__ = ["adapt"]

@@ -1,0 +1,253 @@
+"""The recipe: every setting of a run as one strict model, read from YAML, overridden by ``--set``, written back resolved.
+
+A misspelt key, a wrong type or a contradiction ends in one message that names the file, the key and the fix.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from simteacher.errors import UserError, nearest
+from simteacher.recipes import find
+
+
+class Strict(BaseModel):
+    """Base of all recipe parts: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Budget(Strict):
+    """What a run may spend, the same for every method compared.
+
+    ``size`` is (width, height) of a whole view after scaling; ``crop`` what a step sees of it, multiples of 32.
+    """
+
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    size: tuple[int, int]
+    crop: tuple[int, int]
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> Budget:
+        if self.crop[0] % 32 or self.crop[1] % 32:
+            raise ValueError(f"crop {self.crop} must be multiples of 32, as the encoder halves the image five times")
+        return self
+
+
+BUDGETS: dict[str, Budget] = {
+    "smoke": Budget(steps=8, batch=2, size=(128, 96), crop=(96, 64)),
+    "demo": Budget(steps=420, batch=4, size=(320, 240), crop=(288, 224)),
+    "quick": Budget(steps=640, batch=4, size=(480, 360), crop=(448, 320)),
+    "laptop": Budget(steps=3400, batch=4, size=(480, 360), crop=(448, 320)),
+    "paper": Budget(steps=40000, batch=4, size=(1024, 512), crop=(512, 512)),
+}
+
+
+class Network(Strict):
+    """Segmentation network: a timm encoder, a decoder of segmentation-models-pytorch, an auxiliary head."""
+
+    encoder: str = "tf_efficientnet_lite0"
+    decoder: Literal["fpn", "unet", "deeplabv3", "deeplabv3plus", "pspnet", "segformer", "upernet", "linknet", "manet"] = "fpn"
+    decoder_options: dict[str, Any] = {"decoder_pyramid_channels": 128, "decoder_segmentation_channels": 64}
+    weights: str = "imagenet"  # imagenet, none, or a .safetensors file of this network
+    freeze: int = Field(2, ge=0)  # encoder stages that keep their weights (the stem counts with the first)
+
+
+class Optimiser(Strict):
+    """AdamW with linear warm-up and polynomial decay (power 0.9)."""
+
+    lr: float = Field(4e-4, gt=0)
+    head_lr: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1)  # share of the stage's steps
+    clip: float = Field(5.0, gt=0)  # gradient norm
+    accumulate: int = Field(1, ge=1)  # optimiser step after so many batches
+    ema: float = Field(0.99, ge=0, lt=1)  # decay of the averaged weights that a stage ends with; 0 keeps the last
+
+
+class Augment(Strict):
+    """Random changes of training images; geometry moves labels alike."""
+
+    scale: tuple[float, float] = (0.7, 1.8)
+    flip: float = Field(0.5, ge=0, le=1)
+    colour: float = Field(1.0, ge=0, le=1)  # strength: gains, gamma, contrast, saturation, channel mixing
+    grey: float = Field(0.1, ge=0, le=1)
+    blur: float = Field(0.3, ge=0, le=1)
+    noise: float = Field(0.3, ge=0, le=1)
+    match_target: float = Field(0.0, ge=0, le=1)  # chance that a source image takes a target image's colour statistics
+
+
+class Objectives(Strict):
+    """Weights of the named losses of a stage; 0 leaves one out. They compose freely."""
+
+    aux: float = Field(0.4, ge=0)  # cross-entropy of the auxiliary head, relative to the primary (source: method table)
+    adversarial: float = Field(0.0, ge=0)  # primary head's output maps against a discriminator (AdaptSegNet)
+    adversarial_aux: float = Field(0.0, ge=0)  # the auxiliary head's
+    entropy_maps: bool = False  # the discriminator sees weighted self-information (ADVENT) instead of softmax maps
+    agreement: float = Field(0.0, ge=0)  # symmetric KL between both heads on target images (MRNet)
+    min_entropy: float = Field(0.0, ge=0)  # mean normalised entropy on target images
+    masked: float = Field(0.0, ge=0)  # masked image consistency with the EMA teacher (MIC)
+    rotation: float = Field(0.0, ge=0)  # auxiliary self-supervised task: which quarter turn
+
+
+class TeacherStage(Strict):
+    """Supervised training on the source, or on the labelled target where there is no source."""
+
+    share: float = Field(0.5, gt=0, le=1)  # of the budget's steps, when rounds follow; all of them otherwise
+    weights: str | None = None  # take this run's or model's teacher instead of training one
+    class_weight: float = Field(0.5, ge=0, le=1)  # exponent of inverse class frequency in the loss
+    rare_sampling: float = Field(0.5, ge=0, le=1)  # chance that an image is drawn for a rare class it holds
+    objectives: Objectives = Objectives()
+    augment: Augment = Augment()
+
+
+class PseudoLabels(Strict):
+    """How a model labels photographs."""
+
+    views: int = Field(3, ge=1)  # augmented views; per pixel the most confident view counts
+    combine: Literal["max", "mean"] = "mean"
+    select: Literal["threshold", "balanced"] = "balanced"
+    threshold: float = Field(0.6, ge=0, le=1)  # select: threshold
+    portion: tuple[float, ...] = (0.5, 0.6)  # select: balanced; kept share of each class, by round (the last repeats)
+    floor: float = Field(0.0, ge=0, le=1)  # select: balanced; confidence under which nothing is kept
+
+
+class Rounds(Strict):
+    """Self-training: label the target, train a student, let it label again."""
+
+    count: int = Field(2, ge=0)
+    source_share: float = Field(0.5, ge=0, le=1)  # of a student's batch
+    mix: Literal["none", "classmix", "cutmix"] = "classmix"  # source pasted into pseudo-labelled target images
+    online: bool = False  # labels from the EMA teacher at every step, instead of the stored ones
+    class_weight: float = Field(0.5, ge=0, le=1)
+    rare_sampling: float = Field(0.5, ge=0, le=1)
+    start: Literal["teacher", "scratch"] = "teacher"
+    lr_factor: float = Field(0.5, gt=0)
+    objectives: Objectives = Objectives()
+    augment: Augment = Augment()
+    pseudo: PseudoLabels = PseudoLabels()
+
+
+class Guard(Strict):
+    """When a round counts as collapsed; all of it is measured without labels."""
+
+    images: int = Field(48, ge=2)
+    vanish: float = Field(0.3, ge=0, le=1)  # a class under this fraction of its share before has vanished
+    min_share: float = Field(0.002, ge=0, le=1)  # classes under this share before are too small to judge
+    drift: float = Field(0.3, ge=0, le=1)  # share of pixels that may change class in one round
+    agreement_drop: float = Field(0.05, ge=0, le=1)  # loss of agreement between augmented views
+
+
+class Recipe(Strict):
+    """One run. See ``recipes/`` for files that use it."""
+
+    seed: int = 1
+    budget: str | Budget = "laptop"
+    source: str | None = None
+    target: str | None = None
+    labelled: int | str | None = None
+    target_split: str | None = None  # default: train where the set has one
+    eval_data: str | None = None  # labelled photographs measured at each stage's end; never used to choose
+    eval_split: str | None = None
+    classes: str = "auto"  # a label space; auto: the target's where it names one, else the source's
+    network: Network = Network()
+    optimiser: Optimiser = Optimiser()
+    teacher: TeacherStage = TeacherStage()
+    rounds: Rounds = Rounds()
+    guard: Guard = Guard()
+    batchnorm: bool = True  # re-estimate batch-norm statistics on the target before each labelling and at the end
+    cache_gib: float = Field(2.0, ge=0)  # decoded images kept in memory
+    log_every: int = Field(10, ge=1)
+    save_seconds: float = Field(60.0, gt=0)
+
+    @property
+    def resolved_budget(self) -> Budget:
+        """The budget's numbers, also where the recipe gives a name."""
+        if isinstance(self.budget, Budget):
+            return self.budget
+        if self.budget not in BUDGETS:
+            raise UserError(f"unknown budget '{self.budget}'{nearest(self.budget, BUDGETS)}", "budget",
+                            f"use one of {', '.join(BUDGETS)} or a mapping of steps, batch, size, crop")
+        return BUDGETS[self.budget]
+
+
+def _known_keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    """Keys that are allowed at ``path`` inside a model."""
+    for part in path:
+        info = model.model_fields.get(str(part))
+        kind = info.annotation if info else None
+        kinds = [kind, *getattr(kind, "__args__", ())]
+        model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), model)
+    return list(model.model_fields)
+
+
+def _explain(error: ValidationError, where: str) -> UserError:
+    """Translate pydantic's first complaint into the user's terms."""
+    first = error.errors()[0]
+    path = tuple(p for p in first["loc"] if p not in ("Budget", "str", "int"))
+    key = ".".join(str(p) for p in path)
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(Recipe, path[:-1])
+        return UserError(f"unknown key '{key}'{nearest(str(path[-1]), known)}", where, f"keys allowed there: {', '.join(known)}")
+    message = first["msg"].removeprefix("Value error, ")
+    return UserError(f"'{key}' is {first.get('input')!r}: {message}", where, f"correct '{key}'")
+
+
+def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for part in parents:
+        child = tree.get(part)
+        if child is None:
+            child = tree[part] = {}
+        if not isinstance(child, dict):
+            raise UserError(f"'{part}' holds a value, not keys", f"--set {dotted}", f"set '{part}' itself")
+        tree = child
+    tree[last] = value
+
+
+def parse_set(pairs: list[str]) -> dict[str, Any]:
+    """Read ``["seed=3", "rounds.count=1"]`` into ``{"seed": 3, "rounds.count": 1}``; values are YAML.
+
+    Raises:
+        UserError: A pair has no ``=`` or its value is not YAML.
+    """
+    out: dict[str, Any] = {}
+    for pair in pairs:
+        key, eq, text = pair.partition("=")
+        if not eq or not key:
+            raise UserError("needs the form key=value", f"--set {pair}", "for example --set seed=3")
+        try:
+            out[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError as e:
+            raise UserError("the value is not YAML", f"--set {pair}", "quote it, or simplify it") from e
+    return out
+
+
+def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> Recipe:
+    """Read a recipe file, apply dotted overrides, check everything.
+
+    Raises:
+        UserError: The file is missing or not YAML, a key is unknown (the nearest is named), or a value does not fit.
+    """
+    path = find(recipe)
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        line = getattr(getattr(e, "problem_mark", None), "line", None)
+        raise UserError("not valid YAML" + (f" at line {line + 1}" if line is not None else ""), path, "check the indentation and colons there") from e
+    if not isinstance(tree, dict):
+        raise UserError("a recipe is a mapping of keys to values", path, "start from a file in recipes/")
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _put(tree, key, value)
+    try:
+        loaded = Recipe.model_validate(tree)
+    except ValidationError as e:
+        raise _explain(e, str(path)) from e
+    _ = loaded.resolved_budget
+    return loaded

@@ -1,0 +1,214 @@
+"""Endless training batches from a data set, a pure function of (seed, step): resuming needs no sampler state.
+
+A background thread prepares the next batches while the network works.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from simteacher.config import Augment, Budget
+from simteacher.data.read import read_confidence, read_image, read_label
+from simteacher.data.sample import IGNORE, DataSet
+from simteacher.data.statistics import F64, rare_class_chances
+from simteacher.data.views import crop_box, cut, recolour
+from simteacher.labels import LabelSpace
+
+U8 = npt.NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What an objective sees of one stream.
+
+    Attributes:
+        image_BCHW: RGB in [0, 1], colour-augmented.
+        plain_BCHW: The same view without colour changes.
+        label_BHW: Class indices (int64), IGNORE where unknown; all IGNORE for an unlabelled stream.
+        weight_BHW: Confidence of a pseudo-label in [0, 1], else 1.
+        names: Of the images, for messages.
+    """
+
+    image_BCHW: Tensor
+    plain_BCHW: Tensor
+    label_BHW: Tensor
+    weight_BHW: Tensor
+    names: list[str]
+
+    def to(self, device: torch.device) -> Batch:
+        """Move all tensors."""
+        return Batch(
+            self.image_BCHW.to(device, non_blocking=True),
+            self.plain_BCHW.to(device, non_blocking=True),
+            self.label_BHW.to(device, non_blocking=True),
+            self.weight_BHW.to(device, non_blocking=True),
+            self.names,
+        )
+
+
+@dataclass(slots=True)
+class Cache:
+    """Decoded images at training size, kept until ``gib`` are used; shared by all streams of a run."""
+
+    gib: float
+    used: int = 0
+    kept: dict[tuple[str, str], tuple[U8, list[U8]]] = field(default_factory=dict)
+
+    def get(self, key: tuple[str, str]) -> tuple[U8, list[U8]] | None:
+        """The arrays kept under a key, or None."""
+        return self.kept.get(key)
+
+    def put(self, key: tuple[str, str], image: U8, planes: list[U8]) -> None:
+        """Keep arrays if there is room."""
+        size = image.nbytes + sum(p.nbytes for p in planes)
+        if self.used + size <= self.gib * 2**30:
+            self.kept[key] = (image, planes)
+            self.used += size
+
+
+class Stream:
+    """Batches of random views of a data set.
+
+    Args:
+        name: Of the stream; part of its random seed.
+        dataset: Where the images are.
+        space: Classes of the labels, or None to open no label.
+        budget: Size of a whole view and of a crop.
+        augment: Strengths of the random changes.
+        seed: Of the run.
+        count: Images a step, over all processes.
+        counts_NK: Class pixels of each image, for rare-class sampling.
+        rare: Chance that an image is drawn because of a class it holds.
+        like: Channel statistics (mean, std), each (N, 3), of target images, for ``augment.match_target``.
+        cache: Shared store of decoded images.
+        part: (rank, processes); each makes its share of ``count``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        dataset: DataSet,
+        space: LabelSpace | None,
+        budget: Budget,
+        augment: Augment,
+        seed: int,
+        count: int,
+        *,
+        counts_NK: F64 | None = None,
+        rare: float = 0.0,
+        like: tuple[F64, F64] | None = None,
+        cache: Cache | None = None,
+        part: tuple[int, int] = (0, 1),
+    ) -> None:
+        self.name, self.dataset, self.space, self.budget, self.augment = name, dataset, space, budget, augment
+        self.seed, self.count, self.counts_NK, self.rare, self.like, self.part = (
+            seed,
+            count,
+            counts_NK,
+            rare,
+            like,
+            part,
+        )
+        self.cache = cache or Cache(0.0)
+        self.chances = rare_class_chances(counts_NK) if counts_NK is not None else None
+        self.key = f"{name}|{dataset.root}|{dataset.split}"
+        self.code = zlib.crc32(name.encode())
+
+    def load(self, index: int) -> tuple[U8, list[U8]]:
+        """Image and [label, confidence] planes of one frame, scaled so that the height is the budget's."""
+        key = (self.key, self.dataset.frames[index].name)
+        hit = self.cache.get(key)
+        if hit is not None:
+            return hit
+        frame = self.dataset.frames[index]
+        image = read_image(frame.image)
+        height = self.budget.size[1]
+        to = (max(1, round(image.shape[1] * height / image.shape[0])), height)
+        if image.shape[0] != height:
+            image = np.asarray(Image.fromarray(image).resize(to, Image.Resampling.BILINEAR, reducing_gap=2.0))
+        planes: list[U8] = []
+        if self.space is not None:
+            planes.append(read_label(self.dataset, frame, self.space))
+            if frame.confidence is not None:
+                planes.append(read_confidence(frame))
+            planes = [
+                p if p.shape == image.shape[:2] else np.asarray(Image.fromarray(p).resize(to, Image.Resampling.NEAREST))
+                for p in planes
+            ]
+        self.cache.put(key, image, planes)
+        return image, planes
+
+    def _draw(self, rng: np.random.Generator) -> tuple[int, int | None]:
+        """An image index, and the rare class that it was drawn for."""
+        if self.counts_NK is not None and self.chances is not None and rng.random() < self.rare:
+            wanted = int(rng.choice(len(self.chances), p=self.chances))
+            holders = self.counts_NK[:, wanted]
+            enough = np.flatnonzero(holders >= min(np.median(holders[holders > 0]), holders.max()) * 0.5)
+            return int(rng.choice(enough)), wanted
+        return int(rng.integers(len(self.dataset))), None
+
+    def view(self, step: int, index: int) -> tuple[U8, U8, U8, U8, str]:
+        """One augmented example: (coloured image, plain image, label, confidence, name)."""
+        rng = np.random.default_rng([self.seed, self.code, step, index])
+        chosen, wanted = self._draw(rng)
+        image, planes = self.load(chosen)
+        size, crop = (image.shape[1], image.shape[0]), self.budget.crop
+        box = crop_box(rng, size, crop, self.augment.scale)
+        if (
+            wanted is not None
+        ):  # prefer a crop that shows the class; at most five tries (DAFormer re-crops up to ten times)
+            for _ in range(4):
+                x, y, w, h = (max(0, int(v)) for v in box)
+                if np.count_nonzero(planes[0][y : y + h : 4, x : x + w : 4] == wanted) >= 20:
+                    break
+                box = crop_box(rng, size, crop, self.augment.scale)
+        plain, cut_planes = cut(image, planes, box, crop, rng.random() < self.augment.flip)
+        like = None
+        if self.like is not None and rng.random() < self.augment.match_target:
+            other = int(rng.integers(len(self.like[0])))
+            like = (self.like[0][other].astype(np.float32), self.like[1][other].astype(np.float32))
+        coloured = recolour(rng, plain, self.augment, like)
+        label = cut_planes[0] if cut_planes else np.full(plain.shape[:2], IGNORE, np.uint8)
+        confidence = cut_planes[1] if len(cut_planes) > 1 else np.full(plain.shape[:2], 255, np.uint8)
+        return coloured, plain, label, confidence, self.dataset.frames[chosen].name
+
+    def batch(self, step: int) -> Batch:
+        """This process's share of a step's batch."""
+        rank, processes = self.part
+        views = [self.view(step, i) for i in range(rank, self.count, processes)]
+
+        def images(k: int) -> Tensor:
+            stacked = torch.from_numpy(np.stack([v[k] for v in views]))
+            return stacked.permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=torch.channels_last)
+
+        label = torch.from_numpy(np.stack([v[2] for v in views]).astype(np.int64))
+        weight = torch.from_numpy(np.stack([v[3] for v in views])).float().div_(255)
+        return Batch(images(0), images(1), label, weight, [v[4] for v in views])
+
+
+def prefetch(streams: dict[str, Stream], start: int, stop: int, ahead: int = 2) -> Iterator[dict[str, Batch]]:
+    """Yield the batches of all streams for steps ``start`` to ``stop - 1``, prepared in the background."""
+
+    def make(step: int) -> dict[str, Batch]:
+        return {name: s.batch(step) for name, s in streams.items()}
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting: list[Future[dict[str, Batch]]] = [pool.submit(make, s) for s in range(start, min(start + ahead, stop))]
+        try:
+            for step in range(start, stop):
+                ready = waiting.pop(0)
+                if step + ahead < stop:
+                    waiting.append(pool.submit(make, step + ahead))
+                yield ready.result()
+        finally:
+            for w in waiting:
+                w.cancel()

@@ -1,0 +1,103 @@
+"""Random views of one image and its label, as numpy arrays: geometry that moves both, colour that moves only the image.
+
+Every view is a function of a `numpy.random.Generator`, so that a step's batch depends on (seed, step, index) alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+from simteacher.config import Augment
+from simteacher.data.sample import IGNORE
+
+U8 = npt.NDArray[np.uint8]
+F32 = npt.NDArray[np.float32]
+
+_NOISE = np.random.default_rng(0).standard_normal((640, 640, 3), dtype=np.float32)
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def crop_box(
+    rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int], scale: tuple[float, float]
+) -> tuple[float, float, float, float]:
+    """Draw the part (left, top, width, height) of an image of ``size`` that a view of ``crop`` pixels shows.
+
+    The zoom is log-uniform in ``scale``; where the part is larger than the image it sticks out at random on both sides.
+    """
+    zoom = float(np.exp(rng.uniform(np.log(scale[0]), np.log(scale[1]))))
+    width, height = crop[0] / zoom, crop[1] / zoom
+    left = rng.uniform(min(0.0, size[0] - width), max(0.0, size[0] - width))
+    top = rng.uniform(min(0.0, size[1] - height), max(0.0, size[1] - height))
+    return left, top, width, height
+
+
+def cut(
+    image_HWC: U8,
+    planes: list[U8],
+    box: tuple[float, float, float, float],
+    crop: tuple[int, int],
+    flip: bool,
+    fill: int = IGNORE,
+) -> tuple[U8, list[U8]]:
+    """Cut ``box`` out of an image (bilinear) and its planes (nearest) and scale it to ``crop``; outside is grey and ``fill``."""
+    left, top, width, height = box
+    h, w = image_HWC.shape[:2]
+    inner = (max(left, 0.0), max(top, 0.0), min(left + width, float(w)), min(top + height, float(h)))
+    zoom_x, zoom_y = crop[0] / width, crop[1] / height
+    x0, y0 = round((inner[0] - left) * zoom_x), round((inner[1] - top) * zoom_y)
+    x1, y1 = min(crop[0], round((inner[2] - left) * zoom_x)), min(crop[1], round((inner[3] - top) * zoom_y))
+    to = (max(1, x1 - x0), max(1, y1 - y0))
+    whole = to == crop
+
+    def place(array: U8, how: Image.Resampling, outside: int) -> U8:
+        part = np.asarray(Image.fromarray(array).resize(to, how, box=inner))
+        if not whole:
+            canvas = np.full((crop[1], crop[0], *part.shape[2:]), outside, np.uint8)
+            canvas[y0 : y0 + to[1], x0 : x0 + to[0]] = part
+            part = canvas
+        return part[:, ::-1] if flip else part
+
+    return place(image_HWC, Image.Resampling.BILINEAR, 128), [place(p, Image.Resampling.NEAREST, fill) for p in planes]
+
+
+def recolour(rng: np.random.Generator, image_HWC: U8, how: Augment, like: tuple[F32, F32] | None = None) -> U8:
+    """Change colours at random: channel gains, gamma, contrast, brightness, saturation, channel mixing, grey, blur, noise.
+
+    Args:
+        rng: Source of randomness.
+        image_HWC: RGB.
+        how: Strengths and chances.
+        like: Channel means and deviations (0..255) of a target image, taken over before the rest.
+    """
+    k = how.colour
+    x = np.arange(256, dtype=np.float32) / 255
+    gamma = np.exp(rng.normal(0, 0.3 * k))
+    contrast, brightness = np.exp(rng.normal(0, 0.2 * k)), rng.normal(0, 0.08 * k)
+    gains = np.exp(rng.normal(0, 0.1 * k, 3)).astype(np.float32)
+    table_3V = ((x**gamma)[None] * gains[:, None] - 0.5) * contrast + 0.5 + brightness
+    if like is not None:
+        pixels = image_HWC[::4, ::4].reshape(-1, 3).astype(np.float32)
+        mean, std = pixels.mean(0), pixels.std(0) + 1e-3
+        base = np.clip(((x[None] * 255 - mean[:, None]) * (like[1] / std)[:, None] + like[0][:, None]) / 255, 0, 1)
+        table_3V = ((base**gamma) * gains[:, None] - 0.5) * contrast + 0.5 + brightness
+    table = np.clip(table_3V, 0, 1).astype(np.float32)
+    out = np.empty(image_HWC.shape, np.float32)
+    for c in range(3):
+        out[..., c] = table[c][image_HWC[..., c]]
+    saturation = 0.0 if rng.random() < how.grey else float(np.exp(rng.normal(0, 0.3 * k)))
+    mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * _LUMA[None]
+    mix = mix + rng.normal(0, 0.05 * k, (3, 3)).astype(np.float32) * min(saturation, 1.0)
+    mix /= mix.sum(1, keepdims=True)
+    out = out.reshape(-1, 3) @ mix.T.astype(np.float32)
+    out = out.reshape(image_HWC.shape)
+    if rng.random() < how.noise:
+        sigma = np.float32(rng.uniform(0.0, 0.06))
+        y, x0 = rng.integers(0, 128, 2)
+        h, w = min(image_HWC.shape[0], 512), min(image_HWC.shape[1], 512)
+        out[:h, :w] += sigma * _NOISE[y : y + h, x0 : x0 + w]
+    result = (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
+    if rng.random() < how.blur:
+        result = np.asarray(Image.fromarray(result).filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 1.5)))))
+    return result

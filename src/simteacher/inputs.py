@@ -1,0 +1,115 @@
+"""What a run works on: recipe -> opened data sets, the label space, the labelled subset. No label file of the target is opened here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from simteacher.config import Recipe
+from simteacher.data.open import open_dataset
+from simteacher.data.sample import DataSet
+from simteacher.data.statistics import fingerprint
+from simteacher.errors import UserError, nearest
+from simteacher.labels import LabelSpace, load_space
+
+NATURAL = {"camvid": "camvid11", "cityscapes": "cityscapes19", "gta5": "cityscapes19", "synthia": "cityscapes16", "kitti": "cityscapes19",
+           "vkitti2": "cityscapes19", "carla": "cityscapes19"}
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The sets of a run.
+
+    Attributes:
+        space: Classes to learn.
+        source: Labelled synthetic set, or None for supervised training.
+        target: Photographs; carries no label path at all.
+        labelled: Labelled photographs that the user released with ``labelled``, or None.
+    """
+
+    space: LabelSpace
+    source: DataSet | None
+    target: DataSet
+    labelled: DataSet | None
+
+    def fingerprints(self) -> dict[str, str]:
+        """One hash a role."""
+        sets = {"source": self.source, "target": self.target, "labelled": self.labelled}
+        return {role: fingerprint(s) for role, s in sets.items() if s is not None}
+
+
+def natural_space(dataset: DataSet) -> LabelSpace | None:
+    """The label space that a set's layout or ``dataset.yaml`` implies."""
+    if dataset.space is not None:
+        return dataset.space
+    return load_space(NATURAL[dataset.format]) if dataset.format in NATURAL else None
+
+
+def training_split(spec: str, wanted: str | None) -> DataSet:
+    """Open a set's named split, or "train" where it has one, else all of it."""
+    if wanted is not None:
+        return open_dataset(spec, wanted)
+    try:
+        return open_dataset(spec, "train")
+    except UserError as e:
+        if "split" not in e.problem:
+            raise
+        return open_dataset(spec, None)
+
+
+def choose_labelled(target: DataSet, labelled: int | str, seed: int) -> DataSet:
+    """The labelled photographs: ``all``, a number drawn by seed, or the names in a text file.
+
+    Raises:
+        UserError: More than there are, an unknown name, or no label files.
+    """
+    if isinstance(labelled, str) and labelled.isdigit():
+        labelled = int(labelled)
+    frames = target.frames
+    if isinstance(labelled, int):
+        if not 1 <= labelled <= len(frames):
+            raise UserError(f"{labelled} labelled images asked for, the target has {len(frames)}", "--labelled", f"choose 1 to {len(frames)}, or all")
+        order = np.random.default_rng([seed, 5]).permutation(len(frames))[:labelled]
+        frames = tuple(frames[i] for i in sorted(order))
+    elif labelled != "all":
+        path = Path(labelled)
+        if not path.is_file():
+            raise UserError("neither a number, 'all', nor a file of names", f"--labelled {labelled}", "give one of these")
+        by_name = {f.name: f for f in frames}
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        stems = [n if n in by_name else Path(n).stem for n in names]
+        unknown = [n for n in stems if n not in by_name]
+        if unknown or not stems:
+            what = f"'{unknown[0]}' is not an image of the target{nearest(unknown[0], by_name)}" if unknown else "names no image"
+            raise UserError(what, path, "list one image name a line")
+        frames = tuple(by_name[n] for n in dict.fromkeys(stems))
+    missing = [f for f in frames if f.label is None or not f.label.is_file()]
+    if missing:
+        raise UserError(f"{len(missing)} of {len(frames)} labelled images have no label file", missing[0].label or missing[0].image,
+                        "add the label, or leave the image out of --labelled")
+    return target.subset(frames)
+
+
+def open_inputs(recipe: Recipe) -> Inputs:
+    """Open what a recipe names.
+
+    Raises:
+        UserError: No target, neither source nor labels, an unreadable set, or no way to know the classes.
+    """
+    if recipe.target is None:
+        raise UserError("no target", "target", "name your photographs: --target FOLDER")
+    if recipe.source is None and recipe.labelled is None:
+        raise UserError("neither a source nor labelled photographs: nothing to learn from", "source",
+                        "give --source DATA (make some with 'simteacher render OUT'), or --labelled all")
+    target = training_split(recipe.target, recipe.target_split)
+    source = training_split(recipe.source, None) if recipe.source is not None else None
+    if recipe.classes != "auto":
+        space: LabelSpace | None = load_space(recipe.classes)
+    else:
+        space = natural_space(target) or (natural_space(source) if source else None)
+    if space is None:
+        raise UserError("the classes are not known from the data", "classes", "name a label space: --set classes=cityscapes19, or a YAML file")
+    labelled = choose_labelled(target, recipe.labelled, recipe.seed) if recipe.labelled is not None else None
+    return Inputs(space, source, target.unlabelled(), labelled)

@@ -1,0 +1,53 @@
+"""Losses as plain functions of logits. B batch, K classes, H height, W width; IGNORE (255) pixels never count."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+IGNORE = 255
+
+
+def cross_entropy(logits_BKHW: Tensor, label_BHW: Tensor, class_weight_K: Tensor | None = None, weight_BHW: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy over valid pixels, each weighted by its class and its own weight.
+
+    ``sum(w * ce) / number of valid pixels``: dividing by the count and not by the sum of weights keeps low-confidence batches quiet
+    (as in UniMatch). Class weights are expected to average 1 over pixels. Without a valid pixel the loss is 0 and has a gradient of 0.
+    """
+    loss_BHW = F.cross_entropy(logits_BKHW.float(), label_BHW, weight=class_weight_K, ignore_index=IGNORE, reduction="none")
+    if weight_BHW is not None:
+        loss_BHW = loss_BHW * weight_BHW
+    valid = (label_BHW != IGNORE).sum().clamp(min=1)
+    return loss_BHW.sum() / valid
+
+
+def entropy_map(logits_BKHW: Tensor) -> Tensor:
+    """Weighted self-information ``-p log p / log K`` for each class (ADVENT, Vu et al. 2019), shape (B, K, H, W), sum in [0, 1]."""
+    log_p = F.log_softmax(logits_BKHW.float(), dim=1)
+    return -log_p.exp() * log_p / torch.log(torch.tensor(float(logits_BKHW.shape[1])))
+
+
+def min_entropy(logits_BKHW: Tensor) -> Tensor:
+    """Mean normalised entropy of the prediction, in [0, 1] (MinEnt, Vu et al. 2019)."""
+    return entropy_map(logits_BKHW).sum(1).mean()
+
+
+def head_agreement(main_BKHW: Tensor, aux_BKHW: Tensor) -> Tensor:
+    """Memory regularisation ``KL(m || p_main) + KL(m || p_aux)`` with ``m = softmax(main + aux / 2)`` detached (Zheng and Yang 2020)."""
+    mean_BKHW = F.softmax((main_BKHW.float() + 0.5 * aux_BKHW.float()).detach(), dim=1)
+    total = main_BKHW.new_zeros((), dtype=torch.float32)
+    for logits in (main_BKHW, aux_BKHW):
+        log_p = F.log_softmax(logits.float(), dim=1)
+        total = total + F.kl_div(log_p, mean_BKHW, reduction="none").sum(1).mean()
+    return total
+
+
+def rectified_cross_entropy(main_BKHW: Tensor, aux_BKHW: Tensor, label_BHW: Tensor) -> Tensor:
+    """Cross-entropy damped where the heads disagree: ``mean(CE * exp(-D) + D)``, ``D = KL(p_main || p_aux)`` (Zheng and Yang 2021)."""
+    log_main, log_aux = F.log_softmax(main_BKHW.float(), 1), F.log_softmax(aux_BKHW.float(), 1)
+    distance_BHW = (log_main.exp() * (log_main - log_aux)).sum(1)
+    loss_BHW = F.nll_loss(log_main, label_BHW, ignore_index=IGNORE, reduction="none")
+    valid = label_BHW != IGNORE
+    both = loss_BHW * torch.exp(-distance_BHW) + distance_BHW
+    return both[valid].sum() / valid.sum().clamp(min=1)

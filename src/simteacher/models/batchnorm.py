@@ -1,0 +1,37 @@
+"""Batch-norm statistics re-estimated on the target: free adaptation (AdaBN, Li et al. 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+@torch.no_grad()
+def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Replace every batch norm's running mean and variance by the plain average over ``batches``.
+
+    Weights stay as they are. Layers without batch norm are untouched; an empty iterable changes nothing.
+
+    Args:
+        network: Changed in place, left in eval mode.
+        batches: Images (B, 3, H, W) in [0, 1], as in use: no augmentation.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    momenta = [m.momentum for m in norms]
+    network.eval()
+    first = True
+    for image_BCHW in batches:
+        if first:
+            for m in norms:
+                m.reset_running_stats()
+                m.momentum = None  # cumulative average
+                m.train()
+            first = False
+        with torch.autocast(image_BCHW.device.type, torch.bfloat16):
+            network(image_BCHW.contiguous(memory_format=torch.channels_last))
+    for m, momentum in zip(norms, momenta, strict=True):
+        m.momentum = momentum
+        m.eval()
+    network.eval()

@@ -1,0 +1,180 @@
+"""Models on disk: ``model.safetensors`` with ``model.json`` beside it, and how any of the accepted paths becomes a `Model`.
+
+Nothing here runs code from a file: weights are safetensors (or ONNX), the card is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from simteacher.config import Network
+from simteacher.errors import UserError
+from simteacher.files import atomic_write
+from simteacher.labels import LabelSpace
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What one must know to use a model.
+
+    Attributes:
+        network: The recipe's ``network`` section as a dict.
+        space: The classes it tells apart.
+        size: (width, height) of a whole view in training.
+        normalisation: {"mean": [...], "std": [...]} in [0, 1], applied inside the network.
+        trained_on: Data sets, stage, steps, seed.
+        miou: Where it was measured, else None.
+        extra: Anything else worth keeping.
+    """
+
+    network: dict[str, Any]
+    space: LabelSpace
+    size: tuple[int, int]
+    normalisation: dict[str, list[float]] = field(default_factory=dict)
+    trained_on: dict[str, Any] = field(default_factory=dict)
+    miou: dict[str, Any] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """As written to model.json."""
+        return json.dumps(asdict(self), indent=1)
+
+    @staticmethod
+    def from_json(text: str, where: str | Path) -> ModelCard:
+        """Read model.json.
+
+        Raises:
+            UserError: Not a card.
+        """
+        try:
+            tree = json.loads(text)
+            s = tree["space"]
+            space = LabelSpace(s["name"], tuple(s["classes"]), tuple(tuple(c) for c in s["colors"]), dict(s["aliases"]))
+            return ModelCard(tree["network"], space, tuple(tree["size"]), tree["normalisation"], tree["trained_on"], tree["miou"], tree["extra"])
+        except (KeyError, TypeError, ValueError) as e:
+            raise UserError(f"not a model card ({type(e).__name__}: {e})", where, "take model.json from the same run folder") from e
+
+
+@dataclass(slots=True)
+class Model:
+    """A network ready to use. ``network`` is None for an ONNX model."""
+
+    card: ModelCard
+    network: nn.Module | None
+    path: Path
+    session: Any = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @torch.inference_mode()
+    def logits(self, image_BCHW: Tensor) -> Tensor:
+        """Class scores (B, K, H, W), float32: primary head plus half the auxiliary (Zheng and Yang 2021).
+
+        Args:
+            image_BCHW: RGB in [0, 1].
+        """
+        if self.session is not None:
+            name = self.session.get_inputs()[0].name
+            return torch.from_numpy(self.session.run(None, {name: image_BCHW.float().cpu().numpy()})[0])
+        assert self.network is not None
+        image_BCHW = image_BCHW.to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            main, aux = self.network(image_BCHW)
+        return main.float() + 0.5 * aux.float()
+
+    def predict(self, image_HWC: Any) -> Any:
+        """Label one uint8 RGB image of any size; returns ``Prediction(label_HW, confidence_HW)``."""
+        from simteacher.predict import predict_image
+
+        return predict_image(self, image_HWC)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Load a safetensors file.
+
+    Raises:
+        UserError: Missing, truncated or another format.
+    """
+    try:
+        return load_file(path)
+    except FileNotFoundError as e:
+        raise UserError("no such weights file", path, "give a model.safetensors, a run folder or a stage of one") from e
+    except (SafetensorError, OSError) as e:
+        raise UserError(f"not a readable safetensors file ({e})", path, "copy it again; other weight formats are not loaded as they can run code") from e
+
+
+def save_model(folder: Path, network: nn.Module, card: ModelCard) -> None:
+    """Write ``model.safetensors`` and ``model.json`` into ``folder``; the card first, as the weights mark completion."""
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_write(folder / "model.json", card.to_json())
+    tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    atomic_write(folder / "model.safetensors", save(tensors, metadata={"card": card.to_json()}))
+
+
+def _find(path: Path) -> Path:
+    """The weights file that a MODEL argument means."""
+    if path.is_file():
+        return path
+    if path.is_dir():
+        for candidate in (path / "model.safetensors",):
+            if candidate.is_file():
+                return candidate
+        raise UserError("holds no model.safetensors", path, "wait for the run to finish, or name a finished stage such as RUN/teacher")
+    raise UserError("no such model", path, "give a run folder, a stage of one, a model.safetensors or a .onnx file")
+
+
+def load(path: str | Path) -> Model:
+    """Load a model from a run folder, a stage of one, a ``model.safetensors`` or a ``.onnx`` file.
+
+    Raises:
+        UserError: Nothing there, the file is damaged, or the weights do not fit the card's network.
+    """
+    from simteacher.models.build import build_network, load_weights
+
+    file = _find(Path(path))
+    if file.suffix == ".onnx":
+        return _load_onnx(file)
+    beside = file.with_suffix(".json")
+    weights = read_weights(file)
+    if beside.is_file():
+        card = ModelCard.from_json(beside.read_text(encoding="utf-8"), beside)
+    else:
+        from safetensors import safe_open
+
+        with safe_open(file, "pt") as f:  # type: ignore[no-untyped-call]
+            text = (f.metadata() or {}).get("card")
+        if text is None:
+            raise UserError("no model.json beside it and no card inside it", file, "keep model.json with the weights")
+        card = ModelCard.from_json(text, file)
+    try:
+        spec = Network.model_validate(card.network)
+    except ValidationError as e:
+        raise UserError("its network section is not valid", beside, "take model.json from the same run folder") from e
+    network = build_network(spec, len(card.space.classes), pretrained=False)
+    load_weights(network, weights, str(file))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    return Model(card, network, file, device=device)
+
+
+def _load_onnx(file: Path) -> Model:
+    try:
+        import onnxruntime
+    except ImportError as e:
+        raise UserError("reading ONNX needs onnxruntime", file, "pip install 'simteacher[onnx]'") from e
+    try:
+        session = onnxruntime.InferenceSession(str(file), providers=onnxruntime.get_available_providers())
+    except Exception as e:
+        raise UserError(f"not a readable ONNX model ({type(e).__name__})", file, "export it again") from e
+    text = session.get_modelmeta().custom_metadata_map.get("card")
+    if text is None:
+        raise UserError("this ONNX file carries no simteacher card", file, "export it with 'simteacher export'")
+    return Model(ModelCard.from_json(text, file), None, file, session=session)

@@ -1,0 +1,93 @@
+"""One training step's losses from the streams present: labelled source, pseudo-labelled target, labelled target, plain target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from simteacher.config import Objectives
+from simteacher.data.mixing import classmix_mask, cutmix_mask, paste
+from simteacher.data.stream import Batch
+from simteacher.objectives.adversarial import discriminate, fool
+from simteacher.objectives.labelled import labelled_loss
+from simteacher.objectives.state import StageState
+from simteacher.objectives.unlabelled import teacher_labels, unlabelled_losses
+
+Logits = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which streams a stage has and how they mix."""
+
+    mix: str = "none"
+    online: bool = False
+    online_threshold: float = 0.9
+
+
+def needs_target(weights: Objectives) -> bool:
+    """Whether a stage without pseudo-labels still looks at target images."""
+    return any((weights.adversarial, weights.adversarial_aux, weights.agreement, weights.min_entropy, weights.masked))
+
+
+def _run(state: StageState, image_BCHW: Tensor) -> Logits:
+    main, aux = state.network(image_BCHW)
+    return {"main": main, "aux": aux}
+
+
+def _mixed(state: StageState, plan: Plan, source: Batch, target: Batch, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Target images with source pasted in, and the labels and weights that follow; the n-th takes from the n-th source image."""
+    n = len(target.image_BCHW)
+    index = [i % len(source.image_BCHW) for i in range(n)]
+    over_label = source.label_BHW[index]
+    generator = state.generator(1)
+    mask = classmix_mask(over_label, generator) if plan.mix == "classmix" else cutmix_mask(over_label, generator).to(over_label.device)
+    return (paste(mask, source.image_BCHW[index], target.image_BCHW), paste(mask, over_label, label),
+            paste(mask, torch.ones_like(weight), weight))
+
+
+def network_losses(state: StageState, plan: Plan, batches: dict[str, Batch]) -> tuple[dict[str, Tensor], Logits | None, Logits | None]:
+    """All losses of the network for one step, named and weighted, with the logits that the discriminators need.
+
+    Streams: ``source`` and ``labelled`` carry labels; ``pseudo`` carries stored pseudo-labels; ``target`` carries none.
+    """
+    losses: dict[str, Tensor] = {}
+    source_out: Logits | None = None
+    target_out: Logits | None = None
+    source = batches.get("source")
+    for name in ("source", "labelled"):
+        if name in batches:
+            out = _run(state, batches[name].image_BCHW)
+            losses[name] = labelled_loss(state, out["main"], out["aux"], batches[name].label_BHW)
+            if name == "source" or source_out is None:
+                source_out = out
+    target = batches.get("pseudo", batches.get("target"))
+    if target is None:
+        return losses, source_out, None
+    labels: tuple[Tensor, Tensor] | None = None
+    if plan.online:
+        label, confidence = teacher_labels(state, target.plain_BCHW)
+        labels = label, (confidence > plan.online_threshold).float()
+    elif "pseudo" in batches:
+        labels = target.label_BHW, target.weight_BHW
+    if labels is not None:
+        image, label, weight = target.image_BCHW, *labels
+        if plan.mix != "none" and source is not None:
+            image, label, weight = _mixed(state, plan, source, target, label, weight)
+        target_out = _run(state, image)
+        losses["pseudo"] = labelled_loss(state, target_out["main"], target_out["aux"], label, weight)
+    elif needs_target(state.weights):
+        target_out = _run(state, target.image_BCHW)
+    if target_out is not None:
+        losses.update(unlabelled_losses(state, target, target_out["main"], target_out["aux"]))
+        losses.update(fool(state, target_out))
+    return losses, source_out, target_out
+
+
+def discriminator_losses(state: StageState, source: Logits | None, target: Logits | None) -> dict[str, Tensor]:
+    """Losses of the discriminators, or an empty dict where there are none."""
+    if not state.discriminators or source is None or target is None:
+        return {}
+    return discriminate(state, source, target)

@@ -1,0 +1,16 @@
+"""Cross-entropy of both heads on labels: `L = CE(primary) + aux * CE(auxiliary)`, for source, labelled target and stored pseudo-labels."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from simteacher.losses import cross_entropy
+from simteacher.objectives.state import StageState
+
+
+def labelled_loss(state: StageState, main_BKHW: Tensor, aux_BKHW: Tensor, label_BHW: Tensor, weight_BHW: Tensor | None = None) -> Tensor:
+    """Weighted cross-entropy of both heads."""
+    loss = cross_entropy(main_BKHW, label_BHW, state.class_weight_K, weight_BHW)
+    if state.weights.aux:
+        loss = loss + state.weights.aux * cross_entropy(aux_BKHW, label_BHW, state.class_weight_K, weight_BHW)
+    return loss

@@ -1,0 +1,41 @@
+"""What objectives may see of a stage: networks, step, weights of the losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from simteacher.config import Objectives
+
+
+@dataclass(slots=True)
+class StageState:
+    """Everything of a training stage that must survive an interruption, and what its objectives need.
+
+    Attributes:
+        network: Returns (main, aux) logits; may be wrapped for several processes.
+        averaged: The EMA copy of the network, or None.
+        discriminators: By head, where adversarial objectives are on.
+        weights: Of the losses.
+        class_weight_K: Of the labelled loss.
+        step: Steps done.
+        steps: Steps to do.
+        seed: Of the run.
+    """
+
+    network: Any
+    averaged: nn.Module | None
+    discriminators: dict[str, nn.Module]
+    weights: Objectives
+    class_weight_K: Tensor | None
+    steps: int
+    seed: int
+    step: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def generator(self, salt: int) -> torch.Generator:
+        """Randomness that depends on (seed, step, salt) alone."""
+        return torch.Generator().manual_seed((self.seed * 1_000_003 + self.step) * 97 + salt)

@@ -1,0 +1,53 @@
+"""Losses on target images without labels: entropy, head agreement, masked consistency with the EMA teacher."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from simteacher.data.stream import Batch
+from simteacher.losses import cross_entropy, head_agreement, min_entropy
+from simteacher.objectives.state import StageState
+
+
+@torch.no_grad()
+def teacher_labels(state: StageState, image_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Labels (B, H, W) and confidences (B, H, W) of the EMA teacher for plain images."""
+    assert state.averaged is not None
+    main, aux = state.averaged(image_BCHW)
+    probability = F.softmax(main.float() + 0.5 * aux.float(), dim=1)
+    confidence, label = probability.max(1)
+    return label, confidence
+
+
+def block_mask(shape: tuple[int, int, int], block: int, ratio: float, generator: torch.Generator) -> Tensor:
+    """Random mask (B, 1, H, W) of square blocks, a share ``ratio`` of which is 0 (MIC, Hoyer et al. 2023)."""
+    batch, height, width = shape
+    cells = (torch.rand(batch, 1, -(-height // block), -(-width // block), generator=generator) > ratio).float()
+    return F.interpolate(cells, scale_factor=block, mode="nearest")[..., :height, :width]
+
+
+def masked_consistency(state: StageState, target: Batch, threshold: float = 0.9) -> Tensor:
+    """``q * CE(f(M x), teacher label)``: the student reads a masked image as the EMA teacher reads the whole one.
+
+    ``q`` is the share of pixels above ``threshold``, one number a batch as in the paper.
+    """
+    label, confidence = teacher_labels(state, target.plain_BCHW)
+    b, _, h, w = target.image_BCHW.shape
+    mask = block_mask((b, h, w), 64, 0.5, state.generator(3)).to(target.image_BCHW)
+    main, _ = state.network(target.image_BCHW * mask)
+    return (confidence > threshold).float().mean() * cross_entropy(main, label)
+
+
+def unlabelled_losses(state: StageState, target: Batch, main_BKHW: Tensor, aux_BKHW: Tensor) -> dict[str, Tensor]:
+    """Those losses whose weight is not 0, weighted, from the network's output on the target batch."""
+    w = state.weights
+    out: dict[str, Tensor] = {}
+    if w.min_entropy:
+        out["min_entropy"] = w.min_entropy * min_entropy(main_BKHW)
+    if w.agreement:
+        out["agreement"] = w.agreement * head_agreement(main_BKHW, aux_BKHW)
+    if w.masked:
+        out["masked"] = w.masked * masked_consistency(state, target)
+    return out

@@ -1,0 +1,175 @@
+"""A model labels photographs: augmented views -> one confidence map -> a threshold -> a `folder` data set of pseudo-labels.
+
+In: a model and an unlabelled set. Out: labels (IGNORE where the model is not sure), confidences, per-class thresholds and coverage.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from simteacher.config import PseudoLabels
+from simteacher.data.folder import FolderWriter
+from simteacher.data.images import read_image
+from simteacher.data.open import open_dataset
+from simteacher.data.sample import IGNORE, DataSet, Frame
+from simteacher.dense import Reader, probabilities
+from simteacher.errors import UserError
+from simteacher.files import atomic_path, atomic_write
+from simteacher.progress import progress
+
+U8 = npt.NDArray[np.uint8]
+F32 = npt.NDArray[np.float32]
+
+# (scale, mirrored) of each view; a fourth view and later ones add zooms.
+VIEWS = ((1.0, False), (1.0, True), (1.25, False), (1.25, True), (0.8, False), (0.8, True))
+
+
+def combine(views_VKHW: Iterable[F32], how: str) -> tuple[U8, U8]:
+    """Merge the class probabilities of several views of one image.
+
+    Args:
+        views_VKHW: Probabilities of each view, moved back to the image's geometry.
+        how: "max": at each pixel the class of the most confident view (the source's maximum-confidence map);
+            "mean": the class of the mean probability.
+
+    Returns:
+        Label (H, W) and confidence (H, W), 0..255.
+    """
+    label: U8 | None = None
+    best: F32 | None = None
+    total: F32 | None = None
+    count = 0
+    for p_KHW in views_VKHW:
+        count += 1
+        if how == "mean":
+            total = p_KHW.copy() if total is None else total + p_KHW
+            continue
+        top, which = p_KHW.max(0), p_KHW.argmax(0).astype(np.uint8)
+        if best is None or label is None:
+            best, label = top, which
+        else:
+            label, best = np.where(top > best, which, label), np.maximum(top, best)
+    if how == "mean":
+        assert total is not None
+        total /= count
+        best, label = total.max(0), total.argmax(0).astype(np.uint8)
+    assert best is not None and label is not None
+    return label, np.round(np.clip(best, 0, 1) * 255).astype(np.uint8)
+
+
+def look(model: Reader, image_HWC: U8, views: int, how: str) -> tuple[U8, U8]:
+    """Label and confidence (0..255) of one photograph from ``views`` augmented views."""
+
+    def one(scale: float, mirrored: bool) -> F32:
+        p = probabilities(model, image_HWC[:, ::-1] if mirrored else image_HWC, scale=scale)
+        return p[..., ::-1] if mirrored else p
+
+    return combine((one(*VIEWS[v % len(VIEWS)]) for v in range(views)), how)
+
+
+def thresholds(histogram_KC: npt.NDArray[np.int64], how: PseudoLabels, portion: float) -> npt.NDArray[np.int64]:
+    """Least confidence (0..255) at which a pixel of each class is kept, shape (K,).
+
+    Args:
+        histogram_KC: Pixels by predicted class and confidence, (K, 256).
+        how: ``threshold``: one value for all. ``balanced``: the value above which lies at least ``portion`` of the class's own pixels
+            (class-balanced self-training, Zou et al. 2018), never under ``floor``.
+        portion: Share of each class to keep.
+    """
+    classes = len(histogram_KC)
+    if how.select == "threshold":
+        return np.full(classes, int(np.ceil(how.threshold * 255)), np.int64)
+    from_top = np.cumsum(histogram_KC[:, ::-1], 1)[:, ::-1]  # pixels with at least this confidence
+    wanted = portion * histogram_KC.sum(1, keepdims=True)
+    level = (from_top >= np.maximum(wanted, 1)).sum(1) - 1  # highest confidence that still keeps enough
+    return np.maximum(level, int(np.ceil(how.floor * 255))).astype(np.int64)
+
+
+def label_dataset(model: Reader, dataset: DataSet, out: Path, how: PseudoLabels, portion: float, origin: dict[str, Any]) -> dict[str, Any]:
+    """Label every frame of a set and write the result as a `folder` data set; continues where it was stopped.
+
+    Returns:
+        ``{"coverage", "mean_confidence", "class_share": {name: share of kept pixels}, "predicted_share": {…}, "thresholds": {…}}``.
+    """
+    space = model.card.space
+    summary = out / "pseudo.json"
+    if summary.is_file():
+        return dict(json.loads(summary.read_text(encoding="utf-8")))
+    raw = out / ".raw"
+    raw.mkdir(parents=True, exist_ok=True)
+    histogram = np.zeros((len(space), 256), np.int64)
+    for frame in progress(dataset.frames, f"label {out.parent.name}" if out.name == "pseudo" else "label"):
+        label, confidence = _raw(model, frame, raw / f"{frame.name}.png", how)
+        np.add.at(histogram, (label.ravel(), confidence.ravel()), 1)
+    level_K = thresholds(histogram, how, portion)
+    table_K = np.append(level_K, np.zeros(256 - len(level_K), np.int64))
+    kept = np.zeros(len(space), np.int64)
+    writer = FolderWriter(out, space, origin)
+    for frame in dataset.frames:
+        if not writer.has(frame.name):
+            label, confidence = _split(raw / f"{frame.name}.png")
+            sure = confidence >= table_K[label]
+            writer.add(frame.name, image=frame.image, label=np.where(sure, label, IGNORE).astype(np.uint8), confidence=confidence)
+    writer.close()
+    for c in range(len(space)):
+        kept[c] = histogram[c, level_K[c] :].sum()
+    total = histogram.sum()
+    result = {
+        "coverage": float(kept.sum() / total),
+        "mean_confidence": float((histogram.sum(0) * np.arange(256)).sum() / total / 255),
+        "class_share": {n: float(kept[i] / max(kept.sum(), 1)) for i, n in enumerate(space.classes)},
+        "predicted_share": {n: float(histogram[i].sum() / total) for i, n in enumerate(space.classes)},
+        "thresholds": {n: float(level_K[i] / 255) for i, n in enumerate(space.classes)},
+    }
+    atomic_write(summary, json.dumps(result, indent=1))
+    shutil.rmtree(raw)
+    return result
+
+
+def _raw(model: Reader, frame: Frame, path: Path, how: PseudoLabels) -> tuple[U8, U8]:
+    """Label and confidence before any threshold, from the kept file where there is one."""
+    if path.is_file():
+        return _split(path)
+    label, confidence = look(model, read_image(frame.image), how.views, how.combine)
+    with atomic_path(path) as part:
+        Image.fromarray(np.concatenate([label, confidence])).save(part, format="PNG", compress_level=1)
+    return label, confidence
+
+
+def _split(path: Path) -> tuple[U8, U8]:
+    both = np.asarray(Image.open(path))
+    half = len(both) // 2
+    return both[:half], both[half:]
+
+
+def label(model: str | Path, data: str, out: str | Path, split: str | None = None, portion: float = 1.0, threshold: float | None = None) -> dict[str, Any]:
+    """Label a data set's photographs with a model; the result is a `folder` data set with confidence.
+
+    Args:
+        model: Run folder, stage of one, ``model.safetensors`` or ``.onnx``.
+        data: The photographs; their labels, if there are any, are not opened.
+        out: Folder to write.
+        split: Which of the set's splits.
+        portion: Share of each class's pixels to keep, the most confident first; the rest is IGNORE.
+        threshold: One confidence for all classes instead.
+
+    Raises:
+        UserError: Model or data cannot be read, or ``out`` holds other files.
+    """
+    from simteacher.models.store import load
+
+    loaded = load(model)
+    dataset = open_dataset(data, split).unlabelled()
+    folder = Path(out)
+    if folder.is_dir() and any(folder.iterdir()) and not ((folder / ".raw").is_dir() or (folder / "pseudo.json").is_file()):
+        raise UserError("holds other files", folder, "choose an empty folder")
+    how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
+    return label_dataset(loaded, dataset, folder, how, portion, {"model": str(model), "data": str(data), "split": split, "kind": "pseudo-labels"})

@@ -1,0 +1,184 @@
+"""The run folder: config, provenance, metrics, stages, a lock. Everything in it is written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from simteacher.config import Recipe
+from simteacher.errors import UserError
+from simteacher.files import atomic_write
+
+FREE_KEYS = ("cache_gib", "log_every", "save_seconds")  # may change between a run and its continuation
+PACKAGES = ("simteacher", "torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning-fabric", "numpy", "pillow")
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(tree, dict) and tree:
+        return {k: v for key, sub in tree.items() for k, v in _flat(sub, f"{prefix}{key}.").items()}
+    return {prefix.rstrip("."): tree}
+
+
+class RunDir:
+    """One run's folder, locked while it is open.
+
+    Args:
+        path: Made if it is not there.
+        recipe: The resolved recipe; must equal that of an earlier call on the same folder.
+        fingerprints: Hash of each data set, by role; must equal the earlier ones.
+        writer: False on all processes but the first, which then write nothing.
+
+    Raises:
+        UserError: Another process holds it, the recipe or the data changed, or it holds something else.
+    """
+
+    def __init__(self, path: str | Path, recipe: Recipe, fingerprints: dict[str, str], writer: bool = True) -> None:
+        self.path, self.writer = Path(path), writer
+        self._lock: Any = None
+        if not writer:
+            return
+        config = self.path / "config.yaml"
+        if self.path.is_dir() and any(p.name != "run.lock" for p in self.path.iterdir()) and not config.is_file():
+            raise UserError("holds files but no run", self.path, "choose another --out, or empty it")
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        now = json.loads(recipe.model_dump_json())
+        if config.is_file():
+            self._compare(config, now, fingerprints)
+        else:
+            self._write_provenance(recipe, fingerprints)
+            atomic_write(config, yaml.safe_dump(now, sort_keys=False))
+
+    def _take_lock(self) -> None:
+        handle = open(self.path / "run.lock", "a")  # noqa: SIM115  held until close()
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            handle.close()
+            raise UserError("another process is working on this run", self.path, "wait for it, stop it, or choose another --out") from e
+        self._lock = handle
+
+    def _compare(self, config: Path, now: dict[str, Any], fingerprints: dict[str, str]) -> None:
+        before = _flat(yaml.safe_load(config.read_text(encoding="utf-8")))
+        after = _flat(now)
+        differ = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k) and k not in FREE_KEYS]
+        if differ:
+            shown = "; ".join(f"{k}: {before.get(k)!r} then, {after.get(k)!r} now" for k in differ[:6])
+            raise UserError(f"this run was started with another recipe ({shown})", self.path, "use the recipe in its config.yaml, or another --out")
+        kept = json.loads((self.path / "provenance.json").read_text(encoding="utf-8")).get("data", {})
+        changed = [role for role, value in fingerprints.items() if kept.get(role, value) != value]
+        if changed:
+            raise UserError(f"the {' and '.join(changed)} data changed since this run started", self.path, "restore the files, or choose another --out")
+
+    def _write_provenance(self, recipe: Recipe, fingerprints: dict[str, str]) -> None:
+        versions = {}
+        for package in PACKAGES:
+            try:
+                versions[package] = metadata.version(package)
+            except metadata.PackageNotFoundError:
+                versions[package] = "not installed"
+        facts = {"command": " ".join(["simteacher", *sys.argv[1:]]), "seed": recipe.seed, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                 "python": platform.python_version(), "platform": platform.platform(), "processors": os.cpu_count(), "versions": versions,
+                 "git_commit": git_commit(), "data": fingerprints, "source": recipe.source, "target": recipe.target}
+        atomic_write(self.path / "provenance.json", json.dumps(facts, indent=1))
+
+    def close(self) -> None:
+        """Let the lock go."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> RunDir:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def stage(self, name: str) -> Path:
+        """Folder of a stage."""
+        return self.path / name
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run's final weights are there."""
+        return (self.path / "model.safetensors").is_file()
+
+    def log(self, **event: Any) -> None:
+        """Append one line to metrics.jsonl."""
+        if self.writer:
+            with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as f:
+                f.write(json.dumps(event) + "\n")
+
+    def events(self) -> list[dict[str, Any]]:
+        """All whole lines of metrics.jsonl."""
+        path = self.path / "metrics.jsonl"
+        out: list[dict[str, Any]] = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+            try:
+                out.append(json.loads(line))
+            except ValueError:
+                continue  # cut off by a kill
+        return out
+
+    def rewind(self, stage: str, step: int) -> None:
+        """Forget what was logged of a stage after ``step``, and lines that a kill cut off: it will be logged again."""
+        if not self.writer:
+            return
+        kept = [e for e in self.events() if e.get("stage") != stage or e["event"] != "step" or e["step"] <= step]
+        if (self.path / "metrics.jsonl").is_file():
+            atomic_write(self.path / "metrics.jsonl", "".join(json.dumps(e) + "\n" for e in kept))
+
+
+def git_commit() -> str | None:
+    """Commit of the code's checkout, with ``+`` when files differ from it; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changed else "")
+
+
+def clean(run: str | Path) -> list[str]:
+    """Remove the intermediate data of a finished run: training states, pseudo-labels, statistics. Models and report stay.
+
+    Returns:
+        The removed paths, relative to the run.
+
+    Raises:
+        UserError: Not a run, or not finished.
+    """
+    path = Path(run)
+    if not (path / "config.yaml").is_file():
+        raise UserError("not a run folder", path, "name the folder that --out gave")
+    if not (path / "model.safetensors").is_file():
+        raise UserError("this run is not finished; its state is needed to continue", path, "finish it with the command in provenance.json, or delete the folder yourself")
+    doomed = [*path.glob("*/state.safetensors"), *path.glob("*/pseudo"), path / "stats"]
+    removed = []
+    for p in doomed:
+        if p.is_dir():
+            shutil.rmtree(p)
+        elif p.is_file():
+            p.unlink()
+        else:
+            continue
+        removed.append(str(p.relative_to(path)))
+    return removed

@@ -1,0 +1,100 @@
+"""Recipe and data -> the stages of a run: the teacher's and each student's streams, class weights and losses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from simteacher.config import Augment, Recipe
+from simteacher.data.images import read_image
+from simteacher.data.sample import DataSet
+from simteacher.data.statistics import F64, class_counts, class_weights
+from simteacher.data.stream import Cache, Stream
+from simteacher.inputs import Inputs
+from simteacher.objectives.compose import Plan, needs_target
+from simteacher.train import Stage
+
+
+def stage_steps(recipe: Recipe) -> tuple[int, int]:
+    """Steps of the teacher and of each round; together the budget's."""
+    total, rounds = recipe.resolved_budget.steps, recipe.rounds.count
+    if rounds == 0 or recipe.source is None:
+        return total, 0
+    teacher = max(1, round(total * recipe.teacher.share))
+    return teacher, max(1, (total - teacher) // rounds)
+
+
+def channel_statistics(dataset: DataSet, seed: int, count: int = 200) -> tuple[F64, F64]:
+    """Channel means and deviations (0..255) of some images, each (N, 3)."""
+    chosen = np.random.default_rng([seed, 6]).permutation(len(dataset))[:count]
+    rows = []
+    for i in sorted(chosen):
+        small = np.asarray(Image.fromarray(read_image(dataset.frames[i].image)).resize((80, 60), Image.Resampling.BOX), np.float64).reshape(-1, 3)
+        rows.append((small.mean(0), small.std(0)))
+    return np.stack([r[0] for r in rows]), np.stack([r[1] for r in rows])
+
+
+class Builder:
+    """Makes stages; holds what they share: the recipe, the data, the image cache, the statistics folder."""
+
+    def __init__(self, recipe: Recipe, data: Inputs, stats: Path, part: tuple[int, int] = (0, 1)) -> None:
+        self.recipe, self.data, self.stats, self.part = recipe, data, stats, part
+        self.cache = Cache(recipe.cache_gib)
+        self.budget = recipe.resolved_budget
+        self._like: tuple[F64, F64] | None = None
+
+    def _counts(self, dataset: DataSet) -> F64:
+        return class_counts(dataset, self.data.space, self.stats)
+
+    def _stream(self, role: str, dataset: DataSet, count: int, augment: Augment, rare: float, labelled: bool = True) -> Stream:
+        like = None
+        if role == "source" and augment.match_target > 0:
+            self._like = self._like or channel_statistics(self.data.target, self.recipe.seed)
+            like = self._like
+        return Stream(role, dataset, self.data.space if labelled else None, self.budget, augment, self.recipe.seed, count,
+                      counts_NK=self._counts(dataset) if labelled and rare > 0 else None, rare=rare, like=like, cache=self.cache, part=self.part)
+
+    def _weights(self, sets: list[DataSet], exponent: float) -> Tensor | None:
+        if exponent == 0:
+            return None
+        shares = [c.sum(0) / max(c.sum(), 1) for c in (self._counts(s) for s in sets)]
+        return torch.tensor(class_weights(np.stack(shares), exponent), dtype=torch.float32)
+
+    def teacher(self, network: nn.Module) -> Stage:
+        """Supervised on the source and, where there are some, the labelled photographs; other objectives as the recipe says."""
+        how, data, batch = self.recipe.teacher, self.data, self.budget.batch
+        labelled_sets = [s for s in (data.source, data.labelled) if s is not None]
+        shares = [batch] if len(labelled_sets) == 1 else [batch - batch // 2, batch // 2]
+        streams: dict[str, Stream] = {}
+        for dataset, count in zip(labelled_sets, shares, strict=True):
+            role = "source" if dataset is data.source else "labelled"
+            streams[role] = self._stream(role, dataset, count, how.augment, how.rare_sampling)
+        if needs_target(how.objectives):
+            streams["target"] = self._stream("target", data.target, batch, how.augment, 0.0, labelled=False)
+        steps, _ = stage_steps(self.recipe)
+        return Stage("teacher", network, streams, Plan(), how.objectives, self._weights(labelled_sets, how.class_weight), steps)
+
+    def student(self, number: int, network: nn.Module, pseudo: DataSet) -> Stage:
+        """Round ``number``: pseudo-labelled photographs together with the source and, where there are some, the labelled ones."""
+        how, data, batch = self.recipe.rounds, self.data, self.budget.batch
+        name = f"round-{number}"
+        streams: dict[str, Stream] = {}
+        source = round(batch * how.source_share)
+        labelled = max(1, batch // 4) if data.labelled is not None else 0
+        if data.source is not None and source:
+            streams["source"] = self._stream("source", data.source, source, how.augment, how.rare_sampling)
+        if data.labelled is not None:
+            streams["labelled"] = self._stream("labelled", data.labelled, labelled, how.augment, how.rare_sampling)
+        rest = max(1, batch - source - labelled)
+        stream = self._stream("pseudo", pseudo, rest, how.augment, how.rare_sampling)
+        stream.name = f"pseudo-{number}"
+        streams["pseudo"] = stream
+        for s in streams.values():  # each round draws other views than the one before
+            s.seed = self.recipe.seed * 1000 + number
+        _, steps = stage_steps(self.recipe)
+        sets = [s for s in (data.source, pseudo, data.labelled) if s is not None]
+        return Stage(name, network, streams, Plan(how.mix, how.online), how.objectives, self._weights(sets, how.class_weight), steps, how.lr_factor)

@@ -1,0 +1,223 @@
+"""The one training loop: batches -> objectives -> named losses -> step; logs, saves, resumes. Every stage of a run uses it.
+
+On CPU a stage that was stopped and resumed ends with the same weights, bit for bit: batches and dropout depend on (seed, step) alone and
+everything else is in the saved state.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from simteacher.config import Objectives, Optimiser
+from simteacher.data.stream import Stream, prefetch
+from simteacher.errors import UserError
+from simteacher.files import atomic_write
+from simteacher.models.discriminator import output_discriminator
+from simteacher.objectives.compose import Plan, discriminator_losses, network_losses
+from simteacher.objectives.state import StageState
+from simteacher.progress import progress
+from simteacher.rundir import RunDir
+from simteacher.state_file import load_state, save_state
+
+
+@dataclass(slots=True)
+class Stage:
+    """One training stage.
+
+    Attributes:
+        name: Folder and log name.
+        network: Starts as it is; trained in place.
+        streams: By role: source, labelled, pseudo, target.
+        plan: How the streams mix.
+        weights: Of the losses.
+        class_weight_K: Of the labelled loss, or None.
+        steps: Optimiser steps.
+        lr_factor: Multiplies both learning rates.
+    """
+
+    name: str
+    network: nn.Module
+    streams: dict[str, Stream]
+    plan: Plan
+    weights: Objectives
+    class_weight_K: Tensor | None
+    steps: int
+    lr_factor: float = 1.0
+
+
+def make_optimiser(network: nn.Module, how: Optimiser, factor: float) -> torch.optim.AdamW:
+    """AdamW in four groups: encoder and heads, each with and without weight decay (none on norms and biases)."""
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    for name, p in network.named_parameters():
+        if p.requires_grad:
+            groups.setdefault((name.startswith("encoder."), p.ndim > 1), []).append(p)
+    return torch.optim.AdamW([{"params": ps, "lr": (how.lr if encoder else how.head_lr) * factor, "peak": (how.lr if encoder else how.head_lr) * factor,
+                               "weight_decay": how.weight_decay if decay else 0.0} for (encoder, decay), ps in sorted(groups.items())], fused=True)
+
+
+def rate(step: int, steps: int, warmup: float) -> float:
+    """Learning-rate factor at a step: linear warm-up, then ``(1 - progress) ** 0.9``."""
+    start = max(1, round(steps * warmup))
+    if step < start:
+        return (step + 1) / start
+    return float((1 - (step - start) / max(1, steps - start)) ** 0.9)
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """EMA of weights, ``alpha = min(1 - 1 / (step + 1), decay)``; buffers are copied."""
+    alpha = min(1 - 1 / (step + 1), decay)
+    torch._foreach_lerp_(list(averaged.parameters()), [p.detach() for p in network.parameters()], 1 - alpha)
+    for a, b in zip(averaged.buffers(), network.buffers(), strict=True):
+        a.copy_(b)
+
+
+class _Session:
+    """A stage with its optimisers under Fabric, savable as one file."""
+
+    def __init__(self, stage: Stage, how: Optimiser, fabric: Fabric, seed: int) -> None:
+        network = stage.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = copy.deepcopy(network).to(fabric.device).requires_grad_(False).eval() if how.ema else None
+        self.raw, self.stage, self.how, self.fabric = network, stage, how, fabric
+        optimiser = make_optimiser(network, how, stage.lr_factor)
+        wrapped, self.optimiser = fabric.setup(network, optimiser)
+        wrapped.train()
+        classes = next(iter(s.space for s in stage.streams.values() if s.space is not None))
+        heads = [h for h, w in (("main", stage.weights.adversarial), ("aux", stage.weights.adversarial_aux)) if w]
+        torch.manual_seed(seed)
+        discriminators: dict[str, Any] = {h: output_discriminator(len(classes)) for h in heads}
+        self.judges: Any = None
+        if heads:
+            both = nn.ModuleDict(discriminators)
+            ready, self.judges = fabric.setup(both, torch.optim.Adam(both.parameters(), lr=1e-4, betas=(0.9, 0.99)))
+            discriminators = dict(ready.module.items())
+        weight = None if stage.class_weight_K is None else stage.class_weight_K.to(fabric.device)
+        self.state = StageState(wrapped, self.averaged, discriminators, stage.weights, weight, stage.steps, seed)
+
+    def tree(self) -> dict[str, Any]:
+        """All that must survive."""
+        return {"step": self.state.step, "network": self.raw.state_dict(), "averaged": self.averaged.state_dict() if self.averaged else {},
+                "optimiser": self.optimiser.state_dict(), "discriminators": {k: v.state_dict() for k, v in self.state.discriminators.items()},
+                "judges": self.judges.state_dict() if self.judges else {}}
+
+    def restore(self, tree: dict[str, Any]) -> None:
+        """Continue from a saved tree."""
+        self.state.step = tree["step"]
+        self.raw.load_state_dict(tree["network"])
+        if self.averaged:
+            self.averaged.load_state_dict(tree["averaged"])
+        self.optimiser.load_state_dict(tree["optimiser"])
+        for k, v in self.state.discriminators.items():
+            v.load_state_dict(tree["discriminators"][k])
+        if self.judges:
+            self.judges.load_state_dict(tree["judges"])
+
+
+def train_stage(stage: Stage, how: Optimiser, run: RunDir, fabric: Fabric, seed: int, log_every: int, save_seconds: float) -> nn.Module:
+    """Train a stage, from its saved state where there is one; returns the averaged network (or the last, without EMA).
+
+    Raises:
+        UserError: A loss is not finite; names the step and the images, and keeps them in ``bad-batch.json``.
+    """
+    state_path = run.stage(stage.name) / "state.safetensors"
+    session = _Session(stage, how, fabric, seed)
+    if state_path.is_file():
+        session.restore(load_state(state_path))
+    state = session.state
+    if state.step or fabric.global_rank == 0:
+        run.rewind(stage.name, state.step)
+    result = session.averaged or session.raw
+    if state.step >= stage.steps:
+        return result
+    saved = began = time.monotonic()
+    began_step = state.step
+    with progress(stage.steps, stage.name, quiet=fabric.global_rank > 0) as bar, interruptible() as stopping:
+        bar.done = state.step
+        for batches in prefetch(stage.streams, state.step, stage.steps):
+            losses = _step(session, {k: b.to(fabric.device) for k, b in batches.items()})
+            total = torch.stack(list(losses.values())).sum()
+            if not torch.isfinite(total):
+                _stop(stage, run, state.step, losses, {k: b.names for k, b in batches.items()})
+            state.step += 1
+            if state.step % log_every == 0 or state.step in (1, 2, 5) or state.step == stage.steps:
+                seconds = (time.monotonic() - began) / (state.step - began_step)
+                run.log(event="step", stage=stage.name, step=state.step, steps=stage.steps, loss=round(float(total), 6),
+                        losses={k: round(float(v), 6) for k, v in losses.items()}, lr=session.optimiser.param_groups[-1]["lr"], seconds=round(seconds, 4))
+            bar.advance(1, f"loss {float(total):.3f}")
+            whole = state.step % how.accumulate == 0  # no gradient is waiting
+            if fabric.global_rank == 0 and whole and (stopping or time.monotonic() - saved > save_seconds):
+                save_state(state_path, session.tree())
+                saved = time.monotonic()
+            if stopping and whole:
+                raise KeyboardInterrupt
+    if fabric.global_rank == 0:
+        save_state(state_path, session.tree())
+    return result
+
+
+@contextmanager
+def interruptible() -> Iterator[list[int]]:
+    """Turn the first Ctrl-C inside the block into a non-empty list, so that a step can end and be saved; a second one stops at once."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
+    """One optimiser step of the network and, where there are some, the discriminators; returns detached losses."""
+    state, stage, how = session.state, session.stage, session.how
+    torch.manual_seed(state.seed * 1_000_003 + state.step)  # dropout depends on (seed, step)
+    factor = rate(state.step, stage.steps, how.warmup)
+    for group in session.optimiser.param_groups:
+        group["lr"] = group["peak"] * factor
+    losses, source, target = network_losses(state, stage.plan, batches)
+    total = torch.stack(list(losses.values())).sum()
+    session.fabric.backward(total / how.accumulate)
+    if (state.step + 1) % how.accumulate == 0 or state.step + 1 == stage.steps:
+        torch.nn.utils.clip_grad_norm_([p for p in session.raw.parameters() if p.grad is not None], how.clip)
+        if torch.isfinite(total):
+            session.optimiser.step()
+        session.optimiser.zero_grad()
+    judged = discriminator_losses(state, source, target)
+    if judged:
+        session.fabric.backward(torch.stack(list(judged.values())).sum())
+        session.judges.step()
+        session.judges.zero_grad()
+    if session.averaged is not None:
+        _average(session.averaged, session.raw, how.ema, state.step)
+    return {k: v.detach() for k, v in {**losses, **judged}.items()}
+
+
+def _stop(stage: Stage, run: RunDir, step: int, losses: dict[str, Tensor], names: dict[str, list[str]]) -> None:
+    bad = [k for k, v in losses.items() if not torch.isfinite(v)]
+    path: Path = run.stage(stage.name) / "bad-batch.json"
+    atomic_write(path, json.dumps({"step": step, "losses": {k: float(v) for k, v in losses.items()}, "images": names}))
+    shown = "; ".join(f"{k}: {', '.join(n)}" for k, n in names.items())
+    raise UserError(f"the loss {', '.join(bad)} is not finite at step {step} of {stage.name} (images {shown})", path,
+                    "look at these images and their labels; if they are sound, lower optimiser.lr and start another run")
