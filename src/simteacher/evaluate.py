@@ -8,17 +8,17 @@ counts as wrong.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from simteacher.ahead import ahead, batches
 from simteacher.data import DataSet, Frame, open_dataset, read_image, read_label, require_labels
-from simteacher.dense import Prediction, Reader, read_images
+from simteacher.dense import Reader, read_images
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
 from simteacher.labels import LabelSpace, load_space, lut
@@ -27,7 +27,6 @@ from simteacher.models.store import Model, load
 from simteacher.progress import progress, say
 
 U8 = npt.NDArray[np.uint8]
-T = TypeVar("T")
 
 BATCH = 4  # images a forward pass; more is no faster on a CPU
 WORST = 6  # photographs kept for the report
@@ -101,7 +100,8 @@ def evaluate_model(model: Reader, dataset: DataSet, space: LabelSpace, worst: Pa
         return frame, read_image(frame.image), read_label(dataset, frame, space)
 
     with progress(len(dataset), "evaluate") as bar:
-        for batch in batches(dataset.frames, read, lambda item: item[1].shape):
+        images = ahead(dataset.frames, read, 2 * BATCH)
+        for batch in batches(images, lambda item: item[1].shape, lambda _: BATCH):
             predictions = read_images(model, [image for _, image, _ in batch])
             for (frame, image, label), seen in zip(batch, predictions, strict=True):
                 pred = table[seen.label_HW]
@@ -136,39 +136,6 @@ def class_table(of: LabelSpace, to: LabelSpace) -> U8:
     return table
 
 
-def batches(
-    frames: Iterable[Frame], read: Callable[[Frame], T], alike: Callable[[T], object], size: int = BATCH
-) -> Iterator[list[T]]:
-    """Group what ``read`` returns into lists of at most ``size`` with equal ``alike``, read ahead in the background.
-
-    Order is kept. At most two batches' worth is in memory beyond the one in use.
-    """
-    pending: list[T] = []
-    for item in ahead(frames, read, 2 * size):
-        if pending and (len(pending) == size or alike(pending[0]) != alike(item)):
-            yield pending
-            pending = []
-        pending.append(item)
-    if pending:
-        yield pending
-
-
-def ahead(frames: Iterable[Frame], read: Callable[[Frame], T], depth: int) -> Iterator[T]:
-    """Map ``read`` over frames in a background thread, ``depth`` results ahead; errors arrive in their place."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = []
-        try:
-            for frame in frames:
-                waiting.append(pool.submit(read, frame))
-                if len(waiting) > depth:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
 def _write_worst(folder: Path, kept: Sequence[_Kept], space: LabelSpace) -> None:
     """Write photograph, mask and label of each, scaled down, as `samples/` does."""
     palette = space.palette_K3().tobytes()
@@ -183,6 +150,3 @@ def _write_worst(folder: Path, kept: Sequence[_Kept], space: LabelSpace) -> None
             mask.putpalette(palette)
             with atomic_path(folder / f"{name}{suffix}.png") as part:
                 mask.save(part)
-
-
-__all__ = ["Evaluation", "Prediction", "evaluate", "evaluate_model"]

@@ -53,7 +53,9 @@ class Confusion:
         """IoU of each class, ``TP / (TP + FP + FN)``; NaN where a class is in neither ground truth nor prediction."""
         hit = np.diagonal(self.counts_KP).astype(np.float64)
         union = self.counts_KP.sum(1) + self.counts_KP[:, : self.classes].sum(0) - hit
-        return np.divide(hit, union, out=np.full(self.classes, np.nan), where=union > 0)
+        iou_K = np.full(self.classes, np.nan)
+        np.divide(hit, union, out=iou_K, where=union > 0)
+        return iou_K
 
     def scores(self, space: LabelSpace) -> Scores:
         """IoU by class name, their mean over the classes that occur, and the share of labelled pixels that are right.

@@ -1,0 +1,28 @@
+"""A photograph painted with the colours of its classes, to look at. Used by `predict`, videos and `select`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from simteacher.labels import LabelSpace
+
+U8 = npt.NDArray[np.uint8]
+
+LONG_SIDE = 1920  # pixels; the labels have every pixel
+PAINT = 0.55
+
+
+def overlay(image_HWC: U8, label_HW: U8, space: LabelSpace, side: int = LONG_SIDE) -> Image.Image:
+    """The photograph painted with class colours, at most ``side`` pixels long; ignored pixels stay as they are."""
+    height, width = label_HW.shape
+    factor = min(1.0, side / max(height, width))
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    photo = Image.fromarray(image_HWC)
+    label = Image.fromarray(label_HW)
+    if factor < 1:
+        photo, label = photo.resize(size, Image.Resampling.BOX), label.resize(size, Image.Resampling.NEAREST)
+    label.putpalette(space.palette_K3().tobytes())
+    shown = Image.fromarray(np.where(np.asarray(label) < len(space), round(255 * PAINT), 0).astype(np.uint8))
+    return Image.composite(label.convert("RGB"), photo, shown)

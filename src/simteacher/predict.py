@@ -1,0 +1,141 @@
+"""Read photographs and videos with a model: `simteacher predict MODEL INPUT OUT`.
+
+In: an image, a folder, a glob, a data set or a video. Out: a `folder` data set whose labels are palette PNGs of class
+indices, with ``confidence/`` and, to look at, ``overlays/``; of a video a painted video too. What is done already is
+skipped, so an interrupted call is simply repeated.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.ahead import ahead, batches
+from simteacher.data import FolderWriter, Frame, open_dataset, read_image
+from simteacher.data.images import IMAGE_SUFFIXES
+from simteacher.data.open import FORMATS
+from simteacher.dense import Prediction, Reader, read_images
+from simteacher.errors import UserError
+from simteacher.files import atomic_path
+from simteacher.models.store import Model, load
+from simteacher.overlay import overlay
+from simteacher.progress import progress
+from simteacher.video import VIDEO_SUFFIXES, paint_video
+
+U8 = npt.NDArray[np.uint8]
+
+BATCH_PIXELS = 1_000_000  # of photographs that share a forward pass
+
+
+def predict(
+    model: str | Path | Model, input: str | Path, out: str | Path, *, scale: float = 1.0, flip: bool = False
+) -> Path:
+    """Label every pixel of photographs or of a video.
+
+    Args:
+        model: A run folder, a stage of one, a ``model.safetensors`` or a ``.onnx`` file, or a loaded model.
+        input: An image, a folder, a glob, a data set (``FORMAT:PATH``) or a video. Names are kept.
+        out: Folder to write, a `folder` data set; for one video also a video file, then only that is written.
+        scale: 1 sees things as large as in training, 2 twice as close: slower, finer.
+        flip: Average with the mirrored photograph: twice the time.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        UserError: No such model or input, a damaged file, or ``out`` holds something else.
+    """
+    loaded = model if isinstance(model, Model) else load(model)
+    folder = Path(out)
+    pictures, videos = find_inputs(input)
+    if folder.suffix.lower() in VIDEO_SUFFIXES:
+        if pictures or len(videos) != 1:
+            raise UserError("a video file is written from one video only", folder, "name a folder to write")
+        paint_video(loaded, videos[0], folder, scale=scale, flip=flip)
+        return folder
+    origin = {"kind": "predictions", "model": weights_id(loaded), "input": str(input), "scale": scale, "flip": flip}
+    with FolderWriter(folder, loaded.card.space, origin, suffix=".jpg") as writer:
+        predict_frames(loaded, pictures, writer, scale=scale, flip=flip)
+        for video in videos:
+            target = folder / "overlays" / f"{video.stem}.mp4"
+            paint_video(loaded, video, target, scale=scale, flip=flip, writer=writer)
+    return folder
+
+
+def predict_image(model: Reader, image_HWC: U8, *, scale: float = 1.0, flip: bool = False) -> Prediction:
+    """Class and confidence of every pixel of one photograph (uint8 RGB, any size)."""
+    image = np.asarray(image_HWC)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise UserError(
+            f"an image is uint8 RGB of shape (height, width, 3), this is {image.dtype} of shape {image.shape}",
+            "predict",
+            "read it with simteacher.data.read_image, or convert it",
+        )
+    return read_images(model, [np.ascontiguousarray(image)], scale=scale, flip=flip)[0]
+
+
+def predict_frames(model: Reader, frames: Sequence[Frame], writer: FolderWriter, *, scale: float, flip: bool) -> None:
+    """Predict photographs into an open data set, skipping those that are complete."""
+    overlays = writer.out / "overlays"
+    todo = [f for f in frames if not (writer.has(f.name) and (overlays / f"{f.name}.jpg").is_file())]
+    with progress(len(frames), "predict") as bar:
+        bar.done = len(frames) - len(todo)
+        images = ahead(todo, lambda frame: (frame, read_image(frame.image)), 2)
+        for batch in batches(images, lambda item: item[1].shape, lambda item: BATCH_PIXELS // item[1][..., 0].size):
+            predictions = read_images(model, [image for _, image in batch], scale=scale, flip=flip)
+            for (frame, image), seen in zip(batch, predictions, strict=True):
+                with atomic_path(overlays / f"{frame.name}.jpg") as part:
+                    overlay(image, seen.label_HW, model.card.space).save(part, quality=88)
+                writer.add(frame.name, frame.image, label=seen.label_HW, confidence=seen.confidence_HW)
+                bar.advance(note=frame.name)
+
+
+def weights_id(model: Model) -> str:
+    """Name and hash of a model's weights: predictions of another model are not mixed into an unfinished folder."""
+    with open(model.path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read())
+    return f"{model.path.parent.name}/{model.path.name} sha256:{digest.hexdigest()[:16]}"
+
+
+def find_inputs(input: str | Path) -> tuple[list[Frame], list[Path]]:
+    """Photographs and videos that an argument means.
+
+    A folder means the images in it; where there are none, its layout as a data set or else all folders below it.
+
+    Raises:
+        UserError: Nothing there.
+    """
+    text, path = str(input), Path(input).expanduser()
+    if text.partition(":")[0] in FORMATS and ":" in text and not path.exists():
+        return list(open_dataset(text).frames), []
+    if path.is_file():
+        files, root = [path], path.parent
+    elif path.is_dir():
+        if (path / "dataset.yaml").is_file():
+            return list(open_dataset(path).frames), []
+        root = path
+        files = [p for p in sorted(path.iterdir()) if p.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)]
+        if not files:
+            return list(open_dataset(path).frames), []
+    elif any(c in text for c in "*?["):
+        files = sorted(Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file())
+        root = Path(*[part for part in path.parts[: next(i for i, p in enumerate(path.parts) if set(p) & set("*?["))]])
+        if not files:
+            raise UserError("no file matches this pattern", text, "put it in quotes, and check it with ls")
+    else:
+        raise UserError("no such file or folder", text, "give an image, a folder, a pattern in quotes, or a video")
+    videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES]
+    return _named([p for p in files if p not in videos], root), videos
+
+
+def _named(files: Sequence[Path], root: Path) -> list[Frame]:
+    """Frames called by their file's stem; by folder and suffix too where stems repeat."""
+    stems = [p.stem for p in files]
+    whole = ["_".join(p.relative_to(root).parts).replace(".", "_") for p in files]
+    repeated = {s for s in stems if stems.count(s) > 1} if len(set(stems)) < len(stems) else set()
+    return [Frame(w if s in repeated else s, p) for p, s, w in zip(files, stems, whole, strict=True)]

@@ -1,0 +1,161 @@
+"""Videos, through the optional package `av`: frames in, a video painted with class colours out. Used by `predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.data import FolderWriter
+from simteacher.data.raw import read_raw
+from simteacher.dense import Reader, read_images
+from simteacher.errors import UserError
+from simteacher.files import atomic_path
+from simteacher.overlay import overlay
+from simteacher.progress import progress
+
+U8 = npt.NDArray[np.uint8]
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
+BATCH = 4  # frames a forward pass
+_CODECS = ("libx264", "libopenh264", "mpeg4")  # the first that this build of FFmpeg has
+
+
+class Shot(NamedTuple):
+    """One frame: RGB (H, W, 3), and when it is shown."""
+
+    image_HWC: U8
+    pts: int | None
+    time_base: Any
+
+
+def _av(path: Path) -> Any:
+    try:
+        import av
+    except ImportError:
+        raise UserError("videos need the package 'av'", path, "pip install 'simteacher[video]'") from None
+    return av
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    """A video opened for decoding; what goes wrong inside the block becomes a message about the file.
+
+    Raises:
+        UserError: No such file, no video in it, damaged, or `av` is not installed.
+    """
+    av = _av(path)
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise UserError("there is no video in this file", path, "give a video or an image")
+            yield container
+    except FileNotFoundError:
+        raise UserError("no such file", path, "check the spelling of the path") from None
+    except av.FFmpegError as error:
+        raise UserError(f"this video cannot be decoded ({error})", path, "convert it, for example to MP4") from error
+
+
+def read_frames(path: Path) -> Iterator[Shot]:
+    """Decode a video, turned upright as its player would."""
+    with _open(path) as container:
+        for frame in container.decode(container.streams.video[0]):
+            turns = round(getattr(frame, "rotation", 0) / 90) % 4
+            image = np.rot90(frame.to_ndarray(format="rgb24"), turns)
+            yield Shot(np.ascontiguousarray(image), frame.pts, frame.time_base)
+
+
+def facts(path: Path) -> tuple[int, Any]:
+    """Number of frames (0 where neither the file nor its duration says it) and frames a second, as a fraction."""
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        count, rate = int(stream.frames), stream.average_rate
+        if not count and container.duration and rate:
+            count = round(container.duration / 1e6 * float(rate))
+    return count, rate or 25
+
+
+class VideoWriter:
+    """Encodes frames as H.264 (MPEG-4 where FFmpeg lacks it) with the timing of the video they came from."""
+
+    def __init__(self, path: Path, size: tuple[int, int], rate: Any) -> None:
+        self.av = _av(path)
+        self.size = (size[0] // 2 * 2, size[1] // 2 * 2)  # 4:2:0 needs even sides
+        self.container = self.av.open(str(path), "w")
+        codec = next(c for c in _CODECS if c in self.av.codecs_available)
+        self.stream = self.container.add_stream(codec, rate=rate)
+        self.stream.width, self.stream.height = self.size
+        self.stream.pix_fmt = "yuv420p"
+        if codec == "libx264":
+            self.stream.options = {"crf": "20", "preset": "veryfast"}
+
+    def add(self, image_HWC: U8, shot: Shot) -> None:
+        """Encode one frame at the time of ``shot``."""
+        cut = np.ascontiguousarray(image_HWC[: self.size[1], : self.size[0]])
+        frame = self.av.VideoFrame.from_ndarray(cut, format="rgb24")
+        if shot.pts is not None:
+            frame.pts, frame.time_base = shot.pts, shot.time_base
+        self.container.mux(self.stream.encode(frame))
+
+    def close(self) -> None:
+        """Write what the encoder still holds."""
+        self.container.mux(self.stream.encode())
+        self.container.close()
+
+
+def paint_video(
+    model: Reader,
+    source: Path,
+    target: Path,
+    *,
+    scale: float = 1.0,
+    flip: bool = False,
+    writer: FolderWriter | None = None,
+) -> None:
+    """Paint a video with class colours; with ``writer``, also keep each frame, label and confidence in that data set.
+
+    A finished ``target`` is left alone. Frames that the data set already has are not predicted again.
+
+    Raises:
+        UserError: The video cannot be read, or the disk is full.
+    """
+    if writer is not None and target.is_file():
+        for path in sorted((writer.out / "images").glob(f"{source.stem}_*.jpg")):
+            writer.has(path.stem)
+        return
+    shots = enumerate(read_frames(source))
+    total, rate = facts(source)
+    with progress(total, f"predict {source.name}") as bar, atomic_path(target) as part:
+        out: VideoWriter | None = None
+        try:
+            while batch := list(islice(shots, BATCH)):
+                for (_, shot), label in zip(batch, _labels(model, source, batch, scale, flip, writer), strict=True):
+                    painted = np.asarray(overlay(shot.image_HWC, label, model.card.space))
+                    if out is None:
+                        out = VideoWriter(part, (painted.shape[1], painted.shape[0]), rate)
+                    out.add(painted, shot)
+                    bar.advance()
+        finally:
+            if out is not None:
+                out.close()
+        if out is None:
+            raise UserError("this video has no frames", source, "give another one")
+
+
+def _labels(
+    model: Reader, source: Path, batch: list[tuple[int, Shot]], scale: float, flip: bool, writer: FolderWriter | None
+) -> list[U8]:
+    """Label maps of a few frames: from the data set where it has them, else predicted and kept there."""
+    names = [f"{source.stem}_{number:06d}" for number, _ in batch]
+    if writer is not None and all(writer.has(name) for name in names):
+        return [read_raw(writer.out / "labels" / f"{name}.png", "index").astype(np.uint8) for name in names]
+    predictions = read_images(model, [shot.image_HWC for _, shot in batch], scale=scale, flip=flip)
+    if writer is not None:
+        for name, (_, shot), seen in zip(names, batch, predictions, strict=True):
+            writer.add(name, shot.image_HWC, label=seen.label_HW, confidence=seen.confidence_HW)
+    return [seen.label_HW for seen in predictions]

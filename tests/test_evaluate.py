@@ -1,0 +1,112 @@
+"""Evaluation on written data sets, against a count by hand and, where genuine data is, on real labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simteacher.data import FolderWriter, open_dataset
+from simteacher.errors import UserError
+from simteacher.evaluate import evaluate, evaluate_model
+from simteacher.labels import SPACES, LabelSpace
+from tests.stub_model import SPACE, StubModel, blocks, stub_loaded
+
+
+def write(out: Path, count: int = 5, wrong: int = 0, space: LabelSpace = SPACE, sizes: tuple[int, ...] = (64,)) -> Path:
+    """A data set of blocks whose labels are right but for ``wrong`` images, where every pixel is labelled "bright"."""
+    with FolderWriter(out, space, {}) as writer:
+        for n in range(count):
+            image, label = blocks(n, width=sizes[n % len(sizes)])
+            writer.add(f"f{n}", image, label=np.full_like(label, 2) if n < wrong else label, split="val")
+    return out
+
+
+def test_perfect_and_by_hand(tmp_path: Path) -> None:
+    model = stub_loaded(tmp_path)
+    result = evaluate(model, write(tmp_path / "right", sizes=(64, 72)), "val")
+    assert result == {
+        "miou": 1.0,
+        "pixel_accuracy": 1.0,
+        "iou": {"dark": 1.0, "red": 1.0, "bright": 1.0},
+        "images": 5,
+        "split": "val",
+        "model": str(model.path),
+    }
+    json.dumps(result)
+    part = evaluate(model, write(tmp_path / "wrong", wrong=2))
+    pred = np.concatenate([blocks(n)[1].ravel() for n in range(5)])
+    true = np.concatenate([np.full_like(blocks(n)[1], 2).ravel() if n < 2 else blocks(n)[1].ravel() for n in range(5)])
+    for k, name in enumerate(SPACE.classes):
+        assert part["iou"][name] == pytest.approx(((pred == k) & (true == k)).sum() / ((pred == k) | (true == k)).sum())
+    assert part["pixel_accuracy"] == pytest.approx((pred == true).mean())
+
+
+def test_another_label_space_is_met_by_name(tmp_path: Path) -> None:
+    """The model says "dark", "red", "bright"; the labels are in another order, and know nothing of "red"."""
+    other = LabelSpace("other", ("bright", "green", "dark"), ((255, 255, 255), (0, 255, 0), (0, 0, 0)), {})
+    out = tmp_path / "data"
+    with FolderWriter(out, other, {}) as writer:
+        image, label = blocks(0)
+        writer.add("f", image, label=np.array([2, 1, 0], np.uint8)[label])
+    result = evaluate(stub_loaded(tmp_path), out, classes=_yaml(tmp_path, other))
+    assert result["iou"] == {"bright": 1.0, "green": 0.0, "dark": 1.0}
+    assert result["pixel_accuracy"] == pytest.approx((label != 1).mean())
+
+
+def _yaml(folder: Path, space: LabelSpace) -> Path:
+    import yaml
+
+    path = folder / f"{space.name}.yaml"
+    path.write_text(yaml.safe_dump(space.to_dict()))
+    return path
+
+
+def test_no_class_in_common_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="none of the model's classes"):
+        evaluate(stub_loaded(tmp_path), write(tmp_path / "data"), classes="camvid11")
+
+
+def test_a_missing_label_names_the_image(tmp_path: Path) -> None:
+    out = write(tmp_path / "data")
+    (out / "labels" / "f3.png").unlink()
+    with pytest.raises(UserError, match=r"f3\.png: this image has no label"):
+        evaluate(stub_loaded(tmp_path), out)
+
+
+def test_the_worst_are_kept_worst_first(tmp_path: Path) -> None:
+    dataset = open_dataset(write(tmp_path / "data", wrong=1), "val")
+    evaluate_model(StubModel(), dataset, SPACE, worst=tmp_path / "worst")
+    assert sorted(p.name for p in (tmp_path / "worst").glob("*.jpg"))[0] == "1-f0.jpg"
+    assert len(list((tmp_path / "worst").iterdir())) == 3 * 5
+    with (
+        Image.open(tmp_path / "worst" / "1-f0.png") as mask,
+        Image.open(tmp_path / "worst" / "1-f0_label.png") as label,
+    ):
+        np.testing.assert_array_equal(mask, blocks(0)[1])
+        assert (np.asarray(label) == 2).all() and label.mode == "P"
+
+
+def test_genuine_labels_read_as_themselves_score_one(shared_data: Path) -> None:
+    """A model that answers with the genuine label of each photograph is perfect, and says so image by image."""
+    from simteacher.data import read_label
+
+    dataset = open_dataset(f"camvid:{shared_data / 'camvid'}", "val")
+    dataset = dataset.subset(dataset.frames[:3])
+    space = SPACES["camvid11"]
+    answers = [read_label(dataset, f, space) for f in dataset.frames]
+
+    class Oracle(StubModel):
+        def logits(self, image_BCHW):  # type: ignore[no-untyped-def]
+            import torch
+
+            label = torch.from_numpy(np.stack(answers).clip(max=10).astype(np.int64))
+            return torch.nn.functional.one_hot(label, 11).permute(0, 3, 1, 2).float()
+
+    oracle = Oracle()
+    oracle.card.space, oracle.card.size = space, (480, 360)
+    result = evaluate_model(oracle, dataset, space)
+    assert result["pixel_accuracy"] == 1.0 and result["miou"] == 1.0 and result["images"] == 3

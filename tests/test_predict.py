@@ -1,0 +1,137 @@
+"""Prediction: what is written, what is skipped, what is refused, and videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simteacher.data import open_dataset, read_confidence, read_label
+from simteacher.errors import UserError
+from simteacher.overlay import overlay
+from simteacher.predict import find_inputs, predict, predict_image
+from tests.stub_model import SPACE, StubModel, blocks, stub_loaded
+
+
+def photographs(folder: Path, count: int = 3) -> Path:
+    """A folder of pictures, ``p0.png`` and so on."""
+    folder.mkdir(parents=True)
+    for n in range(count):
+        Image.fromarray(blocks(n)[0]).save(folder / f"p{n}.png")
+    return folder
+
+
+def test_a_folder_becomes_a_data_set(tmp_path: Path) -> None:
+    source = photographs(tmp_path / "photos")
+    out = predict(stub_loaded(tmp_path), source, tmp_path / "out")
+    dataset = open_dataset(out)
+    assert dataset.format == "folder" and [f.name for f in dataset.frames] == ["p0", "p1", "p2"]
+    for n, frame in enumerate(dataset.frames):
+        np.testing.assert_array_equal(read_label(dataset, frame, SPACE), blocks(n)[1])
+        assert read_confidence(frame).min() > 250
+        assert frame.image.read_bytes() == (source / f"p{n}.png").read_bytes(), "the photograph is unchanged"
+        with Image.open(out / "labels" / f"p{n}.png") as label:
+            assert label.mode == "P" and label.getpalette()[:9] == [c for rgb in SPACE.colors for c in rgb]  # type: ignore[index]
+    assert sorted(p.name for p in (out / "overlays").iterdir()) == ["p0.jpg", "p1.jpg", "p2.jpg"]
+
+
+def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
+    source, model = photographs(tmp_path / "photos"), stub_loaded(tmp_path)
+    out = predict(model, source, tmp_path / "out")
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*.png")}
+    (out / "overlays" / "p1.jpg").unlink()
+    predict(model, source, out)
+    again = {p.name for p in before if p.stat().st_mtime_ns != before[p]}
+    assert again == {"p1.png"}
+    model.path.write_bytes(b"other weights")
+    with pytest.raises(UserError, match="holds another data set"):
+        predict(model, source, out)
+
+
+def test_any_size_and_orientation(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    image, label = blocks(1, height=200, width=90)
+    turned = Image.fromarray(image).rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90 degrees clockwise
+    turned.save(tmp_path / "photos" / "phone.png", exif=exif)
+    dataset = open_dataset(predict(stub_loaded(tmp_path), tmp_path / "photos" / "phone.png", tmp_path / "out"))
+    seen = read_label(dataset, dataset.frames[0], SPACE)
+    assert seen.shape == (200, 90) and (seen == label).mean() > 0.9  # borders move when scaled to 48 pixels
+
+
+def test_inputs(tmp_path: Path) -> None:
+    photographs(tmp_path / "a")
+    photographs(tmp_path / "b")
+    names = lambda given: [f.name for f in find_inputs(given)[0]]  # noqa: E731
+    assert names(tmp_path / "a" / "p1.png") == ["p1"]
+    assert names(str(tmp_path / "a" / "*1.png")) == ["p1"]
+    assert names(str(tmp_path / "*" / "p1.png")) == ["a_p1_png", "b_p1_png"], "names that repeat tell their folder"
+    (tmp_path / "a" / "film.MP4").touch()
+    assert find_inputs(tmp_path / "a")[1] == [tmp_path / "a" / "film.MP4"]
+    with pytest.raises(UserError, match="no file matches"):
+        find_inputs(str(tmp_path / "*.webp"))
+    with pytest.raises(UserError, match="no such file"):
+        find_inputs(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty"):
+        find_inputs(tmp_path / "empty")
+
+
+def test_a_data_set_is_read_without_its_labels(tmp_path: Path) -> None:
+    first = predict(stub_loaded(tmp_path), photographs(tmp_path / "photos"), tmp_path / "first")
+    again = open_dataset(predict(stub_loaded(tmp_path), first, tmp_path / "again"))
+    assert [f.name for f in again.frames] == ["p0", "p1", "p2"]
+
+
+def test_a_truncated_photograph_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
+    source = photographs(tmp_path / "photos")
+    (source / "p2.png").write_bytes((source / "p2.png").read_bytes()[:90])
+    with pytest.raises(UserError, match=r"p2\.png"):
+        predict(stub_loaded(tmp_path), source, tmp_path / "out")
+    assert (tmp_path / "out" / "labels" / "p0.png").is_file()
+    (source / "p2.png").unlink()
+    assert len(open_dataset(predict(stub_loaded(tmp_path), source, tmp_path / "out"))) == 2
+
+
+def test_an_array_of_another_kind_is_refused() -> None:
+    with pytest.raises(UserError, match="uint8 RGB"):
+        predict_image(StubModel(), np.zeros((4, 4), np.float32))
+
+
+def test_overlay_paints_known_classes_only() -> None:
+    image, label = np.full((4, 4, 3), 100, np.uint8), np.full((4, 4), 255, np.uint8)
+    label[0] = 1
+    painted = np.asarray(overlay(image, label, SPACE))
+    assert (painted[1:] == 100).all() and painted[0, 0, 0] > 140 and painted[0, 0, 1] < 60
+
+
+def test_a_video_gives_a_video_and_a_data_set(tmp_path: Path) -> None:
+    av = pytest.importorskip("av", reason="pip install 'simteacher[video]'")
+    frames = [blocks(n)[0] for n in range(6)]
+    with av.open(str(tmp_path / "drive.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=12)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 64, 48, "yuv420p", 4_000_000
+        for image in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    model = stub_loaded(tmp_path)
+    out = predict(model, tmp_path / "drive.mp4", tmp_path / "out")
+    dataset = open_dataset(out)
+    assert [f.name for f in dataset.frames] == [f"drive_{n:06d}" for n in range(6)]
+    for n, frame in enumerate(dataset.frames):
+        assert (read_label(dataset, frame, SPACE) == blocks(n)[1]).mean() > 0.9  # the codec blurs borders
+    with av.open(str(out / "overlays" / "drive.mp4")) as painted:
+        assert painted.streams.video[0].average_rate == 12
+        assert sum(1 for _ in painted.decode(video=0)) == 6
+    predict(model, tmp_path / "drive.mp4", tmp_path / "only.mp4")
+    assert (tmp_path / "only.mp4").stat().st_size > 0
+    before = (out / "labels" / "drive_000003.png").stat().st_mtime_ns
+    predict(model, tmp_path / "drive.mp4", out)
+    assert (out / "labels" / "drive_000003.png").stat().st_mtime_ns == before
+    assert open_dataset(out).meta["complete"] and len(open_dataset(out)) == 6
+    (tmp_path / "broken.mp4").write_bytes(b"no video at all")
+    with pytest.raises(UserError, match="cannot be decoded"):
+        predict(model, tmp_path / "broken.mp4", tmp_path / "broken")
