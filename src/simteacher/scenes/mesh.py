@@ -77,6 +77,7 @@ class Thing:
         countable: Whether it gets an instance id (Cityscapes convention: people and vehicles).
         velocity_3: World metres per second.
         yaw_rate: Radians per second about its own z axis.
+        hull: Region that counts as this thing although one looks through it (`hulls.py`), or None.
     """
 
     mesh: Mesh
@@ -85,6 +86,7 @@ class Thing:
     countable: bool = False
     velocity_3: tuple[float, float, float] = (0.0, 0.0, 0.0)
     yaw_rate: float = 0.0
+    hull: Mesh | None = None
 
 
 @dataclass(frozen=True, slots=True)

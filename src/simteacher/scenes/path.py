@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,14 +52,22 @@ class Path:
 
     def pose(self, s: float, d: float, up: float = 0.0, yaw: float = 0.0) -> Array:
         """Local to world for something at (s, d) turned by yaw from the street's direction, pitched with the hill."""
-        p = self.points(s, d, up)
-        ahead = self.points(s + 1, d, up) - self.points(s - 1, d, up)
-        slope = float(np.arctan2(ahead[2], np.hypot(ahead[0], ahead[1])))
-        return sh.pose(*p, yaw=float(self.heading(s)) + yaw, pitch=slope * float(np.cos(yaw)))
+        x, y, z, a = self._one(s)
+        slope = math.atan((self._one(s + 1)[2] - self._one(s - 1)[2]) / 2)
+        return sh.pose(x - math.sin(a) * d, y + math.cos(a) * d, z + up, a + yaw, slope * math.cos(yaw))
+
+    def _one(self, s: float) -> tuple[float, float, float, float]:
+        """x, y, z and heading at one s: plain arithmetic, as this is asked for every object."""
+        at = min(max((s - START) / STEP, 0.0), len(self.x_N) - 1.001)
+        i = int(at)
+        f = at - i
+        x, y, z, a = (float(v[i] * (1 - f) + v[i + 1] * f) for v in (self.x_N, self.y_N, self.z_N, self.heading_N))
+        return x, y, z, a
 
     def upright(self, s: float, d: float, up: float = 0.0, yaw: float = 0.0) -> Array:
         """As `pose`, but standing straight whatever the slope: buildings, posts, people."""
-        return sh.pose(*self.points(s, d, up), yaw=float(self.heading(s)) + yaw)
+        x, y, z, a = self._one(s)
+        return sh.pose(x - math.sin(a) * d, y + math.cos(a) * d, z + up, a + yaw)
 
     def patches(self, rect_N4: npt.ArrayLike, up: float, material: Material, step: float = 6.0) -> Mesh:
         """Ground rectangles (s0, s1, d0, d1) laid on the street, cut into pieces short enough to follow it."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simteacher.scenes.classes import CLASS_ID, LABEL_ID, instance_ids
+from simteacher.scenes.hulls import owners
 from simteacher.scenes.mesh import F32, I32, Material, World
 from simteacher.scenes.optics import Optics
 
@@ -30,28 +31,6 @@ class Caster(Protocol):
 
 
 MakeCaster = Callable[[F32, I32], Caster]
-
-
-class EmbreeCaster:
-    """Intel Embree through embreex."""
-
-    def __init__(self, vertices_V3: F32, faces_F3: I32) -> None:
-        """Build the tree over all triangles (done lazily, at the first ray)."""
-        from embreex import rtcore_scene
-        from embreex.mesh_construction import TriangleMesh
-
-        self._scene = rtcore_scene.EmbreeScene(robust=True)
-        self._mesh = TriangleMesh(self._scene, vertices_V3, faces_F3)
-
-    def nearest(self, origin_N3: F32, ray_N3: F32) -> tuple[I32, F32, F32, F32]:
-        """See `Caster`."""
-        hit = self._scene.run(origin_N3, ray_N3, output=1)
-        return hit["primID"], hit["u"], hit["v"], hit["tfar"]
-
-    def blocked(self, origin_N3: F32, ray_N3: F32) -> npt.NDArray[np.bool_]:
-        """See `Caster`."""
-        found: npt.NDArray[np.int32] = self._scene.run(origin_N3, ray_N3, dists=1.0, query="OCCLUDED")
-        return found >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +91,7 @@ class GBuffer:
         ray_N3: Directions in world axes whose parameter is the depth along the optical axis.
         hits: Face, barycentrics and depth (metres along the optical axis; inf for sky).
         thing_N: Index into ``world.things``, -1 for sky.
+        owner_N: The same, but see-through things own what is seen through them (`hulls.py`): whose label it is.
         class_N: cityscapes19 index; sky where nothing is hit, 255 for things without a class.
         instance_N: Cityscapes instance id (uint16).
         point_N3: Hit points, world axes relative to the scene's origin; undefined for sky.
@@ -122,10 +102,22 @@ class GBuffer:
     ray_N3: F32
     hits: Hits
     thing_N: I32
+    owner_N: I32
     class_N: npt.NDArray[np.uint8]
     instance_N: npt.NDArray[np.uint16]
     point_N3: F32
     normal_N3: F32
+
+
+def default_caster() -> MakeCaster:
+    """Embree, or the compiled fallback where it has no wheel."""
+    try:
+        from simteacher.scenes.embree import make_caster
+    except ImportError:
+        from simteacher.scenes.treecast import TreeCaster
+
+        return TreeCaster
+    return make_caster
 
 
 def _unit(vector_N3: F32) -> F32:
@@ -134,8 +126,9 @@ def _unit(vector_N3: F32) -> F32:
     return out
 
 
-def assemble(world: World, caster: MakeCaster = EmbreeCaster) -> Scene:
+def assemble(world: World, caster: MakeCaster | None = None) -> Scene:
     """Put every thing of a world in place around its camera and hand the triangles to a caster (default: Embree)."""
+    make = caster or default_caster()
     origin = np.array(world.camera.pose_44[:3, 3], np.float64)
     vertices, faces, uvs, surfaces, counts = [], [], [], [], []
     materials: list[Material] = []
@@ -182,8 +175,8 @@ def assemble(world: World, caster: MakeCaster = EmbreeCaster) -> Scene:
         tuple(materials),
         np.array([CLASS_ID.get(n, 255) for n in names], np.uint8),
         instance_ids(names, [t.countable for t in world.things]),
-        caster(vertices_V3, faces_F3),
-        caster,
+        make(vertices_V3, faces_F3),
+        make,
     )
 
 
@@ -214,6 +207,7 @@ def gbuffer(scene: Scene, size: tuple[int, int]) -> GBuffer:
     face = hits.face_N
     seen = face >= 0
     thing = np.where(seen, scene.thing_F[face], np.int32(-1))
+    owner = owners(scene, ray, hits.depth_N, thing)
     sky = CLASS_ID["sky"]
     normal = scene.normal_F3[face]
     away = np.einsum("ij,ij->i", normal, ray) > 0
@@ -223,8 +217,9 @@ def gbuffer(scene: Scene, size: tuple[int, int]) -> GBuffer:
         ray,
         hits,
         thing,
-        np.where(seen, scene.class_T[thing], np.uint8(sky)),
-        np.where(seen, scene.instance_T[thing], np.uint16(LABEL_ID[sky])),
+        owner,
+        np.where(owner >= 0, scene.class_T[owner], np.uint8(sky)),
+        np.where(owner >= 0, scene.instance_T[owner], np.uint16(LABEL_ID[sky])),
         ray * np.where(seen, hits.depth_N, 0)[:, None],
         normal.astype(np.float32),
     )

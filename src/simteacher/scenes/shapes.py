@@ -6,6 +6,7 @@ Every function returns a `Mesh` whose triangles run counter-clockwise seen from 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -241,8 +242,5 @@ def mirrored(mesh: Mesh) -> Mesh:
 
 def pose(x: float, y: float, z: float, yaw: float = 0.0, pitch: float = 0.0) -> npt.NDArray[np.float64]:
     """Local to world: pitch about y (nose up positive), then yaw about z, then the shift; shape (4, 4)."""
-    c, s, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
-    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.array([[cp, 0, -sp], [0, 1, 0], [sp, 0, cp]])
-    out = np.eye(4)
-    out[:3, :3], out[:3, 3] = turn, (x, y, z)
-    return out
+    c, s, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    return np.array([[c * cp, -s, -c * sp, x], [s * cp, c, -s * sp, y], [sp, 0.0, cp, z], [0.0, 0.0, 0.0, 1.0]])

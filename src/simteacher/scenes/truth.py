@@ -104,8 +104,8 @@ def objects(scene: Scene, g: GBuffer) -> list[Object]:
     """
     w, h = g.size
     optics = Optics.of(scene.world.camera, g.size)
-    order = np.argsort(g.thing_N, kind="stable")
-    things = g.thing_N[order]
+    order = np.argsort(g.owner_N, kind="stable")
+    things = g.owner_N[order]
     starts = np.flatnonzero(np.diff(things, prepend=-2))
     out: list[Object] = []
     for start, stop in zip(starts, [*starts[1:], len(things)], strict=True):
@@ -113,6 +113,7 @@ def objects(scene: Scene, g: GBuffer) -> list[Object]:
         if index < 0 or not scene.world.things[index].countable or scene.class_T[index] == 255:
             continue
         pixels = order[start:stop]
+        own = pixels[g.thing_N[pixels] == index]
         row, column = pixels // w, pixels % w
         visible = [int(column.min()), int(row.min()), int(column.max()) + 1, int(row.max()) + 1]
         full = full_box(scene, index, optics) or [float(v) for v in visible]
@@ -130,7 +131,7 @@ def objects(scene: Scene, g: GBuffer) -> list[Object]:
                 "pixels": len(pixels),
                 "occlusion": 1 - len(pixels) / alone,
                 "truncation": _outside(full, w, h),
-                "distance": float(np.median(g.hits.depth_N[pixels])),
+                "distance": float(np.median(g.hits.depth_N[own if len(own) else pixels])),
                 **solid_box(scene, scene.world.things[index]),
             }
         )

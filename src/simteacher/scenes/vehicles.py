@@ -183,7 +183,7 @@ def _details(s: Shape, seed: int) -> list[Mesh]:
     return out
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def car(kind: str, seed: int) -> Mesh:
     """Prototype of one body shape; material 0 is the paint.
 

@@ -1,0 +1,46 @@
+"""Labels as people draw them: a bare crown, a railing or a spoked wheel counts as filled, though one looks through it.
+
+A thing may have a hull, a mesh that the picture never shows. Where a hull is nearer than what a pixel sees, the pixel's class and
+instance are those of the hull's thing. Depth, normals and flow stay those of what is seen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simteacher.scenes.mesh import F32, I32
+
+if TYPE_CHECKING:
+    from simteacher.scenes.raycast import Scene
+
+
+def owners(scene: Scene, ray_N3: F32, depth_N: F32, thing_N: I32) -> I32:
+    """Whose label each pixel gets.
+
+    Args:
+        scene: The assembled world.
+        ray_N3: Rays from the camera, parameter = depth.
+        depth_N: Depth of what they see, inf for sky.
+        thing_N: Index of the thing they see, -1 for sky.
+
+    Returns:
+        Index of the thing that owns each pixel, shape (N,).
+    """
+    vertices, faces, owner = [], [], []
+    at = 0
+    for index, thing in enumerate(scene.world.things):
+        if thing.hull is None:
+            continue
+        turn = thing.pose_44[:3, :3].T.astype(np.float32)
+        vertices.append(thing.hull.vertices_V3 @ turn + (thing.pose_44[:3, 3] - scene.origin_3).astype(np.float32))
+        faces.append(thing.hull.faces_F3 + at)
+        owner.append(np.full(len(thing.hull.faces_F3), index, np.int32))
+        at += len(thing.hull.vertices_V3)
+    if not faces:
+        return thing_N
+    caster = scene.make_caster(np.concatenate(vertices), np.concatenate(faces).astype(np.int32))
+    face, _, _, near = caster.nearest(np.zeros_like(ray_N3), ray_N3)
+    first = (face >= 0) & (near < depth_N)
+    return np.where(first, np.concatenate(owner)[face], thing_N).astype(np.int32)
