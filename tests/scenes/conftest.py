@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from simteacher.scenes import job
+from simteacher.scenes.atlas import Atlas
 from simteacher.scenes.mesh import CameraSpec, Light, Material, Mesh, Thing, World
+from simteacher.scenes.motion import move
 
 SIZE = (64, 48)
 
@@ -46,8 +51,7 @@ def camera_at(x: float, y: float, z: float, yaw: float = 0.0, down: float = 0.0)
     return pose
 
 
-@pytest.fixture
-def world() -> World:
+def small_world() -> World:
     """Ground, a wall, two overlapping cars (one moving and turning), a person, a pole, a thing without a class."""
     paint = Material("plain", (0.6, 0.1, 0.1), gloss=0.4)
     return World(
@@ -63,3 +67,31 @@ def world() -> World:
         Light((0.36, 0.48, 0.8), (3.0, 2.8, 2.5), (0.5, 0.6, 0.8), (0.8, 0.85, 0.9)),
         CameraSpec(camera_at(0, 0, 1.5, 0.05, 0.06), 1.2),
     )
+
+
+@pytest.fixture
+def world() -> World:
+    """`small_world`."""
+    return small_world()
+
+
+def _build(seed: int, frame: int, spec: object, size: tuple[int, int]) -> World:
+    """The small street; the second car's place depends on seed and frame."""
+    base = small_world()
+    draw = np.random.default_rng([seed, frame])
+    car = replace(base.things[3], pose_44=at(draw.uniform(12, 25), draw.uniform(-4, 1)))
+    return replace(base, things=[*base.things[:3], car, *base.things[4:]], facts={"draw": frame})
+
+
+def _advance(world: World, seconds: float) -> World:
+    pose = world.camera.pose_44.copy()
+    pose[0, 3] += 5 * seconds
+    return replace(move(world, seconds), camera=replace(world.camera, pose_44=pose))
+
+
+@pytest.fixture
+def small_street(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renders draw the small street instead of a whole one."""
+    monkeypatch.setattr(job, "build_world", _build)
+    monkeypatch.setattr(job, "advance", _advance)
+    monkeypatch.setattr(job, "atlas", lambda: Atlas(["plain"], np.ones((1, 4, 4, 3), np.float32)))

@@ -85,7 +85,7 @@ def captures(
     job: Job, unit: int, skip: frozenset[str] = frozenset(), spec: SceneSpec | None = None
 ) -> Iterator[Capture]:
     """Render the frames of one unit, except those of ``skip``."""
-    spec = spec or load_scene(job.scene)
+    spec = spec or (load_scene(job.scene) if job.scene else SceneSpec())
     names = job.units()[unit]
     if not job.sequence:
         if names[0] not in skip:

@@ -21,7 +21,7 @@ from simteacher.labels import SPACES
 from simteacher.progress import progress, say
 from simteacher.scenes.card import write_card
 from simteacher.scenes.job import WRITERS, Job, make
-from simteacher.scenes.spec import load_scene
+from simteacher.scenes.spec import SceneSpec, load_scene
 
 LOOK = 1
 """Raised whenever the same seed begins to give other pictures: sets of two looks are not mixed."""
@@ -67,7 +67,7 @@ def render(
     kept, size = _settle(out, scene, like, size)
     if min(size) < 16 or max(size) > 8192:
         raise UserError(f"{size[0]}x{size[1]} is no size to render", "--size", "give 16 to 8192 pixels a side")
-    spec = load_scene(kept)
+    spec = load_scene(kept) if kept else SceneSpec()
     job = Job(
         str(out), frames, size, seed, str(kept) if kept else None, sequence, spec.clip.frames, spec.clip.rate, format
     )

@@ -1,0 +1,167 @@
+"""Rays against triangles with Intel Embree, as embreex brings it.
+
+embreex copies vertex by vertex through Python objects, which takes longer than casting the rays. Its wheels carry the whole
+Embree library, whose C interface shares arrays: `SharedCaster` calls that, 16 rays at a time. Where the library file is not
+found, `CopyingCaster` uses embreex's own classes; both give the same hits.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.scenes.mesh import F32, I32
+
+# rtcore_common.h, rtcore_buffer.h, rtcore_scene.h of Embree 4
+_TRIANGLES, _INDEX, _VERTEX, _UINT3, _FLOAT3, _ROBUST = 0, 0, 1, 0x5003, 0x9003, 4
+_WIDE = 16
+_RAY_ROWS, _HIT_ROWS = 12, 9  # org 3, tnear, dir 3, time, tfar, mask, id, flags | normal 3, u, v, prim, geom, inst 2
+_NONE = 0xFFFFFFFF
+
+
+@lru_cache(maxsize=1)
+def library() -> Any:
+    """Embree's C interface and a single-threaded device, or None where the wheel keeps the library elsewhere."""
+    import embreex.rtcore_scene
+
+    folder = Path(embreex.__file__).parent
+    places = (folder.parent / "embreex.libs", folder / ".dylibs", folder)
+    found = [p for place in places for p in sorted(place.glob("*embree4*")) if p.suffix != ".pyd"]
+    try:
+        lib = c.CDLL(str(found[0]))
+        p, size = c.c_void_p, c.c_size_t
+        for name, result, *arguments in (
+            ("rtcNewDevice", p, c.c_char_p),
+            ("rtcGetDeviceError", c.c_int, p),
+            ("rtcNewScene", p, p),
+            ("rtcSetSceneFlags", None, p, c.c_int),
+            ("rtcNewGeometry", p, p, c.c_int),
+            ("rtcSetSharedGeometryBuffer", None, p, c.c_int, c.c_uint, c.c_int, p, size, size, size),
+            ("rtcCommitGeometry", None, p),
+            ("rtcAttachGeometry", c.c_uint, p, p),
+            ("rtcReleaseGeometry", None, p),
+            ("rtcCommitScene", None, p),
+            ("rtcReleaseScene", None, p),
+            ("rtcIntersect16", None, p, p, p, p),
+            ("rtcOccluded16", None, p, p, p, p),
+        ):
+            function = getattr(lib, name)
+            function.restype, function.argtypes = result, arguments
+        lib.device = lib.rtcNewDevice(b"threads=1")
+    except (OSError, AttributeError, IndexError):
+        return None
+    return lib if lib.device else None
+
+
+def make_caster(vertices_V3: F32, faces_F3: I32) -> SharedCaster | CopyingCaster:
+    """The faster caster that this installation has."""
+    lib = library()
+    return SharedCaster(vertices_V3, faces_F3, lib) if lib else CopyingCaster(vertices_V3, faces_F3)
+
+
+class SharedCaster:
+    """Embree on arrays that stay ours."""
+
+    def __init__(self, vertices_V3: F32, faces_F3: I32, lib: Any) -> None:
+        self._lib = lib
+        # Embree reads vertices by 16 bytes: one row more than there are
+        self._vertices = np.concatenate([vertices_V3, np.zeros((1, 3))]).astype(np.float32)
+        self._faces = np.ascontiguousarray(faces_F3, np.uint32)
+        self._scene = lib.rtcNewScene(lib.device)
+        lib.rtcSetSceneFlags(self._scene, _ROBUST)
+        geometry = lib.rtcNewGeometry(lib.device, _TRIANGLES)
+        for kind, form, array, count in (
+            (_VERTEX, _FLOAT3, self._vertices, len(vertices_V3)),
+            (_INDEX, _UINT3, self._faces, len(faces_F3)),
+        ):
+            lib.rtcSetSharedGeometryBuffer(geometry, kind, 0, form, array.ctypes.data, 0, 12, count)
+        lib.rtcCommitGeometry(geometry)
+        lib.rtcAttachGeometry(self._scene, geometry)
+        lib.rtcReleaseGeometry(geometry)
+        lib.rtcCommitScene(self._scene)
+        if code := lib.rtcGetDeviceError(lib.device):
+            raise RuntimeError(f"Embree could not build its tree (error {code})")
+        self._valid = _aligned(1, 1)
+        self._valid.view(np.int32)[:] = -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_scene", None):
+            self._lib.rtcReleaseScene(self._scene)
+
+    def nearest(self, origin_N3: F32, ray_N3: F32) -> tuple[I32, F32, F32, F32]:
+        """See `raycast.Caster`."""
+        packet = _packets(origin_N3, ray_N3, _RAY_ROWS + _HIT_ROWS, np.float32(np.inf))
+        words = packet.view(np.uint32)
+        words[:, 17:19] = _NONE
+        self._cast(self._lib.rtcIntersect16, packet)
+        n = len(ray_N3)
+        face = words[:, 17].ravel()[:n].view(np.int32)
+        return face, packet[:, 15].ravel()[:n], packet[:, 16].ravel()[:n], packet[:, 8].ravel()[:n]
+
+    def blocked(self, origin_N3: F32, ray_N3: F32) -> npt.NDArray[np.bool_]:
+        """See `raycast.Caster`."""
+        packet = _packets(origin_N3, ray_N3, _RAY_ROWS, np.float32(1))
+        self._cast(self._lib.rtcOccluded16, packet)
+        out: npt.NDArray[np.bool_] = packet[:, 8].ravel()[: len(ray_N3)] < 0
+        return out
+
+    def _cast(self, function: Any, packet: F32) -> None:
+        valid, scene, start, step = self._valid.ctypes.data, self._scene, packet.ctypes.data, packet.strides[0]
+        for address in range(start, start + step * len(packet), step):
+            function(valid, scene, address, None)
+
+
+def _aligned(count: int, rows: int) -> F32:
+    """Uninitialised (count, rows, 16) floats that begin at a multiple of 64 bytes."""
+    raw = np.empty(count * rows * 64 + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + count * rows * 64].view(np.float32).reshape(count, rows, _WIDE)
+
+
+def _packets(origin_N3: F32, ray_N3: F32, rows: int, far: np.float32) -> F32:
+    """Rays as Embree's RTCRay16 structures, the last one filled up with copies of the last ray."""
+    n = len(ray_N3)
+    count = -(-n // _WIDE)
+    packet = _aligned(count, rows)
+    for first, vectors in ((0, origin_N3), (4, ray_N3)):
+        if not vectors.strides[0]:  # one vector for all
+            packet[:, first : first + 3] = vectors[0, :, None] if n else 0
+            continue
+        whole = n // _WIDE
+        packet[:whole, first : first + 3] = vectors[: whole * _WIDE].reshape(whole, _WIDE, 3).transpose(0, 2, 1)
+        if whole < count:
+            rest = vectors[np.minimum(np.arange(whole * _WIDE, count * _WIDE), n - 1)]
+            packet[whole, first : first + 3] = rest.T
+    packet[:, 3] = 0
+    packet[:, 7] = 0
+    packet[:, 8] = far
+    words = packet.view(np.uint32)
+    words[:, 9] = _NONE
+    words[:, 10:12] = 0
+    return packet
+
+
+class CopyingCaster:
+    """embreex's own classes."""
+
+    def __init__(self, vertices_V3: F32, faces_F3: I32) -> None:
+        from embreex import rtcore_scene
+        from embreex.mesh_construction import TriangleMesh
+
+        self._scene = rtcore_scene.EmbreeScene(robust=True)
+        self._mesh = TriangleMesh(self._scene, vertices_V3, faces_F3)
+
+    def nearest(self, origin_N3: F32, ray_N3: F32) -> tuple[I32, F32, F32, F32]:
+        """See `raycast.Caster`."""
+        hit = self._scene.run(origin_N3, ray_N3, output=1)
+        return hit["primID"], hit["u"], hit["v"], hit["tfar"]
+
+    def blocked(self, origin_N3: F32, ray_N3: F32) -> npt.NDArray[np.bool_]:
+        """See `raycast.Caster`."""
+        found: npt.NDArray[np.int32] = self._scene.run(origin_N3, ray_N3, dists=1.0, query="OCCLUDED")
+        return found >= 0

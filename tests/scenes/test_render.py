@@ -1,0 +1,147 @@
+"""Renders on disk: readable, the same bytes every time, resumed after any stop."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simteacher.data.geometry import read_depth, read_flow
+from simteacher.data.open import open_dataset
+from simteacher.errors import UserError
+from simteacher.scenes import job as job_module
+from simteacher.scenes.capture import Capture
+from simteacher.scenes.render import render
+from tests.scenes.conftest import SIZE, _build
+
+FEW = {"size": SIZE, "workers": 1, "seed": 3}
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """Content of every file."""
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+@pytest.mark.usefixtures("small_street")
+class TestSmallStreet:
+    """With the small street instead of a generated one."""
+
+    def test_a_folder_set_reads_back(self, tmp_path: Path) -> None:
+        """Every kind of truth is there, of one size, and says the same as the frame it was taken from."""
+        out = render(tmp_path / "set", frames=2, **FEW)
+        data = open_dataset(out)
+        assert (data.format, len(data), data.space.name) == ("folder", 2, "cityscapes19")
+        job = job_module.Job(str(out), 2, SIZE, 3, None, False, 24, 10.0, "folder")
+        (c,) = job_module.captures(job, 1)
+        frame = data.frames[1]
+        assert np.array_equal(np.asarray(Image.open(frame.label)), c.label_HW)
+        assert np.array_equal(np.asarray(Image.open(frame.instances)), c.instance_HW)
+        depth = read_depth(frame.depth)
+        near = np.isfinite(c.depth_HW)
+        assert np.array_equal(near, np.isfinite(depth)) and np.abs(depth[near] - c.depth_HW[near]).max() < 0.0051
+        shown = np.asarray(Image.open(frame.image)).astype(int)
+        assert np.abs(shown - c.image_HW3).mean() < 4
+        boxes = json.loads((out / "boxes.json").read_text())["frames"]
+        assert list(boxes) == ["000000", "000001"]
+        assert {o["instance"] for o in boxes["000001"]["objects"]} == set(np.unique(c.instance_HW)) - set(range(1000))
+        card = json.loads((out / "card.json").read_text())
+        counted = sum(card["classes"][k]["share"] for k in card["classes"]) + card["ignored_share"]
+        assert counted == pytest.approx(1, abs=1e-4) and card["frames"] == 2
+
+    def test_stopped_and_resumed_gives_the_same_bytes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Stopped in the middle of a frame's files, continued, and never stopped: no difference."""
+        render(tmp_path / "whole", frames=4, **FEW)
+        write, calls = job_module.WRITERS["folder"].write, []
+
+        def stop(out: Path, c: Capture) -> None:
+            calls.append(c.name)
+            if len(calls) == 3:
+                (out / "labels" / f"{c.name}.png").write_bytes(b"half a file")
+                raise KeyboardInterrupt
+            write(out, c)
+
+        monkeypatch.setattr(job_module.WRITERS["folder"], "write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            render(tmp_path / "set", frames=4, **FEW)
+        monkeypatch.setattr(job_module.WRITERS["folder"], "write", write)
+        render(tmp_path / "set", frames=4, **FEW)
+        assert calls == ["000000", "000001", "000002"]
+        assert digest(tmp_path / "set") == digest(tmp_path / "whole")
+
+    def test_more_frames_are_added(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is there is kept and not made again."""
+        render(tmp_path / "set", frames=2, **FEW)
+        built = []
+
+        def build(seed: int, frame: int, spec: object, size: tuple[int, int]) -> object:
+            built.append(frame)
+            return _build(seed, frame, spec, size)
+
+        monkeypatch.setattr(job_module, "build_world", build)
+        render(tmp_path / "set", frames=3, **FEW)
+        assert built == [2] and len(open_dataset(tmp_path / "set")) == 3
+
+    @pytest.mark.parametrize("format", ["folder", "coco"])
+    def test_another_seed_is_refused(self, tmp_path: Path, format: str) -> None:
+        """A folder holds one render."""
+        render(tmp_path / "set", frames=1, format=format, **FEW)
+        before = digest(tmp_path / "set")
+        with pytest.raises(UserError, match="seed"):
+            render(tmp_path / "set", frames=1, format=format, **{**FEW, "seed": 4})
+        assert digest(tmp_path / "set") == before
+
+    def test_a_full_disk_says_so_and_the_rest_follows(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """ENOSPC in the middle becomes a message; the same command goes on."""
+        save = Image.Image.save
+
+        def full(self: Image.Image, path: object, *args: object, **options: object) -> None:
+            if "000001" in str(path):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            save(self, path, *args, **options)
+
+        monkeypatch.setattr(Image.Image, "save", full)
+        with pytest.raises(UserError, match="disk is full"):
+            render(tmp_path / "set", frames=2, **FEW)
+        monkeypatch.undo()
+        assert (tmp_path / "set/images/000000.jpg").is_file() and not list(tmp_path.rglob(".part*"))
+
+    def test_a_clip_carries_flow(self, tmp_path: Path) -> None:
+        """Forward flow of a frame and backward flow of the next undo each other where both are seen."""
+        out = render(tmp_path / "set", frames=3, sequence=True, **FEW)
+        data = open_dataset(out)
+        assert [f.name for f in data.frames] == ["00000_0000", "00000_0001", "00000_0002"]
+        forward = read_flow(data.frames[0].flow)
+        backward = read_flow(out / "flow_back" / "00000_0001.png")
+        label = np.asarray(Image.open(data.frames[0].label))
+        end = np.indices(label.shape)[::-1].transpose(1, 2, 0) + np.nan_to_num(forward)
+        x, y = np.rint(end).astype(int).transpose(2, 0, 1)
+        inside = np.isfinite(forward[..., 0]) & (x >= 0) & (y >= 0) & (x < SIZE[0]) & (y < SIZE[1]) & (label == 0)
+        error = np.abs(backward[y[inside], x[inside]] + forward[inside]).max(1)
+        assert np.median(error) < 0.1 and np.abs(forward[inside]).max() > 1
+
+    def test_wrong_settings_are_refused_before_anything_is_written(self, tmp_path: Path) -> None:
+        """Nothing is left behind."""
+        for wrong in ({"frames": 0}, {"frames": 1, "format": "cocoo"}, {"frames": 1, "size": (8, 8)}):
+            with pytest.raises(UserError):
+                render(tmp_path / "set", **{**FEW, **wrong})
+        assert not (tmp_path / "set").exists()
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Three frames of generated streets by one worker."""
+    yield render(tmp_path_factory.mktemp("real") / "one", frames=3, **FEW)
+
+
+@pytest.mark.slow
+def test_two_workers_write_the_same_bytes(real: Path, tmp_path: Path) -> None:
+    """The seed alone decides, not who renders."""
+    render(tmp_path / "two", frames=3, **{**FEW, "workers": 2})
+    assert digest(tmp_path / "two") == digest(real)
