@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from simteacher.scenes import cycles, heavy, people, vehicles
+from simteacher.scenes import shapes as sh
 from simteacher.scenes.draw import choose, uniform
 from simteacher.scenes.mesh import Material, Mesh
-from simteacher.scenes.palette import CAR_PAINT, Rng, anycolour, pick, repaint
+from simteacher.scenes.palette import CAR_PAINT, LIVERY, Rng, anycolour, pick, repaint
 from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.street import Street
 
@@ -16,27 +17,27 @@ CLASS = {"truck": "truck", "bus": "bus", "tram": "train", "bicycle": "bicycle", 
 
 
 def _paint(g: Rng) -> Material:
-    return Material("plain", pick(g, CAR_PAINT, 0.25) if g.random() < 0.93 else anycolour(g), gloss=float(g.uniform(0.25, 0.6)))
+    return Material("plain", pick(g, CAR_PAINT, 0.25) if g.random() < 0.95 else anycolour(g), gloss=float(g.uniform(0.25, 0.6)))
 
 
-def vehicle_mesh(g: Rng, kind: str) -> Mesh:
+def vehicle_mesh(g: Rng, kind: str, detail: int = 1) -> Mesh:
     """A painted prototype."""
     seed = int(g.integers(12))
     if kind in vehicles.SHAPES:
-        mesh = vehicles.car(kind, seed)
+        mesh = vehicles.car(kind, seed if detail else seed % 2, detail)
         paint = _paint(g)
         if kind == "taxi" and g.random() < 0.5:
             paint = Material("plain", (0.012, 0.012, 0.014), gloss=0.5)
         if kind in ("van", "minibus") and g.random() < 0.55:
             paint = Material("plain", (0.75, 0.75, 0.74), gloss=0.35)
         return repaint(mesh, m0=paint)
-    two = Material("plain", pick(g, CAR_PAINT, 0.4), gloss=0.3)
+    two = Material("plain", pick(g, LIVERY, 0.2), gloss=0.3)
     if kind == "bicycle":
         return repaint(cycles.bicycle(seed), m0=_paint(g))
     if kind == "motorcycle":
         return repaint(cycles.motorcycle(seed), m0=_paint(g))
     mesh = {"bus": heavy.bus, "truck": heavy.truck, "tram": heavy.tram}[kind](seed)
-    one = Material("plain", anycolour(g) if g.random() < 0.4 else pick(g, CAR_PAINT, 0.3), gloss=0.35)
+    one = Material("plain", pick(g, LIVERY, 0.2), gloss=0.35)
     first = mesh.materials[0], mesh.materials[1]
     return Mesh(mesh.vertices_V3, mesh.faces_F3, mesh.uv_F32, mesh.material_F, tuple(one if m == first[0] else two if m == heavy.SECOND else m for m in mesh.materials))
 
@@ -44,7 +45,9 @@ def vehicle_mesh(g: Rng, kind: str) -> Mesh:
 def place_vehicle(g: Rng, street: Street, kind: str, s: float, d: float, yaw: float, speed: float, up: float = 0.0, rider: bool = True) -> None:
     """Put one vehicle at (s, d), turned by yaw from the street's direction; two-wheelers that move have riders."""
     pose = street.path.pose(s, d, up, yaw)
-    street.put(vehicle_mesh(g, kind), pose, CLASS.get(kind, "car"), countable=True, speed=speed)
+    hull = cycles.wheels() if kind == "bicycle" else None
+    detail = int(-12 < s < 45)
+    street.put(vehicle_mesh(g, kind, detail), pose, CLASS.get(kind, "car"), countable=True, speed=speed, hull=hull)
     if kind in ("bicycle", "motorcycle") and rider:
         mesh = cycles.cyclist(int(g.integers(32))) if kind == "bicycle" else cycles.motorcyclist(int(g.integers(16)))
         street.put(people.dressed(mesh, g, vest=0.2), pose, "rider", countable=True, speed=speed)
@@ -106,10 +109,8 @@ def person(g: Rng, street: Street, s: float, d: float, up: float, yaw: float, po
     """One pedestrian."""
     mesh = people.dressed(people.walker(int(g.integers(64)), pose), g)
     k = float(g.choice([1.0, 1.0, 1.0, 0.66])) * g.uniform(0.92, 1.07)
-    at = street.path.upright(s, d, up, yaw)
-    at[:3, :3] *= k
     going = (1.3 if pose == "walking" else 0.0) if speed is None else speed
-    street.put(mesh, at, "person", countable=True, speed=going / k)
+    street.put(sh.moved(mesh, scale=k), street.path.upright(s, d, up, yaw), "person", countable=True, speed=going)
 
 
 def pedestrians(g: Rng, street: Street, spec: SceneSpec) -> None:

@@ -90,3 +90,13 @@ def wall(seed: int) -> Mesh:
     coping = sh.boxes([[0, -half - 0.05, h]], [[LENGTH, half + 0.05, h + 0.07]], Material("render_2", rgb(165, 160, 150), scale=2.0))
     piers = _posts(g.choice([2.7, 4.0]), h + 0.15, half + 0.08, body.materials[0]) if g.random() < 0.5 else body
     return merge([body, coping, piers])
+
+
+@lru_cache(maxsize=128)
+def _outline(height: float) -> Mesh:
+    return sh.quads([[[0, 0, 0], [LENGTH, 0, 0], [LENGTH, 0, height], [0, 0, height]]], Material())
+
+
+def outline(mesh: Mesh) -> Mesh:
+    """What counts as the fence: the upright rectangle it fills."""
+    return _outline(round(float(mesh.vertices_V3[:, 2].max()) - 0.04, 2))

@@ -58,6 +58,20 @@ def bicycle(seed: int) -> Mesh:
     return merge(parts)
 
 
+@lru_cache(maxsize=1)
+def wheels() -> Mesh:
+    """Discs and frame of a bicycle, which count as bicycle though one sees through them."""
+    angle = np.arange(12) * 2 * np.pi / 12
+    rim = np.column_stack([0.31 * np.cos(angle), 0 * angle, 0.31 * np.sin(angle)])
+    parts = []
+    for x in (-0.52, 0.53):
+        ring = rim + [x, 0, 0.335]
+        centre = np.broadcast_to([x, 0, 0.335], ring.shape)
+        parts.append(sh.quads(np.stack([centre, ring, np.roll(ring, -1, 0), centre], 1), FRAME))
+    parts.append(sh.quads([[[-0.08, 0, 0.29], [0.38, 0, 0.74], [0.34, 0, 0.88], [-0.22, 0, 0.8]]], FRAME))
+    return merge(parts)
+
+
 @lru_cache(maxsize=48)
 def cyclist(seed: int) -> Mesh:
     """A rider to sit on `bicycle`; materials as for people, 5 is the helmet."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from simteacher.scenes import barriers, buildings, vegetation
+from simteacher.scenes import barriers, buildings, trees, vegetation
 from simteacher.scenes import shapes as sh
 from simteacher.scenes.actors import place_vehicle
 from simteacher.scenes.draw import choose, within
@@ -103,34 +103,45 @@ def boundary(g: Rng, street: Street, b: Block, spec: SceneSpec, chance: float = 
     corner = b.walk + b.verge
     s = max(b.s0 + corner, -30.0)
     v = b.property_line + 0.25
-    hedge = vegetation.coloured(vegetation.hedge(seed), g)
+    paint = np.random.default_rng(int(g.integers(1 << 30)))
+    tint = trees.coloured(vegetation.hedge(seed, 1), paint).mesh.materials
     tall = g.uniform(0.6, 1.4)
     while s < min(b.s1 - corner, 110):
         length = min(barriers.LENGTH, b.s1 - corner - s)
         if length < 1:
             break
         if g.random() < 0.88:
-            mesh = {"wall": lambda: barriers.wall(seed), "fence": lambda: barriers.fence(fence_kind, seed), "hedge": lambda: hedge}[kind]()
-            fitted = sh.moved(mesh, scale=(length / barriers.LENGTH, 1.0, tall if kind == "hedge" else 1.0)) if length < barriers.LENGTH or kind == "hedge" else mesh
-            street.put(fitted, street.path.pose(s, b.side * v, b.kerb), {"wall": "wall", "fence": "fence", "hedge": "vegetation"}[kind])
+            pose = street.path.pose(s, b.side * v, b.kerb) @ np.diag([length / barriers.LENGTH, 1.0, tall if kind == "hedge" else 1.0, 1.0])
+            if kind == "hedge":
+                street.put(replace(vegetation.hedge(seed, int(-8 < s < 30)).mesh, materials=tint), pose, "vegetation")
+            elif kind == "wall":
+                street.put(barriers.wall(seed), pose, "wall")
+            else:
+                mesh = barriers.fence(fence_kind, seed)
+                street.put(mesh, pose, "fence", hull=barriers.outline(mesh))
         s += length + (g.uniform(1.2, 4) if g.random() < 0.25 else 0)
 
 
-def plant(g: Rng, street: Street, s: float, d: float, up: float, spec: SceneSpec, height: float) -> None:
+def plant(g: Rng, street: Street, s: float, d: float, up: float, height: float) -> None:
     """A tree of about the given height."""
-    detail = 2 if abs(s) < 28 else 1 if s < 60 else 0
-    seed = int(g.integers(16))
-    r = g.random()
-    if r < 0.08:
-        mesh = vegetation.conifer(seed, detail)
-    elif street.bare:
-        mesh = vegetation.bare_tree(seed, detail)
-    else:
-        mesh = vegetation.leafy_tree(seed, detail)
-    k = height / 10 * g.uniform(0.8, 1.25)
-    wide = k * g.uniform(0.85, 1.25)
-    pose = street.path.upright(s, d, up, g.uniform(0, 2 * np.pi))
-    street.put(sh.moved(vegetation.coloured(mesh, g), scale=(wide, wide, k)), pose, "vegetation")
+    detail = 2 if -10 < s < 26 else 1 if -20 < s < 55 else 0
+    seed = int(g.integers(24))
+    grow = trees.conifer if g.random() < 0.08 else trees.bare if street.bare else trees.leafy
+    tall = height / 10 * g.uniform(0.8, 1.25)
+    wide = tall * g.uniform(0.85, 1.25)
+    _grow(g, street, grow(seed, detail), s, d, up, (wide, wide, tall))
+
+
+def _grow(g: Rng, street: Street, plant: trees.Plant, s: float, d: float, up: float, scale: tuple[float, float, float]) -> None:
+    """Stand a plant, scaled by its pose so that its mesh stays shared."""
+    pose = street.path.upright(s, d, up, g.uniform(0, 2 * np.pi)) @ np.diag([*scale, 1.0])
+    made = trees.coloured(plant, g)
+    street.put(made.mesh, pose, "vegetation", hull=made.hull)
+
+
+def shrub(g: Rng, street: Street, s: float, d: float, up: float, size: float) -> None:
+    """A bush."""
+    _grow(g, street, vegetation.bush(int(g.integers(24)), int(-8 < s < 30)), s, d, up, (size, size, size))
 
 
 def _garden(g: Rng, street: Street, b: Block, deep: float, spec: SceneSpec) -> None:
@@ -138,10 +149,9 @@ def _garden(g: Rng, street: Street, b: Block, deep: float, spec: SceneSpec) -> N
     for s in np.arange(max(b.s0 + 4, -10.0), min(b.s1 - 4, 90), g.uniform(3, 7)):
         d = b.side * (b.property_line + g.uniform(0.8, max(deep - 0.5, 1.0)))
         if g.random() < 0.55:
-            k = g.uniform(0.6, 1.6)
-            street.put(sh.moved(vegetation.coloured(vegetation.bush(int(g.integers(16))), g), scale=(k, k, k)), street.path.upright(s, d, b.kerb, g.uniform(0, 6)), "vegetation")
+            shrub(g, street, s, d, b.kerb, g.uniform(0.6, 1.6))
         elif g.random() < 0.25 and deep > 2.5:
-            plant(g, street, s, d, b.kerb, spec, g.uniform(3, 8))
+            plant(g, street, s, d, b.kerb, g.uniform(3, 8))
         elif g.random() < 0.2 and deep > 5.5:
             place_vehicle(g, street, "hatchback", s, b.side * (b.property_line + 2.8), np.pi / 2, 0.0, up=b.kerb)
 
@@ -157,12 +167,11 @@ def _green(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
             break
         v = b.property_line + 1.5 + abs(g.normal(0, 14 if b.front != "field" else 30))
         if v < b.edge + b.depth and street.free(s, b.side * v, 1.2):
-            plant(g, street, s, b.side * v, b.kerb, spec, g.uniform(5, 16))
+            plant(g, street, s, b.side * v, b.kerb, g.uniform(5, 16))
     for _ in range(int(g.integers(4, 18))):
         s = g.uniform(-5, 60)
         if b.s0 + 3 < s < b.s1 - 3:
-            k = g.uniform(0.6, 2.2)
-            street.put(sh.moved(vegetation.coloured(vegetation.bush(int(g.integers(16))), g), scale=(k, k, k)), street.path.upright(s, b.side * (b.property_line + g.uniform(0.9, 8)), b.kerb), "vegetation")
+            shrub(g, street, s, b.side * (b.property_line + g.uniform(0.9, 8)), b.kerb, g.uniform(0.6, 2.2))
     if b.front != "field" or g.random() < 0.4:
         _behind(g, street, b)
 
@@ -181,7 +190,7 @@ def _carpark(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
         if lines:
             street.put(street.path.patches(lines, b.kerb - 0.01, street.surfaces.paint), np.eye(4), "road")
     for _ in range(int(g.integers(2, 8))):
-        plant(g, street, within(g, max(b.s0 + 5, -5), min(b.s1 - 5, 100)), b.side * (b.property_line + g.uniform(1, 40)), b.kerb, spec, g.uniform(4, 10))
+        plant(g, street, within(g, max(b.s0 + 5, -5), min(b.s1 - 5, 100)), b.side * (b.property_line + g.uniform(1, 40)), b.kerb, g.uniform(4, 10))
     made = buildings.building("hall", int(g.integers(POOL)), 1)
     if b.s1 - b.s0 > made.width + 6:
         s = within(g, max(b.s0 + 2, -10), b.s1 - made.width - 2)
@@ -196,7 +205,7 @@ def _ends(g: Rng, street: Street) -> None:
         if g.random() < (0.25 if street.kind == "country" else 0.8):
             street.put(repainted(g, made.mesh), pose, "building")
         else:
-            street.put(sh.moved(vegetation.coloured(vegetation.leafy_tree(int(g.integers(16)), 0), g), scale=1.3), pose, "vegetation")
+            street.put(trees.coloured(trees.leafy(int(g.integers(24)), 0), g).mesh, pose, "vegetation")
     for j in street.junctions:
         for side in j.sides:
             if j.s < 5:

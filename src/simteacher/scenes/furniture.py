@@ -109,7 +109,7 @@ def _tree_row(g: Rng, street: Street, spec: SceneSpec, side: int) -> None:
             continue
         d = side * (b.edge + (b.verge / 2 if b.verge > 0.7 else 0.7))
         if street.free(float(s), d, 0.4):
-            plant(g, street, float(s), d, b.kerb, spec, height * g.uniform(0.8, 1.2))
+            plant(g, street, float(s), d, b.kerb, height * g.uniform(0.8, 1.2))
 
 
 def _run(g: Rng, street: Street, side: int, amount: float) -> None:
@@ -127,7 +127,8 @@ def _run(g: Rng, street: Street, side: int, amount: float) -> None:
     for s in np.arange(s0, s0 + long, barriers.LENGTH):
         b = street.block_at(float(s) + 4, side)
         if b is not None and b.s0 + b.radius < s and s + barriers.LENGTH < b.s1 - b.radius and b.walk + b.verge > 1.2:
-            street.put(barriers.fence(kind, seed), street.path.pose(float(s), side * (b.edge + 0.3), b.kerb), "fence")
+            mesh = barriers.fence(kind, seed)
+            street.put(mesh, street.path.pose(float(s), side * (b.edge + 0.3), b.kerb), "fence", hull=barriers.outline(mesh))
 
 
 def _bicycles(g: Rng, street: Street, amount: float) -> None:

@@ -26,8 +26,9 @@ def vary(g: Rng, colour: Colour, by: float = 0.15) -> Colour:
 
 
 def anycolour(g: Rng) -> Colour:
-    """Any colour at all."""
+    """Any colour, more often dull than vivid."""
     c = g.uniform(0.02, 0.9, 3) ** 1.5
+    c = c + (c.mean() - c) * g.uniform(0, 1)
     return (float(c[0]), float(c[1]), float(c[2]))
 
 
@@ -48,6 +49,10 @@ CAR_PAINT = [
     rgb(180, 184, 188), rgb(160, 165, 170), rgb(90, 94, 100), rgb(20, 20, 24), rgb(25, 25, 28), rgb(225, 226, 226), rgb(235, 235, 235),
     rgb(25, 40, 90), rgb(30, 70, 140), rgb(140, 20, 25), rgb(170, 25, 25), rgb(20, 60, 45), rgb(60, 25, 40), rgb(150, 130, 95), rgb(90, 130, 160),
     rgb(220, 170, 30),
+]  # fmt: skip
+LIVERY = [
+    rgb(225, 225, 225), rgb(200, 30, 35), rgb(30, 60, 130), rgb(25, 90, 60), rgb(240, 190, 30), rgb(230, 110, 25), rgb(90, 95, 100), rgb(60, 140, 180),
+    rgb(40, 40, 45), rgb(120, 170, 60), rgb(110, 30, 70), rgb(235, 230, 205),
 ]  # fmt: skip
 BRICKS = [rgb(150, 80, 60), rgb(170, 100, 75), rgb(200, 175, 130), rgb(190, 160, 110), rgb(120, 75, 60), rgb(180, 150, 120), rgb(135, 70, 50)]
 STONES = [rgb(200, 190, 165), rgb(180, 172, 155), rgb(150, 148, 142), rgb(215, 205, 180), rgb(120, 112, 100)]

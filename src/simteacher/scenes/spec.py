@@ -82,7 +82,7 @@ class ObjectSpec(Strict):
 class WeatherSpec(Strict):
     """Light and air."""
 
-    weather: Annotated[dict[Weather, float], AfterValidator(_positive)] = {"clear": 3, "fair": 3, "overcast": 3, "rain": 1, "fog": 0.5}
+    weather: Annotated[dict[Weather, float], AfterValidator(_positive)] = {"clear": 3, "fair": 3, "overcast": 3, "rain": 0.6, "fog": 0.4}
     time: Annotated[dict[TimeOfDay, float], AfterValidator(_positive)] = {"day": 5, "low_sun": 3, "dusk": 1.2, "night": 0.4}
     azimuth: Range = (-180, 180)
 

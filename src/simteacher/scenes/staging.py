@@ -26,11 +26,11 @@ def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
             street.put_parts(parts, street.path.upright(s, d, up, yaw + np.pi))
         elif item.what in ("fence", "wall"):
             mesh = barriers.fence("railing", int(g.integers(12))) if item.what == "fence" else barriers.wall(int(g.integers(12)))
-            street.put(mesh, street.path.pose(s, d, up, yaw), item.what)
+            street.put(mesh, street.path.pose(s, d, up, yaw), item.what, hull=barriers.outline(mesh))
         elif item.what == "tree":
             from simteacher.scenes.frontage import plant
 
-            plant(g, street, s, d, up, spec, 9.0)
+            plant(g, street, s, d, up, 9.0)
         else:
             kind = {"car": "hatchback", "rider": "bicycle"}.get(item.what, item.what)
             place_vehicle(g, street, kind, s, d, yaw, item.speed, up=up, rider=item.what == "rider" or item.speed > 0)
@@ -84,6 +84,6 @@ def guests(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> N
             for k in range(int(g.integers(1, 4))):
                 at = s + k * barriers.LENGTH
                 if block.s0 + block.radius < at and at + barriers.LENGTH < block.s1 - block.radius:
-                    street.put(mesh, street.path.pose(at, side * (block.property_line - 0.2), block.kerb), kind)
+                    street.put(mesh, street.path.pose(at, side * (block.property_line - 0.2), block.kerb), kind, hull=barriers.outline(mesh))
 
 

@@ -87,10 +87,10 @@ class Street:
     things: list[Thing] = field(default_factory=list)
     taken: list[tuple[float, float, float]] = field(default_factory=list)
 
-    def put(self, mesh: Mesh, pose_44: npt.NDArray[np.float64], name: str, *, countable: bool = False, speed: float = 0.0) -> None:
+    def put(self, mesh: Mesh, pose_44: npt.NDArray[np.float64], name: str, *, countable: bool = False, speed: float = 0.0, hull: Mesh | None = None) -> None:
         """Add a thing; ``speed`` is along its own x axis."""
         v = pose_44[:3, 0] * speed
-        self.things.append(Thing(mesh, pose_44, name, countable, (float(v[0]), float(v[1]), float(v[2]))))
+        self.things.append(Thing(mesh, pose_44, name, countable, (float(v[0]), float(v[1]), float(v[2])), hull=hull))
 
     def put_parts(self, parts: dict[str, Mesh], pose_44: npt.NDArray[np.float64]) -> None:
         """Add parts that share a pose, each with its class."""

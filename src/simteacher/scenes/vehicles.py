@@ -66,7 +66,7 @@ SHAPES: dict[str, Shape] = {
 }
 
 
-def _body(s: Shape) -> Mesh:
+def _body(s: Shape, detail: int = 1) -> Mesh:
     """Closed skin: rings of 12 points along x; paint is material 0, glass 1, dark plastic 2."""
     half = s.length / 2
     key = np.array(
@@ -85,7 +85,7 @@ def _body(s: Shape) -> Mesh:
     )
     key = key[np.argsort(key[:, 0])]
     pillar = [s.roof_front - 0.95, s.roof_front - 0.87] + ([s.roof_rear + 0.55, s.roof_rear + 0.48] if s.length > 4.2 else [])
-    arch = [a + d * s.wheel for a in s.axles for d in (-1.22, -1.0, -0.55, 0.0, 0.55, 1.0, 1.22)]
+    arch = [a + d * s.wheel for a in s.axles for d in ((-1.22, -1.0, -0.55, 0.0, 0.55, 1.0, 1.22) if detail else (-1.15, 0.0, 1.15))]
     x = np.unique(np.round(np.concatenate([key[:, 0], arch, pillar if s.windows else []]), 3))
     roof, belt, wide, top, sill = (np.interp(x, key[:, 0], key[:, c]) for c in range(1, 6))
     for axle in s.axles:
@@ -131,15 +131,16 @@ def _body(s: Shape) -> Mesh:
     return sh.loft(sections, [Material("plain", rgb(150, 20, 20), gloss=0.4), GLASS, DARK], which)
 
 
-def wheels(places: list[tuple[float, float]], radius: float, width: float, hub: str = "hub_0") -> Mesh:
-    """Wheels at (x, y of the outer face); each a drum with a hub picture on the outside."""
+def wheels(places: list[tuple[float, float]], radius: float, width: float, hub: str = "hub_0", detail: int = 1) -> Mesh:
+    """Wheels at (x, y of the outer face); each a drum with a hub picture on the outside (a plain drum without detail)."""
     xs = np.array(places)
     side = np.sign(xs[:, 1])
     inner = np.column_stack([xs[:, 0], xs[:, 1] - side * width, np.full(len(xs), radius)])
     outer = np.column_stack([xs[:, 0], xs[:, 1], np.full(len(xs), radius)])
-    drum = sh.frusta(inner, outer, radius, radius, 14, RUBBER)
+    drum = sh.frusta(inner, outer, radius, radius, 14 if detail else 7, RUBBER)
+    if not detail:
+        return drum
     r = radius * 0.98
-    face = np.array([[1, 0, -1], [-1, 0, -1], [-1, 0, 1], [1, 0, 1]]) * r
     octagon = np.arange(12) * 2 * np.pi / 12
     discs = []
     for (x, y), sgn in zip(places, side, strict=True):
@@ -149,7 +150,6 @@ def wheels(places: list[tuple[float, float]], radius: float, width: float, hub: 
         fan = np.stack([np.broadcast_to(0 * ring, ring.shape), ring, np.roll(ring, -1, 0)], 1)
         uv = np.stack([fan[..., 0], fan[..., 2]], -1) / (2 * r) + 0.5
         discs.append(sh._mesh(fan + centre, np.arange(36).reshape(12, 3), uv, Material(hub, (1, 1, 1), gloss=0.2)))
-    del face
     return merge([drum, *discs])
 
 
@@ -162,7 +162,7 @@ def patch_x(x: float, y0: float, y1: float, z0: float, z1: float, material: Mate
     return merge([box, front])
 
 
-def _details(s: Shape, seed: int) -> list[Mesh]:
+def _details(s: Shape, seed: int, detail: int = 1) -> list[Mesh]:
     """Lamps, grille, plates, mirrors, bumper strips."""
     g = np.random.default_rng([11, seed])
     half, w, nose = s.length / 2, s.width / 2, s.nose
@@ -178,23 +178,26 @@ def _details(s: Shape, seed: int) -> list[Mesh]:
     out.append(patch_x(half - 0.04, -w * 0.45, w * 0.45, nose - 0.24, nose - 0.12, DARK, True, 0.045))
     out.append(patch_x(half, -0.26, 0.26, 0.40, 0.51, Material("plate_0", (1, 1, 1)), True, 0.02))
     out.append(patch_x(-half, -0.26, 0.26, *((0.62, 0.73) if s.deck > 0.9 else (0.45, 0.56)), Material(f"plate_{1 + seed % 2}", (1, 1, 1)), False, 0.06))
+    if not detail:
+        return [m for m in out if m.materials[0] in (LAMP, TAIL)]
     strip = Material("plain", rgb(40, 40, 42)) if g.random() < 0.6 else Material("plain", rgb(150, 20, 20), gloss=0.3)
     out.append(sh.boxes([[-half - 0.05, -w * 0.86, 0.34], [half - 0.12, -w * 0.84, 0.30]], [[-half + 0.12, w * 0.86, 0.5], [half + 0.04, w * 0.84, 0.44]], strip))
     return out
 
 
 @lru_cache(maxsize=256)
-def car(kind: str, seed: int) -> Mesh:
+def car(kind: str, seed: int, detail: int = 1) -> Mesh:
     """Prototype of one body shape; material 0 is the paint.
 
     Args:
         kind: A key of ``SHAPES``.
         seed: Varies lamps, hubs and proportions.
+        detail: 0 leaves out what is too small to see from afar.
     """
     s = SHAPES[kind]
     g = np.random.default_rng([12, seed])
     places = [(a, side * (s.width / 2 - 0.02)) for a in s.axles for side in (-1, 1)]
-    parts = [_body(s), wheels(places, s.wheel, 0.2, f"hub_{seed % 3}"), *_details(s, seed)]
+    parts = [_body(s, detail), wheels(places, s.wheel, 0.2, f"hub_{seed % 3}", detail), *_details(s, seed, detail)]
     if kind == "taxi":
         parts.append(sh.boxes([[0.3, -0.25, s.height - 0.05]], [[0.45, 0.25, s.height + 0.1]], Material("plain", rgb(240, 170, 30), glow=0.2)))
     if kind in ("estate", "suv", "mpv"):

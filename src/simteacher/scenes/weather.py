@@ -33,7 +33,7 @@ def make_light(g: Rng, spec: WeatherSpec) -> Light:
         horizon = horizon * np.array([1.0, 0.75, 0.6])
     if time == "night":
         sun, sky, horizon = 0 * sun, sky * 0.01, horizon * np.array([0.02, 0.015, 0.012])
-    wet = g.uniform(0.6, 1.0) if weather == "rain" else (g.uniform(0.2, 0.9) if g.random() < 0.1 else 0.0)
+    wet = g.uniform(0.6, 1.0) if weather == "rain" else (g.uniform(0.2, 0.9) if g.random() < 0.06 else 0.0)
     fog = {"fog": g.uniform(0.006, 0.03), "rain": g.uniform(0.0, 0.006)}.get(weather, g.uniform(0, 0.0015))
 
     def three(v: np.ndarray) -> tuple[float, float, float]:

@@ -70,11 +70,11 @@ def _camera(g: Rng, street: Street, spec: SceneSpec, d: float) -> CameraSpec:
 
 def _randomised(g: Rng, things: list[Thing], chance: float) -> list[Thing]:
     """Domain randomisation: some things, and now and then a whole world, get arbitrary textures and tints."""
-    wild = g.random() < chance * 0.3
+    wild = g.random() < chance * 0.2
     patterns = [*textures.family("random"), *textures.family("brick"), *textures.family("render"), *textures.family("cloth"), "gravel", "cobble", "plain", *textures.family("grass")]
     out = []
     for thing in things:
-        if g.random() > (0.5 if wild else chance * 0.4):
+        if g.random() > (0.5 if wild else chance * 0.3):
             out.append(thing)
             continue
         swap: dict[Material, Material] = {}
