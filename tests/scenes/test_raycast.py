@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from simteacher.scenes import raycast
+from simteacher.scenes.assemble import assemble
 from simteacher.scenes.classes import CLASS_ID
 from simteacher.scenes.mesh import World
 from simteacher.scenes.optics import Optics
@@ -19,16 +20,16 @@ def test_one_ray_by_hand(world: World) -> None:
     """A box face at x = 10 - 1 seen from the origin at height 1: the centre ray hits it at 9 m."""
     world = replace(world, things=[replace(world.things[1], mesh=box((2, 2, 2)), pose_44=at(10, 0))])
     world = replace(world, camera=replace(world.camera, pose_44=camera_at(0, 0, 1)))
-    hit = raycast.trace(raycast.assemble(world), np.array([[1, 0.05, 0.02], [1, 0.2, 0]], np.float32))
+    hit = raycast.trace(assemble(world), np.array([[1, 0.05, 0.02], [1, 0.2, 0]], np.float32))
     assert_allclose(hit.depth_N, [9, np.inf])
-    assert_allclose(raycast.points(raycast.assemble(world), hit.take(np.array([0])))[0], [9, 0.45, 0.18], atol=1e-5)
+    assert_allclose(raycast.points(assemble(world), hit.take(np.array([0])))[0], [9, 0.45, 0.18], atol=1e-5)
 
 
 def test_depth_of_a_plane_in_closed_form(world: World) -> None:
     """The ground under a level camera at height h: depth = h f / (y - cy) below the horizon, sky above it."""
     world = replace(world, things=[replace(world.things[0], mesh=ground(5000.0))])
     world = replace(world, camera=replace(world.camera, pose_44=camera_at(3, 4, 1.5)))
-    g = raycast.gbuffer(raycast.assemble(world), SIZE)
+    g = raycast.gbuffer(assemble(world), SIZE)
     optics = Optics.of(world.camera, SIZE)
     row = np.arange(SIZE[1])[:, None] - optics.centre[1] + np.zeros(SIZE[0])
     expected = np.where(row > 0, 1.5 * optics.focal / np.where(row > 0, row, 1), np.inf)
@@ -57,4 +58,4 @@ def test_distortion_by_hand(world: World) -> None:
 
 def test_instances_follow_cityscapes(world: World) -> None:
     """Countable things get labelId * 1000 + count, the rest their labelId, nothing 0."""
-    assert raycast.assemble(world).instance_T.tolist() == [7, 11, 26000, 26001, 24000, 17, 0]
+    assert assemble(world).instance_T.tolist() == [7, 11, 26000, 26001, 24000, 17, 0]

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from simteacher.scenes import motion, raycast, truth
+from simteacher.scenes.assemble import assemble
 from simteacher.scenes.mesh import World
 from simteacher.scenes.optics import Optics
 from tests.scenes.conftest import SIZE, at, box, camera_at
@@ -17,7 +18,7 @@ W, H = SIZE
 
 
 def view(world: World) -> tuple[raycast.Scene, raycast.GBuffer]:
-    scene = raycast.assemble(world)
+    scene = assemble(world)
     return scene, raycast.gbuffer(scene, SIZE)
 
 
@@ -85,7 +86,7 @@ def test_flow_agrees_with_depth_and_pose(world: World, seconds: float, k1: float
     world = replace(world, camera=replace(world.camera, k1=k1))
     scene, g = view(world)
     after = replace(later(world, seconds))
-    moved, state = motion.flow(scene, g, raycast.assemble(after))
+    moved, state = motion.flow(scene, g, assemble(after))
     optics = Optics.of(world.camera, SIZE)
     rows = np.flatnonzero((g.thing_N >= 0) & (state.ravel() > 0))
     camera = optics.rays(optics.grid()[rows]) * g.hits.depth_N[rows, None]

@@ -1,8 +1,8 @@
 """Rays against triangles with Intel Embree, as embreex brings it.
 
-embreex copies vertex by vertex through Python objects, which takes longer than casting the rays. Its wheels carry the whole
-Embree library, whose C interface shares arrays: `SharedCaster` calls that, 16 rays at a time. Where the library file is not
-found, `CopyingCaster` uses embreex's own classes; both give the same hits.
+embreex copies vertex by vertex through Python objects, which takes longer than casting the rays. Its wheels carry the
+whole Embree library, whose C interface shares arrays: `SharedCaster` calls that, 16 rays at a time. Where the library
+file is not found, `CopyingCaster` uses embreex's own classes; both give the same hits.
 """
 
 from __future__ import annotations

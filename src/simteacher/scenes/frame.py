@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from simteacher.scenes.ambient import occlusion
+from simteacher.scenes.assemble import assemble
 from simteacher.scenes.atlas import Atlas
 from simteacher.scenes.camera import expose, meter
 from simteacher.scenes.mesh import F32, World
 from simteacher.scenes.optics import Optics
-from simteacher.scenes.raycast import GBuffer, Scene, assemble, gbuffer, trace, world_rays
+from simteacher.scenes.raycast import GBuffer, Scene, gbuffer, trace, world_rays
 from simteacher.scenes.shade import Shader
 
 # Three more samples in edge pixels; with the centre they sit on a rotated grid.
@@ -68,7 +69,13 @@ def linear(scene: Scene, g: GBuffer, atlas: Atlas, clouds: tuple[float, float] =
 
 
 def draw(
-    world: World, size: tuple[int, int], atlas: Atlas, rng: np.random.Generator, gain: float | None = None
+    world: World,
+    size: tuple[int, int],
+    atlas: Atlas,
+    rng: np.random.Generator,
+    gain: float | None = None,
+    *,
+    whole: bool = False,
 ) -> Rendered:
     """Render one world.
 
@@ -78,8 +85,9 @@ def draw(
         atlas: The textures.
         rng: Clouds and sensor noise.
         gain: Fixed exposure; by default metered.
+        whole: Keep also what this frame does not show, for flow to other frames.
     """
-    scene = assemble(world)
+    scene = assemble(world, None if whole else size)
     g = gbuffer(scene, size)
     clouds = (float(rng.random()), float(rng.random()))
     rgb = linear(scene, g, atlas, clouds)

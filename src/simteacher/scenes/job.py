@@ -12,10 +12,11 @@ import numpy as np
 
 from simteacher.files import atomic_write
 from simteacher.scenes import motion, textures, write_cityscapes, write_coco, write_folder, write_kitti
+from simteacher.scenes.assemble import assemble
 from simteacher.scenes.atlas import Atlas
 from simteacher.scenes.capture import Capture, capture, meta_json
 from simteacher.scenes.frame import Rendered, draw
-from simteacher.scenes.raycast import Scene, assemble
+from simteacher.scenes.raycast import Scene
 from simteacher.scenes.spec import SceneSpec, load_scene
 from simteacher.scenes.world import advance, build_world
 
@@ -107,11 +108,11 @@ def _clip(job: Job, unit: int, names: list[str], skip: frozenset[str], spec: Sce
     made: Rendered | None = None
     for moment, name in enumerate(names):
         if made is None:
-            made = draw(worlds[0], job.size, atlas(), _rng(job, unit, moment), gain)
+            made = draw(worlds[0], job.size, atlas(), _rng(job, unit, moment), gain, whole=True)
         gain = made.gain
         world = advance(made.scene.world, 1 / job.rate)
         last = moment + 1 == len(names)
-        after = None if last else draw(world, job.size, atlas(), _rng(job, unit, moment + 1), gain)
+        after = None if last else draw(world, job.size, atlas(), _rng(job, unit, moment + 1), gain, whole=True)
         if name not in skip:
             following = assemble(world) if after is None else after.scene
             previous = before or assemble(advance(made.scene.world, -1 / job.rate))

@@ -12,12 +12,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from simteacher.scenes.classes import CLASS_ID, LABEL_ID, instance_ids
+from simteacher.scenes.classes import CLASS_ID, LABEL_ID
 from simteacher.scenes.hulls import owners
 from simteacher.scenes.mesh import F32, I32, Material, World
 from simteacher.scenes.optics import Optics
-
-CREASE = 0.75  # cosine beyond which neighbouring faces share a smooth normal
 
 
 class Caster(Protocol):
@@ -44,8 +42,6 @@ class Scene:
         material_F: Index into ``materials``.
         thing_F: Index into ``world.things``.
         face_at_T: First face of each thing, with the total at the end, shape (T + 1,).
-        normal_F3, smooth_V3: Unit normals of faces and vertices.
-        density_F: Texture coordinate per metre of each face (geometric mean of both directions).
         class_T: cityscapes19 index of each thing, 255 for none.
         instance_T: Cityscapes instance id of each thing (labelId, or labelId * 1000 + count).
     """
@@ -58,14 +54,26 @@ class Scene:
     material_F: I32
     thing_F: I32
     face_at_T: I32
-    normal_F3: F32
-    smooth_V3: F32
-    density_F: F32
     materials: tuple[Material, ...]
     class_T: npt.NDArray[np.uint8]
     instance_T: npt.NDArray[np.uint16]
     caster: Caster
     make_caster: MakeCaster
+
+    def spans(self, face_K: npt.NDArray[np.integer]) -> tuple[F32, F32]:
+        """Cross products of the edges of faces (twice the area, along the normal), and their unit normals."""
+        a, b, c = (self.vertices_V3[self.faces_F3[face_K, k]] for k in range(3))
+        (x, y, z), (u, v, w) = (b - a).T, (c - a).T
+        area = np.stack([y * w - z * v, z * u - x * w, x * v - y * u], 1)
+        length = np.sqrt(np.einsum("ij,ij->i", area, area))
+        return area, (area / np.maximum(length, 1e-20)[:, None]).astype(np.float32)
+
+    def seen(self, face_N: I32) -> tuple[npt.NDArray[np.intp], I32]:
+        """The faces that occur in ``face_N`` (-1 is none), and the row of each in them; rows of none are arbitrary."""
+        mask = np.zeros(len(self.faces_F3) + 1, bool)
+        mask[face_N] = True  # -1 falls on the row after the last
+        row = np.cumsum(mask, dtype=np.int32) - 1
+        return np.flatnonzero(mask[:-1]), row[face_N]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,77 +117,6 @@ class GBuffer:
     normal_N3: F32
 
 
-def default_caster() -> MakeCaster:
-    """Embree, or the compiled fallback where it has no wheel."""
-    try:
-        from simteacher.scenes.embree import make_caster
-    except ImportError:
-        from simteacher.scenes.treecast import TreeCaster
-
-        return TreeCaster
-    return make_caster
-
-
-def _unit(vector_N3: F32) -> F32:
-    length = np.sqrt(np.einsum("ij,ij->i", vector_N3, vector_N3))
-    out: F32 = (vector_N3 / np.maximum(length, 1e-20)[:, None]).astype(np.float32)
-    return out
-
-
-def assemble(world: World, caster: MakeCaster | None = None) -> Scene:
-    """Put every thing of a world in place around its camera and hand the triangles to a caster (default: Embree)."""
-    make = caster or default_caster()
-    origin = np.array(world.camera.pose_44[:3, 3], np.float64)
-    vertices, faces, uvs, surfaces, counts = [], [], [], [], []
-    materials: list[Material] = []
-    vertex_at = material_at = 0
-    known: dict[int, int] = {}  # meshes are shared between things, so are their materials
-    for thing in world.things:
-        mesh, pose = thing.mesh, thing.pose_44
-        turn, shift = pose[:3, :3].T.astype(np.float32), (pose[:3, 3] - origin).astype(np.float32)
-        vertices.append(mesh.vertices_V3 @ turn + shift)
-        faces.append(mesh.faces_F3 + vertex_at)
-        uvs.append(mesh.uv_F32)
-        if id(mesh) not in known:
-            known[id(mesh)] = material_at
-            materials.extend(mesh.materials)
-            material_at += len(mesh.materials)
-        surfaces.append(mesh.material_F + known[id(mesh)])
-        counts.append(len(mesh.faces_F3))
-        vertex_at += len(mesh.vertices_V3)
-    vertices_V3 = np.ascontiguousarray(np.concatenate(vertices), np.float32)
-    faces_F3 = np.ascontiguousarray(np.concatenate(faces), np.int32)
-    corner = vertices_V3[faces_F3]
-    area_F3 = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    smooth = np.stack(
-        [sum(np.bincount(faces_F3[:, k], area_F3[:, axis], len(vertices_V3)) for k in range(3)) for axis in range(3)],
-        1,
-    ).astype(np.float32)
-    uv_F32 = np.concatenate(uvs).astype(np.float32)
-    a, b = uv_F32[:, 1] - uv_F32[:, 0], uv_F32[:, 2] - uv_F32[:, 0]
-    texture_area = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
-    density = np.sqrt(texture_area / np.maximum(np.sqrt(np.einsum("ij,ij->i", area_F3, area_F3)), 1e-12))
-    names = [t.name for t in world.things]
-    return Scene(
-        world,
-        origin,
-        vertices_V3,
-        faces_F3,
-        uv_F32,
-        np.concatenate(surfaces).astype(np.int32),
-        np.repeat(np.arange(len(counts), dtype=np.int32), counts),
-        np.cumsum([0, *counts]).astype(np.int32),
-        _unit(area_F3),
-        _unit(smooth),
-        density.astype(np.float32),
-        tuple(materials),
-        np.array([CLASS_ID.get(n, 255) for n in names], np.uint8),
-        instance_ids(names, [t.countable for t in world.things]),
-        make(vertices_V3, faces_F3),
-        make,
-    )
-
-
 def trace(scene: Scene, ray_N3: F32, origin_N3: F32 | None = None) -> Hits:
     """Nearest hits of rays in world axes from the camera, or from ``origin_N3`` (relative to the scene's origin)."""
     start = np.broadcast_to(np.zeros(3, np.float32), ray_N3.shape) if origin_N3 is None else origin_N3
@@ -209,7 +146,8 @@ def gbuffer(scene: Scene, size: tuple[int, int]) -> GBuffer:
     thing = np.where(seen, scene.thing_F[face], np.int32(-1))
     owner = owners(scene, ray, hits.depth_N, thing)
     sky = CLASS_ID["sky"]
-    normal = scene.normal_F3[face]
+    faces, row = scene.seen(face)
+    normal = scene.spans(faces)[1][np.minimum(row, len(faces) - 1)] if len(faces) else np.zeros_like(ray)
     away = np.einsum("ij,ij->i", normal, ray) > 0
     normal = np.where(away[:, None], -normal, normal) * seen[:, None]
     return GBuffer(

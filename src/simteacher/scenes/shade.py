@@ -76,7 +76,7 @@ class Shader:
         face = face[seen]
         material = self.scene.material_F[face]
         colour = self.atlas.mean(self.materials.tile_M[material]) * self.materials.tint_M3[material]
-        normal = self.scene.normal_F3[face]
+        normal = self.scene.spans(face)[1]
         normal = np.where(dot(normal, ray[seen])[:, None] > 0, -normal, normal)
         light = np.clip(normal @ self.sun_3, 0, 1)[:, None] * self.sun_rgb * 0.6
         light += self.sky_rgb * (0.4 + 0.3 * normal[:, 2:]) + self.bounce_rgb * 0.3

@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from simteacher.scenes.atlas import Atlas
 from simteacher.scenes.mesh import F32
-from simteacher.scenes.raycast import CREASE, Hits, Scene
+from simteacher.scenes.raycast import Hits, Scene
+
+CREASE = 0.75  # cosine beyond which neighbouring faces share a smooth normal
 
 
 def dot(a_N3: npt.NDArray[np.floating], b_N3: npt.NDArray[np.floating]) -> F32:
@@ -96,19 +98,17 @@ def surface(scene: Scene, m: Materials, atlas: Atlas, hits: Hits, ray_N3: F32, p
         pixel: Angle of a pixel in radians, which sets texture footprints.
     """
     # few faces are seen by many pixels: prepare what is needed once a face
-    seen = np.zeros(len(scene.faces_F3), bool)
-    seen[hits.face_N] = True
-    face = np.flatnonzero(seen)
-    row_N = (np.cumsum(seen, dtype=np.int32) - 1)[hits.face_N]
-    flat = scene.normal_F3[face]
-    vertex = scene.smooth_V3[scene.faces_F3[face]]
+    face, row_N = scene.seen(hits.face_N)
+    area, flat = scene.spans(face)
+    vertex = _vertex_normals(scene, face)
     shared = np.einsum("nkc,nc->nk", vertex, flat) > CREASE
     corner = np.where(shared[:, :, None], vertex, flat[:, None])
     corner[:, 1:] -= corner[:, :1]
     material = scene.material_F[face]
     uv = scene.uv_F32[face] * m.repeats_M[material][:, None, None]
     uv[:, 1:] -= uv[:, :1]
-    density = scene.density_F[face] * m.repeats_M[material] * np.float32(pixel)
+    texture = np.abs(uv[:, 1, 0] * uv[:, 2, 1] - uv[:, 1, 1] * uv[:, 2, 0])
+    density = np.sqrt(texture / np.maximum(np.sqrt(dot(area, area)), 1e-12)) * np.float32(pixel)
     kind = scene.class_T[scene.thing_F[face]]
 
     u, v = hits.u_N[:, None], hits.v_N[:, None]
@@ -140,3 +140,20 @@ def surface(scene: Scene, m: Materials, atlas: Atlas, hits: Hits, ray_N3: F32, p
         view,
         distance,
     )
+
+
+def _vertex_normals(scene: Scene, face_K: npt.NDArray[np.intp]) -> F32:
+    """Unit normals at the corners of faces: the mean over all faces that meet there, by area. Shape (K, 3, 3)."""
+    corner = scene.faces_F3[face_K]
+    used = np.zeros(len(scene.vertices_V3), bool)
+    used[corner] = True
+    row = np.cumsum(used, dtype=np.int32) - 1
+    meet = np.flatnonzero(used[scene.faces_F3].any(1))
+    area, _ = scene.spans(meet)
+    total = np.zeros((int(row[-1]) + 1, 3))
+    for k in range(3):
+        at = scene.faces_F3[meet, k]
+        keep = used[at]
+        for axis in range(3):
+            total[:, axis] += np.bincount(row[at[keep]], area[keep, axis], len(total))
+    return unit(total.astype(np.float32))[row[corner]].reshape(-1, 3, 3)
