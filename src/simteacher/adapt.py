@@ -5,7 +5,9 @@ Each stage reads and writes folders: ``teacher/``, ``batchnorm/`` (the teacher w
 
 from __future__ import annotations
 
+import logging
 import shutil
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,8 +40,14 @@ SAMPLES = 6
 BATCHNORM_IMAGES = 128
 
 
-def adapt(recipe: str | Path = "laptop", source: str | None = None, target: str | None = None, labelled: int | str | None = None,
-          out: str | Path | None = None, set: dict[str, Any] | None = None) -> Path:
+def adapt(
+    recipe: str | Path = "laptop",
+    source: str | None = None,
+    target: str | None = None,
+    labelled: int | str | None = None,
+    out: str | Path | None = None,
+    set: dict[str, Any] | None = None,
+) -> Path:
     """Train a teacher on the source, adapt it to unlabelled photographs, keep the better model.
 
     Args:
@@ -60,6 +68,8 @@ def adapt(recipe: str | Path = "laptop", source: str | None = None, target: str 
     resolved = load_recipe(recipe, overrides)
     folder = Path(out) if out is not None else Path("runs") / Path(recipe).stem
     data = open_inputs(resolved)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*(Precision|precision|devices|GPU).*", module="lightning_fabric.*")
     fabric = Fabric(accelerator="auto", devices="auto" if torch.cuda.is_available() else 1, precision="bf16-mixed")
     fabric.launch()
     with RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0) as run:
@@ -97,11 +107,20 @@ class _Run:
 
     def card(self, stage: str, steps: int, base: ModelCard | None = None) -> ModelCard:
         """What will stand beside a stage's weights."""
-        trained = {"stage": stage, "steps": steps, "seed": self.recipe.seed, "source": self.recipe.source, "target": self.recipe.target,
-                   "labelled": len(self.data.labelled) if self.data.labelled else 0, "fingerprints": self.data.fingerprints()}
+        trained = {
+            "stage": stage,
+            "steps": steps,
+            "seed": self.recipe.seed,
+            "source": self.recipe.source,
+            "target": self.recipe.target,
+            "labelled": len(self.data.labelled) if self.data.labelled else 0,
+            "fingerprints": self.data.fingerprints(),
+        }
         if base is not None:
             return replace(base, trained_on=trained, miou=None)
-        return ModelCard(self.recipe.network.model_dump(), self.data.space, self.recipe.resolved_budget.size, {}, trained)
+        return ModelCard(
+            self.recipe.network.model_dump(), self.data.space, self.recipe.resolved_budget.size, {}, trained
+        )
 
     def fresh(self) -> nn.Module:
         """The recipe's network with its starting weights; the new layers' values depend on the seed alone."""
@@ -112,7 +131,11 @@ class _Run:
         """Write a stage's model with samples and evaluation, and load it for use."""
         folder = self.run.stage(stage)
         if self.fabric.global_rank == 0:
-            save_model(folder, network, replace(card, normalisation={"mean": _floats(network, "mean_C11"), "std": _floats(network, "std_C11")}))
+            save_model(
+                folder,
+                network,
+                replace(card, normalisation={"mean": _floats(network, "mean_C11"), "std": _floats(network, "std_C11")}),
+            )
         self.fabric.barrier()
         return self.stored(stage)
 
@@ -127,13 +150,17 @@ class _Run:
 
     def measure(self, stage: str, model: Model) -> None:
         """Evaluate on labelled photographs where the recipe names some: for the report, never to choose."""
-        if self.recipe.eval_data is None or any(e["event"] == "eval" and e["stage"] == stage for e in self.run.events()):
+        if self.recipe.eval_data is None or any(
+            e["event"] == "eval" and e["stage"] == stage for e in self.run.events()
+        ):
             return
         from simteacher.evaluate import evaluate_model
 
         dataset = open_dataset(self.recipe.eval_data, self.recipe.eval_split)
         scores = evaluate_model(model, dataset, self.data.space)
-        self.run.log(event="eval", stage=stage, data=f"{self.recipe.eval_data} {self.recipe.eval_split or ''}".strip(), **scores)
+        self.run.log(
+            event="eval", stage=stage, data=f"{self.recipe.eval_data} {self.recipe.eval_split or ''}".strip(), **scores
+        )
 
     def teacher(self) -> Model:
         """Train the teacher, or take the one that the recipe names."""
@@ -144,8 +171,14 @@ class _Run:
             path = Path(given) / "teacher" if (Path(given) / "teacher").is_dir() else Path(given)
             model = load(path)
             if model.network is None or model.card.space.classes != self.data.space.classes:
-                raise UserError("this teacher has other classes or is no trainable network", path, "name a teacher of the same label space")
-            return self.store("teacher", model.network, replace(model.card, extra={**model.card.extra, "taken_from": str(given)}))
+                raise UserError(
+                    "this teacher has other classes or is no trainable network",
+                    path,
+                    "name a teacher of the same label space",
+                )
+            return self.store(
+                "teacher", model.network, replace(model.card, extra={**model.card.extra, "taken_from": str(given)})
+            )
         stage = self.builder.teacher(self.fresh())
         return self.store("teacher", self.train(stage.name, stage), self.card("teacher", stage.steps))
 
@@ -181,7 +214,14 @@ class _Run:
         portion = how.portion[min(number, len(how.portion)) - 1]
         folder = self.run.stage(name) / "pseudo"
         if self.fabric.global_rank == 0:
-            result = label_dataset(teacher, self.data.target, folder, how, portion, {"teacher": str(teacher.path), "target": self.recipe.target})
+            result = label_dataset(
+                teacher,
+                self.data.target,
+                folder,
+                how,
+                portion,
+                {"teacher": str(teacher.path), "target": self.recipe.target},
+            )
             if not any(e["event"] == "pseudo" and e["stage"] == name for e in self.run.events()):
                 self.run.log(event="pseudo", stage=name, **result)
         self.fabric.barrier()
@@ -212,8 +252,16 @@ class _Run:
         evaluations = [e for e in self.run.events() if e["event"] == "eval" and e["stage"] == stage]
         miou = {k: evaluations[-1][k] for k in ("data", "miou")} if evaluations else None
         teacher_steps, round_steps = stage_steps(self.recipe)
-        card = replace(best.card, miou=miou, extra={**best.card.extra, "stage": stage, "budget": self.recipe.resolved_budget.model_dump(),
-                                                    "steps": {"teacher": teacher_steps, "round": round_steps}})
+        card = replace(
+            best.card,
+            miou=miou,
+            extra={
+                **best.card.extra,
+                "stage": stage,
+                "budget": self.recipe.resolved_budget.model_dump(),
+                "steps": {"teacher": teacher_steps, "round": round_steps},
+            },
+        )
         atomic_write(self.run.path / "model.json", card.to_json())
         shutil.copyfile(best.path, self.run.path / ".part-model.safetensors")
         (self.run.path / ".part-model.safetensors").replace(self.run.path / "model.safetensors")

@@ -52,7 +52,9 @@ class Network(Strict):
     """Segmentation network: a timm encoder, a decoder of segmentation-models-pytorch, an auxiliary head."""
 
     encoder: str = "tf_efficientnet_lite0"
-    decoder: Literal["fpn", "unet", "deeplabv3", "deeplabv3plus", "pspnet", "segformer", "upernet", "linknet", "manet"] = "fpn"
+    decoder: Literal[
+        "fpn", "unet", "deeplabv3", "deeplabv3plus", "pspnet", "segformer", "upernet", "linknet", "manet"
+    ] = "fpn"
     decoder_options: dict[str, Any] = {"decoder_pyramid_channels": 128, "decoder_segmentation_channels": 64}
     weights: str = "imagenet"  # imagenet, none, or a .safetensors file of this network
     freeze: int = Field(2, ge=0)  # encoder stages that keep their weights (the stem counts with the first)
@@ -171,8 +173,11 @@ class Recipe(Strict):
         if isinstance(self.budget, Budget):
             return self.budget
         if self.budget not in BUDGETS:
-            raise UserError(f"unknown budget '{self.budget}'{nearest(self.budget, BUDGETS)}", "budget",
-                            f"use one of {', '.join(BUDGETS)} or a mapping of steps, batch, size, crop")
+            raise UserError(
+                f"unknown budget '{self.budget}'{nearest(self.budget, BUDGETS)}",
+                "budget",
+                f"use one of {', '.join(BUDGETS)} or a mapping of steps, batch, size, crop",
+            )
         return BUDGETS[self.budget]
 
 
@@ -193,7 +198,9 @@ def _explain(error: ValidationError, where: str) -> UserError:
     key = ".".join(str(p) for p in path)
     if first["type"] == "extra_forbidden":
         known = _known_keys(Recipe, path[:-1])
-        return UserError(f"unknown key '{key}'{nearest(str(path[-1]), known)}", where, f"keys allowed there: {', '.join(known)}")
+        return UserError(
+            f"unknown key '{key}'{nearest(str(path[-1]), known)}", where, f"keys allowed there: {', '.join(known)}"
+        )
     message = first["msg"].removeprefix("Value error, ")
     return UserError(f"'{key}' is {first.get('input')!r}: {message}", where, f"correct '{key}'")
 
@@ -239,7 +246,11 @@ def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> 
         tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as e:
         line = getattr(getattr(e, "problem_mark", None), "line", None)
-        raise UserError("not valid YAML" + (f" at line {line + 1}" if line is not None else ""), path, "check the indentation and colons there") from e
+        raise UserError(
+            "not valid YAML" + (f" at line {line + 1}" if line is not None else ""),
+            path,
+            "check the indentation and colons there",
+        ) from e
     if not isinstance(tree, dict):
         raise UserError("a recipe is a mapping of keys to values", path, "start from a file in recipes/")
     for key, value in (overrides or {}).items():

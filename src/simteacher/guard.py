@@ -58,10 +58,18 @@ def read(model: Reader, dataset: DataSet) -> Reading:
         confidence.append(float(plain.max(0).mean()))
         entropy.append(float(-(plain * np.log(plain + 1e-9)).sum(0).mean() / np.log(classes)))
         labels.append(label)
-    return Reading(counts / max(counts.sum(), 1), float(np.mean(agree)), float(np.mean(confidence)), float(np.mean(entropy)), tuple(labels))
+    return Reading(
+        counts / max(counts.sum(), 1),
+        float(np.mean(agree)),
+        float(np.mean(confidence)),
+        float(np.mean(entropy)),
+        tuple(labels),
+    )
 
 
-def judge(before: Reading, after: Reading, classes: tuple[str, ...], how: Guard) -> tuple[str, list[str], dict[str, Any]]:
+def judge(
+    before: Reading, after: Reading, classes: tuple[str, ...], how: Guard
+) -> tuple[str, list[str], dict[str, Any]]:
     """Compare a student with its teacher.
 
     Returns:

@@ -14,8 +14,15 @@ from simteacher.data.statistics import fingerprint
 from simteacher.errors import UserError, nearest
 from simteacher.labels import LabelSpace, load_space
 
-NATURAL = {"camvid": "camvid11", "cityscapes": "cityscapes19", "gta5": "cityscapes19", "synthia": "cityscapes16", "kitti": "cityscapes19",
-           "vkitti2": "cityscapes19", "carla": "cityscapes19"}
+NATURAL = {
+    "camvid": "camvid11",
+    "cityscapes": "cityscapes19",
+    "gta5": "cityscapes19",
+    "synthia": "cityscapes16",
+    "kitti": "cityscapes19",
+    "vkitti2": "cityscapes19",
+    "carla": "cityscapes19",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +77,38 @@ def choose_labelled(target: DataSet, labelled: int | str, seed: int) -> DataSet:
     frames = target.frames
     if isinstance(labelled, int):
         if not 1 <= labelled <= len(frames):
-            raise UserError(f"{labelled} labelled images asked for, the target has {len(frames)}", "--labelled", f"choose 1 to {len(frames)}, or all")
+            raise UserError(
+                f"{labelled} labelled images asked for, the target has {len(frames)}",
+                "--labelled",
+                f"choose 1 to {len(frames)}, or all",
+            )
         order = np.random.default_rng([seed, 5]).permutation(len(frames))[:labelled]
         frames = tuple(frames[i] for i in sorted(order))
     elif labelled != "all":
         path = Path(labelled)
         if not path.is_file():
-            raise UserError("neither a number, 'all', nor a file of names", f"--labelled {labelled}", "give one of these")
+            raise UserError(
+                "neither a number, 'all', nor a file of names", f"--labelled {labelled}", "give one of these"
+            )
         by_name = {f.name: f for f in frames}
         names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         stems = [n if n in by_name else Path(n).stem for n in names]
         unknown = [n for n in stems if n not in by_name]
         if unknown or not stems:
-            what = f"'{unknown[0]}' is not an image of the target{nearest(unknown[0], by_name)}" if unknown else "names no image"
+            what = (
+                f"'{unknown[0]}' is not an image of the target{nearest(unknown[0], by_name)}"
+                if unknown
+                else "names no image"
+            )
             raise UserError(what, path, "list one image name a line")
         frames = tuple(by_name[n] for n in dict.fromkeys(stems))
     missing = [f for f in frames if f.label is None or not f.label.is_file()]
     if missing:
-        raise UserError(f"{len(missing)} of {len(frames)} labelled images have no label file", missing[0].label or missing[0].image,
-                        "add the label, or leave the image out of --labelled")
+        raise UserError(
+            f"{len(missing)} of {len(frames)} labelled images have no label file",
+            missing[0].label or missing[0].image,
+            "add the label, or leave the image out of --labelled",
+        )
     return target.subset(frames)
 
 
@@ -101,8 +121,11 @@ def open_inputs(recipe: Recipe) -> Inputs:
     if recipe.target is None:
         raise UserError("no target", "target", "name your photographs: --target FOLDER")
     if recipe.source is None and recipe.labelled is None:
-        raise UserError("neither a source nor labelled photographs: nothing to learn from", "source",
-                        "give --source DATA (make some with 'simteacher render OUT'), or --labelled all")
+        raise UserError(
+            "neither a source nor labelled photographs: nothing to learn from",
+            "source",
+            "give --source DATA (make some with 'simteacher render OUT'), or --labelled all",
+        )
     target = training_split(recipe.target, recipe.target_split)
     source = training_split(recipe.source, None) if recipe.source is not None else None
     if recipe.classes != "auto":
@@ -110,6 +133,10 @@ def open_inputs(recipe: Recipe) -> Inputs:
     else:
         space = natural_space(target) or (natural_space(source) if source else None)
     if space is None:
-        raise UserError("the classes are not known from the data", "classes", "name a label space: --set classes=cityscapes19, or a YAML file")
+        raise UserError(
+            "the classes are not known from the data",
+            "classes",
+            "name a label space: --set classes=cityscapes19, or a YAML file",
+        )
     labelled = choose_labelled(target, recipe.labelled, recipe.seed) if recipe.labelled is not None else None
     return Inputs(space, source, target.unlabelled(), labelled)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 IGNORE = 255
 
 
-def cross_entropy(logits_BKHW: Tensor, label_BHW: Tensor, class_weight_K: Tensor | None = None, weight_BHW: Tensor | None = None) -> Tensor:
+def cross_entropy(
+    logits_BKHW: Tensor, label_BHW: Tensor, class_weight_K: Tensor | None = None, weight_BHW: Tensor | None = None
+) -> Tensor:
     """Mean cross-entropy over valid pixels, each weighted by its class and its own weight.
 
     ``sum(w * ce) / number of valid pixels``: dividing by the count and not by the sum of weights keeps low-confidence batches quiet
     (as in UniMatch). Class weights are expected to average 1 over pixels. Without a valid pixel the loss is 0 and has a gradient of 0.
     """
-    loss_BHW = F.cross_entropy(logits_BKHW.float(), label_BHW, weight=class_weight_K, ignore_index=IGNORE, reduction="none")
+    loss_BHW = F.cross_entropy(
+        logits_BKHW.float(), label_BHW, weight=class_weight_K, ignore_index=IGNORE, reduction="none"
+    )
     if weight_BHW is not None:
         loss_BHW = loss_BHW * weight_BHW
     valid = (label_BHW != IGNORE).sum().clamp(min=1)

@@ -93,7 +93,9 @@ def thresholds(histogram_KC: npt.NDArray[np.int64], how: PseudoLabels, portion: 
     return np.maximum(level, int(np.ceil(how.floor * 255))).astype(np.int64)
 
 
-def label_dataset(model: Reader, dataset: DataSet, out: Path, how: PseudoLabels, portion: float, origin: dict[str, Any]) -> dict[str, Any]:
+def label_dataset(
+    model: Reader, dataset: DataSet, out: Path, how: PseudoLabels, portion: float, origin: dict[str, Any]
+) -> dict[str, Any]:
     """Label every frame of a set and write the result as a `folder` data set; continues where it was stopped.
 
     Returns:
@@ -117,7 +119,12 @@ def label_dataset(model: Reader, dataset: DataSet, out: Path, how: PseudoLabels,
         if not writer.has(frame.name):
             label, confidence = _split(raw / f"{frame.name}.png")
             sure = confidence >= table_K[label]
-            writer.add(frame.name, image=frame.image, label=np.where(sure, label, IGNORE).astype(np.uint8), confidence=confidence)
+            writer.add(
+                frame.name,
+                image=frame.image,
+                label=np.where(sure, label, IGNORE).astype(np.uint8),
+                confidence=confidence,
+            )
     writer.close()
     for c in range(len(space)):
         kept[c] = histogram[c, level_K[c] :].sum()
@@ -150,7 +157,14 @@ def _split(path: Path) -> tuple[U8, U8]:
     return both[:half], both[half:]
 
 
-def label(model: str | Path, data: str, out: str | Path, split: str | None = None, portion: float = 1.0, threshold: float | None = None) -> dict[str, Any]:
+def label(
+    model: str | Path,
+    data: str,
+    out: str | Path,
+    split: str | None = None,
+    portion: float = 1.0,
+    threshold: float | None = None,
+) -> dict[str, Any]:
     """Label a data set's photographs with a model; the result is a `folder` data set with confidence.
 
     Args:
@@ -169,7 +183,18 @@ def label(model: str | Path, data: str, out: str | Path, split: str | None = Non
     loaded = load(model)
     dataset = open_dataset(data, split).unlabelled()
     folder = Path(out)
-    if folder.is_dir() and any(folder.iterdir()) and not ((folder / ".raw").is_dir() or (folder / "pseudo.json").is_file()):
+    if (
+        folder.is_dir()
+        and any(folder.iterdir())
+        and not ((folder / ".raw").is_dir() or (folder / "pseudo.json").is_file())
+    ):
         raise UserError("holds other files", folder, "choose an empty folder")
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
-    return label_dataset(loaded, dataset, folder, how, portion, {"model": str(model), "data": str(data), "split": split, "kind": "pseudo-labels"})
+    return label_dataset(
+        loaded,
+        dataset,
+        folder,
+        how,
+        portion,
+        {"model": str(model), "data": str(data), "split": split, "kind": "pseudo-labels"},
+    )

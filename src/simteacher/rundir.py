@@ -20,7 +20,16 @@ from simteacher.errors import UserError
 from simteacher.files import atomic_write
 
 FREE_KEYS = ("cache_gib", "log_every", "save_seconds")  # may change between a run and its continuation
-PACKAGES = ("simteacher", "torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning-fabric", "numpy", "pillow")
+PACKAGES = (
+    "simteacher",
+    "torch",
+    "torchvision",
+    "timm",
+    "segmentation-models-pytorch",
+    "lightning-fabric",
+    "numpy",
+    "pillow",
+)
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -60,7 +69,7 @@ class RunDir:
             atomic_write(config, yaml.safe_dump(now, sort_keys=False))
 
     def _take_lock(self) -> None:
-        handle = open(self.path / "run.lock", "a")  # noqa: SIM115  held until close()
+        handle = open(self.path / "run.lock", "a")
         try:
             if sys.platform == "win32":
                 import msvcrt
@@ -72,7 +81,9 @@ class RunDir:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:
             handle.close()
-            raise UserError("another process is working on this run", self.path, "wait for it, stop it, or choose another --out") from e
+            raise UserError(
+                "another process is working on this run", self.path, "wait for it, stop it, or choose another --out"
+            ) from e
         self._lock = handle
 
     def _compare(self, config: Path, now: dict[str, Any], fingerprints: dict[str, str]) -> None:
@@ -81,11 +92,19 @@ class RunDir:
         differ = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k) and k not in FREE_KEYS]
         if differ:
             shown = "; ".join(f"{k}: {before.get(k)!r} then, {after.get(k)!r} now" for k in differ[:6])
-            raise UserError(f"this run was started with another recipe ({shown})", self.path, "use the recipe in its config.yaml, or another --out")
+            raise UserError(
+                f"this run was started with another recipe ({shown})",
+                self.path,
+                "use the recipe in its config.yaml, or another --out",
+            )
         kept = json.loads((self.path / "provenance.json").read_text(encoding="utf-8")).get("data", {})
         changed = [role for role, value in fingerprints.items() if kept.get(role, value) != value]
         if changed:
-            raise UserError(f"the {' and '.join(changed)} data changed since this run started", self.path, "restore the files, or choose another --out")
+            raise UserError(
+                f"the {' and '.join(changed)} data changed since this run started",
+                self.path,
+                "restore the files, or choose another --out",
+            )
 
     def _write_provenance(self, recipe: Recipe, fingerprints: dict[str, str]) -> None:
         versions = {}
@@ -94,9 +113,19 @@ class RunDir:
                 versions[package] = metadata.version(package)
             except metadata.PackageNotFoundError:
                 versions[package] = "not installed"
-        facts = {"command": " ".join(["simteacher", *sys.argv[1:]]), "seed": recipe.seed, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-                 "python": platform.python_version(), "platform": platform.platform(), "processors": os.cpu_count(), "versions": versions,
-                 "git_commit": git_commit(), "data": fingerprints, "source": recipe.source, "target": recipe.target}
+        facts = {
+            "command": " ".join(["simteacher", *sys.argv[1:]]),
+            "seed": recipe.seed,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "processors": os.cpu_count(),
+            "versions": versions,
+            "git_commit": git_commit(),
+            "data": fingerprints,
+            "source": recipe.source,
+            "target": recipe.target,
+        }
         atomic_write(self.path / "provenance.json", json.dumps(facts, indent=1))
 
     def close(self) -> None:
@@ -150,8 +179,12 @@ def git_commit() -> str | None:
     """Commit of the code's checkout, with ``+`` when files differ from it; None outside a checkout."""
     here = Path(__file__).parent
     try:
-        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit + ("+" if changed else "")
@@ -170,7 +203,11 @@ def clean(run: str | Path) -> list[str]:
     if not (path / "config.yaml").is_file():
         raise UserError("not a run folder", path, "name the folder that --out gave")
     if not (path / "model.safetensors").is_file():
-        raise UserError("this run is not finished; its state is needed to continue", path, "finish it with the command in provenance.json, or delete the folder yourself")
+        raise UserError(
+            "this run is not finished; its state is needed to continue",
+            path,
+            "finish it with the command in provenance.json, or delete the folder yourself",
+        )
     doomed = [*path.glob("*/state.safetensors"), *path.glob("*/pseudo"), path / "stats"]
     removed = []
     for p in doomed:

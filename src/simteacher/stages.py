@@ -33,7 +33,9 @@ def channel_statistics(dataset: DataSet, seed: int, count: int = 200) -> tuple[F
     chosen = np.random.default_rng([seed, 6]).permutation(len(dataset))[:count]
     rows = []
     for i in sorted(chosen):
-        small = np.asarray(Image.fromarray(read_image(dataset.frames[i].image)).resize((80, 60), Image.Resampling.BOX), np.float64).reshape(-1, 3)
+        small = np.asarray(
+            Image.fromarray(read_image(dataset.frames[i].image)).resize((80, 60), Image.Resampling.BOX), np.float64
+        ).reshape(-1, 3)
         rows.append((small.mean(0), small.std(0)))
     return np.stack([r[0] for r in rows]), np.stack([r[1] for r in rows])
 
@@ -50,13 +52,27 @@ class Builder:
     def _counts(self, dataset: DataSet) -> F64:
         return class_counts(dataset, self.data.space, self.stats)
 
-    def _stream(self, role: str, dataset: DataSet, count: int, augment: Augment, rare: float, labelled: bool = True) -> Stream:
+    def _stream(
+        self, role: str, dataset: DataSet, count: int, augment: Augment, rare: float, labelled: bool = True
+    ) -> Stream:
         like = None
         if role == "source" and augment.match_target > 0:
             self._like = self._like or channel_statistics(self.data.target, self.recipe.seed)
             like = self._like
-        return Stream(role, dataset, self.data.space if labelled else None, self.budget, augment, self.recipe.seed, count,
-                      counts_NK=self._counts(dataset) if labelled and rare > 0 else None, rare=rare, like=like, cache=self.cache, part=self.part)
+        return Stream(
+            role,
+            dataset,
+            self.data.space if labelled else None,
+            self.budget,
+            augment,
+            self.recipe.seed,
+            count,
+            counts_NK=self._counts(dataset) if labelled and rare > 0 else None,
+            rare=rare,
+            like=like,
+            cache=self.cache,
+            part=self.part,
+        )
 
     def _weights(self, sets: list[DataSet], exponent: float) -> Tensor | None:
         if exponent == 0:
@@ -76,7 +92,9 @@ class Builder:
         if needs_target(how.objectives):
             streams["target"] = self._stream("target", data.target, batch, how.augment, 0.0, labelled=False)
         steps, _ = stage_steps(self.recipe)
-        return Stage("teacher", network, streams, Plan(), how.objectives, self._weights(labelled_sets, how.class_weight), steps)
+        return Stage(
+            "teacher", network, streams, Plan(), how.objectives, self._weights(labelled_sets, how.class_weight), steps
+        )
 
     def student(self, number: int, network: nn.Module, pseudo: DataSet) -> Stage:
         """Round ``number``: pseudo-labelled photographs together with the source and, where there are some, the labelled ones."""
@@ -97,4 +115,13 @@ class Builder:
             s.seed = self.recipe.seed * 1000 + number
         _, steps = stage_steps(self.recipe)
         sets = [s for s in (data.source, pseudo, data.labelled) if s is not None]
-        return Stage(name, network, streams, Plan(how.mix, how.online), how.objectives, self._weights(sets, how.class_weight), steps, how.lr_factor)
+        return Stage(
+            name,
+            network,
+            streams,
+            Plan(how.mix, how.online),
+            how.objectives,
+            self._weights(sets, how.class_weight),
+            steps,
+            how.lr_factor,
+        )

@@ -28,7 +28,11 @@ def _flatten(tree: Any, prefix: str, tensors: dict[str, torch.Tensor]) -> Any:
 
 def _build(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
     if isinstance(tree, dict):
-        return tensors[tree["__tensor__"]] if "__tensor__" in tree else {k: _build(v, tensors) for k, v in tree["__dict__"]}
+        return (
+            tensors[tree["__tensor__"]]
+            if "__tensor__" in tree
+            else {k: _build(v, tensors) for k, v in tree["__dict__"]}
+        )
     return [_build(v, tensors) for v in tree] if isinstance(tree, list) else tree
 
 
@@ -48,8 +52,10 @@ def load_state(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as f:  # type: ignore[no-untyped-call]
             tree = json.loads((f.metadata() or {})["tree"])
-            loaded = _build(tree, {k: f.get_tensor(k) for k in f.keys()})  # noqa: SIM118
+            loaded = _build(tree, {k: f.get_tensor(k) for k in f.keys()})
     except (SafetensorError, OSError, KeyError, ValueError) as e:
-        raise UserError(f"not a readable training state ({type(e).__name__})", path, "delete it; the stage starts again") from e
+        raise UserError(
+            f"not a readable training state ({type(e).__name__})", path, "delete it; the stage starts again"
+        ) from e
     assert isinstance(loaded, dict)
     return loaded

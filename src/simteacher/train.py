@@ -64,8 +64,18 @@ def make_optimiser(network: nn.Module, how: Optimiser, factor: float) -> torch.o
     for name, p in network.named_parameters():
         if p.requires_grad:
             groups.setdefault((name.startswith("encoder."), p.ndim > 1), []).append(p)
-    return torch.optim.AdamW([{"params": ps, "lr": (how.lr if encoder else how.head_lr) * factor, "peak": (how.lr if encoder else how.head_lr) * factor,
-                               "weight_decay": how.weight_decay if decay else 0.0} for (encoder, decay), ps in sorted(groups.items())], fused=True)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": ps,
+                "lr": (how.lr if encoder else how.head_lr) * factor,
+                "peak": (how.lr if encoder else how.head_lr) * factor,
+                "weight_decay": how.weight_decay if decay else 0.0,
+            }
+            for (encoder, decay), ps in sorted(groups.items())
+        ],
+        fused=True,
+    )
 
 
 def rate(step: int, steps: int, warmup: float) -> float:
@@ -109,9 +119,14 @@ class _Session:
 
     def tree(self) -> dict[str, Any]:
         """All that must survive."""
-        return {"step": self.state.step, "network": self.raw.state_dict(), "averaged": self.averaged.state_dict() if self.averaged else {},
-                "optimiser": self.optimiser.state_dict(), "discriminators": {k: v.state_dict() for k, v in self.state.discriminators.items()},
-                "judges": self.judges.state_dict() if self.judges else {}}
+        return {
+            "step": self.state.step,
+            "network": self.raw.state_dict(),
+            "averaged": self.averaged.state_dict() if self.averaged else {},
+            "optimiser": self.optimiser.state_dict(),
+            "discriminators": {k: v.state_dict() for k, v in self.state.discriminators.items()},
+            "judges": self.judges.state_dict() if self.judges else {},
+        }
 
     def restore(self, tree: dict[str, Any]) -> None:
         """Continue from a saved tree."""
@@ -126,7 +141,9 @@ class _Session:
             self.judges.load_state_dict(tree["judges"])
 
 
-def train_stage(stage: Stage, how: Optimiser, run: RunDir, fabric: Fabric, seed: int, log_every: int, save_seconds: float) -> nn.Module:
+def train_stage(
+    stage: Stage, how: Optimiser, run: RunDir, fabric: Fabric, seed: int, log_every: int, save_seconds: float
+) -> nn.Module:
     """Train a stage, from its saved state where there is one; returns the averaged network (or the last, without EMA).
 
     Raises:
@@ -154,8 +171,16 @@ def train_stage(stage: Stage, how: Optimiser, run: RunDir, fabric: Fabric, seed:
             state.step += 1
             if state.step % log_every == 0 or state.step in (1, 2, 5) or state.step == stage.steps:
                 seconds = (time.monotonic() - began) / (state.step - began_step)
-                run.log(event="step", stage=stage.name, step=state.step, steps=stage.steps, loss=round(float(total), 6),
-                        losses={k: round(float(v), 6) for k, v in losses.items()}, lr=session.optimiser.param_groups[-1]["lr"], seconds=round(seconds, 4))
+                run.log(
+                    event="step",
+                    stage=stage.name,
+                    step=state.step,
+                    steps=stage.steps,
+                    loss=round(float(total), 6),
+                    losses={k: round(float(v), 6) for k, v in losses.items()},
+                    lr=session.optimiser.param_groups[-1]["lr"],
+                    seconds=round(seconds, 4),
+                )
             bar.advance(1, f"loss {float(total):.3f}")
             whole = state.step % how.accumulate == 0  # no gradient is waiting
             if fabric.global_rank == 0 and whole and (stopping or time.monotonic() - saved > save_seconds):
@@ -219,5 +244,8 @@ def _stop(stage: Stage, run: RunDir, step: int, losses: dict[str, Tensor], names
     path: Path = run.stage(stage.name) / "bad-batch.json"
     atomic_write(path, json.dumps({"step": step, "losses": {k: float(v) for k, v in losses.items()}, "images": names}))
     shown = "; ".join(f"{k}: {', '.join(n)}" for k, n in names.items())
-    raise UserError(f"the loss {', '.join(bad)} is not finite at step {step} of {stage.name} (images {shown})", path,
-                    "look at these images and their labels; if they are sound, lower optimiser.lr and start another run")
+    raise UserError(
+        f"the loss {', '.join(bad)} is not finite at step {step} of {stage.name} (images {shown})",
+        path,
+        "look at these images and their labels; if they are sound, lower optimiser.lr and start another run",
+    )

@@ -11,7 +11,7 @@ from typing import Any
 import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from simteacher.config import Network
 from simteacher.errors import UserError
@@ -33,13 +33,24 @@ class SegmentationNetwork(nn.Module):
         std: RGB deviation, likewise.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, head: nn.Module, aux_channels: int, classes: int,
-                 mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        head: nn.Module,
+        aux_channels: int,
+        classes: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+    ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.head = encoder, decoder, head
         self.aux_head = nn.Sequential(
-            nn.Conv2d(aux_channels, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True),
-            nn.Dropout2d(0.1), nn.Conv2d(64, classes, 1),
+            nn.Conv2d(aux_channels, 64, 3, padding=1, bias=False),
+            nn.BatchNorm2d(64),
+            nn.ReLU(inplace=True),
+            nn.Dropout2d(0.1),
+            nn.Conv2d(64, classes, 1),
         )
         self.mean_C11: Tensor
         self.std_C11: Tensor
@@ -55,8 +66,10 @@ class SegmentationNetwork(nn.Module):
         main = self.head(self.decoder(features))
         aux = self.aux_head(features[-2])
         size = x.shape[-2:]
-        main, aux = (F.interpolate(y, size=size, mode="bilinear", align_corners=False) if y.shape[-2:] != size else y
-                     for y in (main, aux))
+        main, aux = (
+            F.interpolate(y, size=size, mode="bilinear", align_corners=False) if y.shape[-2:] != size else y
+            for y in (main, aux)
+        )
         return main[..., :height, :width], aux[..., :height, :width]
 
     def train(self, mode: bool = True) -> SegmentationNetwork:
@@ -83,7 +96,11 @@ def _freeze(encoder: nn.Module, stages: int, spec: Network) -> None:
         else:
             stem.append(child)
     if stages > len(blocks):
-        raise UserError(f"network.freeze is {stages}, but {spec.encoder} has {len(blocks)} stages", "network.freeze", "choose a smaller number")
+        raise UserError(
+            f"network.freeze is {stages}, but {spec.encoder} has {len(blocks)} stages",
+            "network.freeze",
+            "choose a smaller number",
+        )
     for part in [*stem, *blocks[:stages]] if stages else []:
         for p in part.parameters():
             p.requires_grad_(False)
@@ -102,16 +119,23 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
     """
     options: dict[str, Any] = dict(spec.decoder_options)
     try:
-        base: Any = smp.create_model(spec.decoder, f"tu-{spec.encoder}", encoder_weights=None, classes=classes, **options)
+        base: Any = smp.create_model(
+            spec.decoder, f"tu-{spec.encoder}", encoder_weights=None, classes=classes, **options
+        )
     except (TypeError, ValueError, KeyError, RuntimeError) as e:
-        raise UserError(f"cannot build decoder '{spec.decoder}' on encoder '{spec.encoder}': {e}", "network",
-                        "name a timm encoder with feature maps, and options of that decoder in segmentation-models-pytorch") from e
+        raise UserError(
+            f"cannot build decoder '{spec.decoder}' on encoder '{spec.encoder}': {e}",
+            "network",
+            "name a timm encoder with feature maps, and options of that decoder in segmentation-models-pytorch",
+        ) from e
     timm_model = base.encoder.model
     config = getattr(timm_model, "pretrained_cfg", None) or {}
     mean, std = tuple(config.get("mean", (0.485, 0.456, 0.406))), tuple(config.get("std", (0.229, 0.224, 0.225)))
     if pretrained and spec.weights == "imagenet":
         load_imagenet(base.encoder, spec.encoder)
-    network = SegmentationNetwork(base.encoder, base.decoder, base.segmentation_head, base.encoder.out_channels[-2], classes, mean, std)
+    network = SegmentationNetwork(
+        base.encoder, base.decoder, base.segmentation_head, base.encoder.out_channels[-2], classes, mean, std
+    )
     _freeze(base.encoder, spec.freeze, spec)
     if pretrained and spec.weights not in ("imagenet", "none"):
         from simteacher.models.store import read_weights
@@ -131,8 +155,16 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], where: str) -> 
     extra = [k for k in weights if k not in own]
     shapes = [k for k in own if k in weights and own[k].shape != weights[k].shape]
     if missing or extra or shapes:
-        first = (f"'{shapes[0]}' is {tuple(weights[shapes[0]].shape)}, the network's is {tuple(own[shapes[0]].shape)}" if shapes
-                 else f"'{missing[0]}' is missing" if missing else f"'{extra[0]}' is not part of the network")
-        raise UserError(f"these weights belong to another network ({first}; {len(missing)} missing, {len(extra)} unknown, {len(shapes)} of another shape)",
-                        where, "use weights of the same encoder, decoder and number of classes")
+        first = (
+            f"'{shapes[0]}' is {tuple(weights[shapes[0]].shape)}, the network's is {tuple(own[shapes[0]].shape)}"
+            if shapes
+            else f"'{missing[0]}' is missing"
+            if missing
+            else f"'{extra[0]}' is not part of the network"
+        )
+        raise UserError(
+            f"these weights belong to another network ({first}; {len(missing)} missing, {len(extra)} unknown, {len(shapes)} of another shape)",
+            where,
+            "use weights of the same encoder, decoder and number of classes",
+        )
     network.load_state_dict(weights)

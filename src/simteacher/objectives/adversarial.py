@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from simteacher.losses import entropy_map
 from simteacher.objectives.state import StageState
@@ -31,7 +31,9 @@ def fool(state: StageState, target: dict[str, Tensor]) -> dict[str, Tensor]:
         if weight:
             for p in state.discriminators[head].parameters():
                 p.requires_grad_(False)
-            out[f"adversarial_{head}"] = weight * domain_loss(state.discriminators[head](_maps(state, target[head])), True)
+            out[f"adversarial_{head}"] = weight * domain_loss(
+                state.discriminators[head](_maps(state, target[head])), True
+            )
     return out
 
 

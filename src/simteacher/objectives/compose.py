@@ -37,18 +37,29 @@ def _run(state: StageState, image_BCHW: Tensor) -> Logits:
     return {"main": main, "aux": aux}
 
 
-def _mixed(state: StageState, plan: Plan, source: Batch, target: Batch, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _mixed(
+    state: StageState, plan: Plan, source: Batch, target: Batch, label: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Target images with source pasted in, and the labels and weights that follow; the n-th takes from the n-th source image."""
     n = len(target.image_BCHW)
     index = [i % len(source.image_BCHW) for i in range(n)]
     over_label = source.label_BHW[index]
     generator = state.generator(1)
-    mask = classmix_mask(over_label, generator) if plan.mix == "classmix" else cutmix_mask(over_label, generator).to(over_label.device)
-    return (paste(mask, source.image_BCHW[index], target.image_BCHW), paste(mask, over_label, label),
-            paste(mask, torch.ones_like(weight), weight))
+    mask = (
+        classmix_mask(over_label, generator)
+        if plan.mix == "classmix"
+        else cutmix_mask(over_label, generator).to(over_label.device)
+    )
+    return (
+        paste(mask, source.image_BCHW[index], target.image_BCHW),
+        paste(mask, over_label, label),
+        paste(mask, torch.ones_like(weight), weight),
+    )
 
 
-def network_losses(state: StageState, plan: Plan, batches: dict[str, Batch]) -> tuple[dict[str, Tensor], Logits | None, Logits | None]:
+def network_losses(
+    state: StageState, plan: Plan, batches: dict[str, Batch]
+) -> tuple[dict[str, Tensor], Logits | None, Logits | None]:
     """All losses of the network for one step, named and weighted, with the logits that the discriminators need.
 
     Streams: ``source`` and ``labelled`` carry labels; ``pseudo`` carries stored pseudo-labels; ``target`` carries none.

@@ -8,7 +8,9 @@ from simteacher.losses import cross_entropy
 from simteacher.objectives.state import StageState
 
 
-def labelled_loss(state: StageState, main_BKHW: Tensor, aux_BKHW: Tensor, label_BHW: Tensor, weight_BHW: Tensor | None = None) -> Tensor:
+def labelled_loss(
+    state: StageState, main_BKHW: Tensor, aux_BKHW: Tensor, label_BHW: Tensor, weight_BHW: Tensor | None = None
+) -> Tensor:
     """Weighted cross-entropy of both heads."""
     loss = cross_entropy(main_BKHW, label_BHW, state.class_weight_K, weight_BHW)
     if state.weights.aux:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from simteacher.data.stream import Batch
 from simteacher.losses import cross_entropy, head_agreement, min_entropy
