@@ -1,6 +1,7 @@
-"""`simteacher adapt`: source -> teacher -> pseudo-labels -> students -> the better model, in one run folder that resumes.
+"""`simteacher adapt`: source -> teacher -> pseudo-labels -> students -> the better model, in a run folder that resumes.
 
-Each stage reads and writes folders: ``teacher/``, ``batchnorm/`` (the teacher with the target's batch-norm statistics), ``round-1/`` …
+Each stage reads and writes folders: ``teacher/``, ``batchnorm/`` (the teacher with the target's batch-norm
+statistics), ``round-1/`` …
 """
 
 from __future__ import annotations

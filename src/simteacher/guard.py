@@ -1,4 +1,4 @@
-"""Notices without labels when self-training goes wrong: classes that vanish, views that disagree, predictions that run away.
+"""Notices without labels when self-training goes wrong: classes vanish, views disagree, predictions run away.
 
 Confidence is reported and never judged: it rises while a model collapses.
 """

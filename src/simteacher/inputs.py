@@ -1,4 +1,7 @@
-"""What a run works on: recipe -> opened data sets, the label space, the labelled subset. No label file of the target is opened here."""
+"""What a run works on: recipe -> opened data sets, the label space, the labelled subset.
+
+No label file of the target is opened here.
+"""
 
 from __future__ import annotations
 

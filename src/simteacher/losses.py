@@ -14,8 +14,9 @@ def cross_entropy(
 ) -> Tensor:
     """Mean cross-entropy over valid pixels, each weighted by its class and its own weight.
 
-    ``sum(w * ce) / number of valid pixels``: dividing by the count and not by the sum of weights keeps low-confidence batches quiet
-    (as in UniMatch). Class weights are expected to average 1 over pixels. Without a valid pixel the loss is 0 and has a gradient of 0.
+    ``sum(w * ce) / number of valid pixels``: dividing by the count and not by the sum of weights keeps low-confidence
+    batches quiet (as in UniMatch). Class weights are expected to average 1 over pixels. Without a valid pixel the loss
+    is 0 and has a gradient of 0.
     """
     loss_BHW = F.cross_entropy(
         logits_BKHW.float(), label_BHW, weight=class_weight_K, ignore_index=IGNORE, reduction="none"
@@ -27,7 +28,7 @@ def cross_entropy(
 
 
 def entropy_map(logits_BKHW: Tensor) -> Tensor:
-    """Weighted self-information ``-p log p / log K`` for each class (ADVENT, Vu et al. 2019), shape (B, K, H, W), sum in [0, 1]."""
+    """Weighted self-information ``-p log p / log K``, (B, K, H, W), sum over K in [0, 1] (ADVENT, Vu et al. 2019)."""
     log_p = F.log_softmax(logits_BKHW.float(), dim=1)
     return -log_p.exp() * log_p / torch.log(torch.tensor(float(logits_BKHW.shape[1])))
 
@@ -38,7 +39,10 @@ def min_entropy(logits_BKHW: Tensor) -> Tensor:
 
 
 def head_agreement(main_BKHW: Tensor, aux_BKHW: Tensor) -> Tensor:
-    """Memory regularisation ``KL(m || p_main) + KL(m || p_aux)`` with ``m = softmax(main + aux / 2)`` detached (Zheng and Yang 2020)."""
+    """Memory regularisation (Zheng and Yang 2020).
+
+    ``KL(m || p_main) + KL(m || p_aux)``, mean over pixels, with ``m = softmax(main + aux / 2)`` detached.
+    """
     mean_BKHW = F.softmax((main_BKHW.float() + 0.5 * aux_BKHW.float()).detach(), dim=1)
     total = main_BKHW.new_zeros((), dtype=torch.float32)
     for logits in (main_BKHW, aux_BKHW):
@@ -48,7 +52,10 @@ def head_agreement(main_BKHW: Tensor, aux_BKHW: Tensor) -> Tensor:
 
 
 def rectified_cross_entropy(main_BKHW: Tensor, aux_BKHW: Tensor, label_BHW: Tensor) -> Tensor:
-    """Cross-entropy damped where the heads disagree: ``mean(CE * exp(-D) + D)``, ``D = KL(p_main || p_aux)`` (Zheng and Yang 2021)."""
+    """Cross-entropy damped where the heads disagree (Zheng and Yang 2021).
+
+    ``mean(CE * exp(-D) + D)`` over valid pixels, with ``D = KL(p_main || p_aux)``.
+    """
     log_main, log_aux = F.log_softmax(main_BKHW.float(), 1), F.log_softmax(aux_BKHW.float(), 1)
     distance_BHW = (log_main.exp() * (log_main - log_aux)).sum(1)
     loss_BHW = F.nll_loss(log_main, label_BHW, ignore_index=IGNORE, reduction="none")

@@ -1,6 +1,7 @@
-"""A model labels photographs: augmented views -> one confidence map -> a threshold -> a `folder` data set of pseudo-labels.
+"""A model labels photographs: augmented views -> one confidence map -> a threshold -> a `folder` set of pseudo-labels.
 
-In: a model and an unlabelled set. Out: labels (IGNORE where the model is not sure), confidences, per-class thresholds and coverage.
+In: a model and an unlabelled set. Out: labels (IGNORE where the model is not sure), confidences, per-class thresholds
+and coverage.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ def thresholds(histogram_KC: npt.NDArray[np.int64], how: PseudoLabels, portion: 
 
     Args:
         histogram_KC: Pixels by predicted class and confidence, (K, 256).
-        how: ``threshold``: one value for all. ``balanced``: the value above which lies at least ``portion`` of the class's own pixels
-            (class-balanced self-training, Zou et al. 2018), never under ``floor``.
+        how: ``threshold``: one value for all. ``balanced``: the value above which lies at least ``portion`` of the
+            class's own pixels (class-balanced self-training, Zou et al. 2018), never under ``floor``.
         portion: Share of each class to keep.
     """
     classes = len(histogram_KC)
@@ -99,7 +100,8 @@ def label_dataset(
     """Label every frame of a set and write the result as a `folder` data set; continues where it was stopped.
 
     Returns:
-        ``{"coverage", "mean_confidence", "class_share": {name: share of kept pixels}, "predicted_share": {…}, "thresholds": {…}}``.
+        ``{"coverage", "mean_confidence", "class_share": {name: share of kept pixels}, "predicted_share": {…},
+        "thresholds": {…}}``.
     """
     space = model.card.space
     summary = out / "pseudo.json"

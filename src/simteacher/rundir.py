@@ -69,7 +69,7 @@ class RunDir:
             atomic_write(config, yaml.safe_dump(now, sort_keys=False))
 
     def _take_lock(self) -> None:
-        handle = open(self.path / "run.lock", "a")
+        handle = open(self.path / "run.lock", "a")  # noqa: SIM115 - held until close()
         try:
             if sys.platform == "win32":
                 import msvcrt
@@ -191,7 +191,9 @@ def git_commit() -> str | None:
 
 
 def clean(run: str | Path) -> list[str]:
-    """Remove the intermediate data of a finished run: training states, pseudo-labels, statistics. Models and report stay.
+    """Remove the intermediate data of a finished run: training states, pseudo-labels, statistics.
+
+    Models and report stay.
 
     Returns:
         The removed paths, relative to the run.

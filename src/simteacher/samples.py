@@ -16,7 +16,7 @@ WIDTH = 640
 
 
 def write_samples(model: Model, photographs: DataSet, run: RunDir, stage: str) -> None:
-    """Write ``samples/<name>.jpg`` and the mask ``samples/<name>.png`` (palette of the label space) of each photograph."""
+    """Write each photograph as ``samples/<name>.jpg`` and its mask as ``samples/<name>.png`` (the space's palette)."""
     folder = run.stage(stage) / "samples"
     palette = model.card.space.palette_K3().tobytes()
     for frame in photographs.frames:

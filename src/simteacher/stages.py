@@ -81,7 +81,7 @@ class Builder:
         return torch.tensor(class_weights(np.stack(shares), exponent), dtype=torch.float32)
 
     def teacher(self, network: nn.Module) -> Stage:
-        """Supervised on the source and, where there are some, the labelled photographs; other objectives as the recipe says."""
+        """Supervised on the source and, where there are some, the labelled photographs; more as the recipe says."""
         how, data, batch = self.recipe.teacher, self.data, self.budget.batch
         labelled_sets = [s for s in (data.source, data.labelled) if s is not None]
         shares = [batch] if len(labelled_sets) == 1 else [batch - batch // 2, batch // 2]
@@ -97,7 +97,7 @@ class Builder:
         )
 
     def student(self, number: int, network: nn.Module, pseudo: DataSet) -> Stage:
-        """Round ``number``: pseudo-labelled photographs together with the source and, where there are some, the labelled ones."""
+        """Round ``number``: pseudo-labelled photographs, the source and, where there are some, labelled ones."""
         how, data, batch = self.recipe.rounds, self.data, self.budget.batch
         name = f"round-{number}"
         streams: dict[str, Stream] = {}

@@ -52,7 +52,7 @@ def load_state(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as f:  # type: ignore[no-untyped-call]
             tree = json.loads((f.metadata() or {})["tree"])
-            loaded = _build(tree, {k: f.get_tensor(k) for k in f.keys()})
+            loaded = _build(tree, {k: f.get_tensor(k) for k in f.keys()})  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, KeyError, ValueError) as e:
         raise UserError(
             f"not a readable training state ({type(e).__name__})", path, "delete it; the stage starts again"

@@ -1,7 +1,7 @@
-"""The one training loop: batches -> objectives -> named losses -> step; logs, saves, resumes. Every stage of a run uses it.
+"""The one training loop: batches -> objectives -> named losses -> step; logs, saves, resumes. Every stage uses it.
 
-On CPU a stage that was stopped and resumed ends with the same weights, bit for bit: batches and dropout depend on (seed, step) alone and
-everything else is in the saved state.
+On CPU a stage that was stopped and resumed ends with the same weights, bit for bit: batches and dropout depend on
+(seed, step) alone and everything else is in the saved state.
 """
 
 from __future__ import annotations
@@ -195,7 +195,10 @@ def train_stage(
 
 @contextmanager
 def interruptible() -> Iterator[list[int]]:
-    """Turn the first Ctrl-C inside the block into a non-empty list, so that a step can end and be saved; a second one stops at once."""
+    """Turn the first Ctrl-C inside the block into a non-empty list, so that a step can end and be saved.
+
+    A second one stops at once.
+    """
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield asked

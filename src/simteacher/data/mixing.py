@@ -20,7 +20,7 @@ def classmix_mask(label_BHW: Tensor, generator: torch.Generator, ignore: int = 2
 
 
 def cutmix_mask(label_BHW: Tensor, generator: torch.Generator) -> Tensor:
-    """True inside one random box an image, whose sides are ``sqrt(1 - lambda)`` of the image's with lambda uniform in (0, 1)."""
+    """True inside one random box an image: sides ``sqrt(1 - lambda)`` of the image's, lambda uniform in (0, 1)."""
     batch, height, width = label_BHW.shape
     mask = torch.zeros_like(label_BHW, dtype=torch.bool)
     for b in range(batch):

@@ -1,4 +1,4 @@
-"""Class statistics of a labelled set: for rare-class sampling and class weights. They build themselves and notice changes."""
+"""Class statistics of a labelled set, for rare-class sampling and class weights: built when needed, again after changes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def class_counts(dataset: DataSet, space: LabelSpace, cache: Path | None = None)
 
 
 def class_weights(counts_NK: F64, exponent: float) -> F64:
-    """Loss weights (share_k / median share) ** -exponent, clipped to [0.1, 10], mean 1 over pixels; classes that are absent weigh 1."""
+    """Loss weights ``(share_k / median share) ** -exponent``, clipped to [0.1, 10], then scaled to mean 1 over pixels.
+
+    Absent classes weigh as much as one of median share.
+    """
     share = counts_NK.sum(0) / max(counts_NK.sum(), 1)
     present = share > 0
     weights = np.ones_like(share)
@@ -68,7 +71,7 @@ def class_weights(counts_NK: F64, exponent: float) -> F64:
 
 
 def rare_class_chances(counts_NK: F64, temperature: float = 0.1) -> F64:
-    """Chance to draw each class: exp((1 - f_c) / T) normalised, over the classes present (DAFormer, Hoyer et al. 2022)."""
+    """Chance to draw each class present: ``exp((1 - f_c) / T)``, normalised (DAFormer, Hoyer et al. 2022)."""
     share = counts_NK.sum(0) / max(counts_NK.sum(), 1)
     chance = np.where(share > 0, np.exp((1 - share) / temperature - 1 / temperature), 0.0)
     return np.asarray(chance / max(chance.sum(), 1e-12), np.float64)

@@ -41,7 +41,7 @@ def cut(
     flip: bool,
     fill: int = IGNORE,
 ) -> tuple[U8, list[U8]]:
-    """Cut ``box`` out of an image (bilinear) and its planes (nearest) and scale it to ``crop``; outside is grey and ``fill``."""
+    """Scale ``box`` of an image (bilinear) and its planes (nearest) to ``crop``; outside is grey and ``fill``."""
     left, top, width, height = box
     h, w = image_HWC.shape[:2]
     inner = (max(left, 0.0), max(top, 0.0), min(left + width, float(w)), min(top + height, float(h)))
@@ -63,7 +63,7 @@ def cut(
 
 
 def recolour(rng: np.random.Generator, image_HWC: U8, how: Augment, like: tuple[F32, F32] | None = None) -> U8:
-    """Change colours at random: channel gains, gamma, contrast, brightness, saturation, channel mixing, grey, blur, noise.
+    """Change colours at random: gains, gamma, contrast, brightness, saturation, channel mixing, grey, blur, noise.
 
     Args:
         rng: Source of randomness.

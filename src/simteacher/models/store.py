@@ -1,4 +1,4 @@
-"""Models on disk: ``model.safetensors`` with ``model.json`` beside it, and how any of the accepted paths becomes a `Model`.
+"""Models on disk: ``model.safetensors`` with ``model.json`` beside it, and how any accepted path becomes a `Model`.
 
 Nothing here runs code from a file: weights are safetensors (or ONNX), the card is JSON.
 """
@@ -126,7 +126,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def save_model(folder: Path, network: nn.Module, card: ModelCard) -> None:
-    """Write ``model.safetensors`` and ``model.json`` into ``folder``; the card first, as the weights mark completion."""
+    """Write ``model.json`` and then ``model.safetensors`` into ``folder``: the weights mark completion."""
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(folder / "model.json", card.to_json())
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Two-level output-space adversarial alignment (AdaptSegNet, Tsai et al. 2018; on entropy maps: ADVENT, Vu et al. 2019)."""
+"""Two-level output-space alignment (AdaptSegNet, Tsai et al. 2018; on entropy maps: ADVENT, Vu et al. 2019)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training step's losses from the streams present: labelled source, pseudo-labelled target, labelled target, plain target."""
+"""One training step's losses from the streams present: labelled source or target, pseudo-labelled or plain target."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _run(state: StageState, image_BCHW: Tensor) -> Logits:
 def _mixed(
     state: StageState, plan: Plan, source: Batch, target: Batch, label: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Target images with source pasted in, and the labels and weights that follow; the n-th takes from the n-th source image."""
+    """Target images with source pasted in, the n-th from the n-th source image, and the labels and weights that follow."""
     n = len(target.image_BCHW)
     index = [i % len(source.image_BCHW) for i in range(n)]
     over_label = source.label_BHW[index]

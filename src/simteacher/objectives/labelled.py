@@ -1,4 +1,4 @@
-"""Cross-entropy of both heads on labels: `L = CE(primary) + aux * CE(auxiliary)`, for source, labelled target and stored pseudo-labels."""
+"""Cross-entropy of both heads: ``CE(primary) + aux * CE(auxiliary)``, for labels of a set and stored pseudo-labels."""
 
 from __future__ import annotations
 
