@@ -1,4 +1,4 @@
-"""The recipe: all settings of a run as one strict model, read from YAML, overridden by ``--set``, written back resolved.
+"""The recipe: all settings of a run as one strict model, read from YAML, overridden by ``--set``, written resolved.
 
 A misspelt key, a wrong type or a contradiction ends in one message that names the file, the key and the fix.
 """

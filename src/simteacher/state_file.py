@@ -1,4 +1,4 @@
-"""Nested training state <-> one safetensors file. Loading runs no code; a half-written file never has the final name."""
+"""Nested training state <-> one safetensors file. Loading runs no code; no half-written file has the final name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Class statistics of a labelled set, for rare-class sampling and class weights: built when needed, again after changes."""
+"""Class statistics of a labelled set, for rare-class sampling and class weights. They notice when the set changes."""
 
 from __future__ import annotations
 

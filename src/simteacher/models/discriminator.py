@@ -1,4 +1,4 @@
-"""Output-space discriminator of AdaptSegNet and ADVENT: five 4x4 convolutions of stride 2, 64-128-256-512-1 channels."""
+"""Output-space discriminator of AdaptSegNet and ADVENT: five 4x4 convolutions of stride 2, 64 to 512 and 1 channels."""
 
 from __future__ import annotations
 

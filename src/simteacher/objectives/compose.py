@@ -40,7 +40,7 @@ def _run(state: StageState, image_BCHW: Tensor) -> Logits:
 def _mixed(
     state: StageState, plan: Plan, source: Batch, target: Batch, label: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Target images with source pasted in, the n-th from the n-th source image, and the labels and weights that follow."""
+    """Target images with source pasted in, the n-th from the n-th source image; the labels and weights that follow."""
     n = len(target.image_BCHW)
     index = [i % len(source.image_BCHW) for i in range(n)]
     over_label = source.label_BHW[index]
