@@ -9,10 +9,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-from simteacher.scenes.mesh import F32
+from simteacher.scenes.mesh import F32, I32
 from simteacher.scenes.raycast import GBuffer, Scene
+from simteacher.scenes.vectors import dot, rows
 
 NEAR = 1.5  # metres within which a blocker also takes away the light that surfaces give each other
 FAR = 60.0
@@ -30,15 +30,20 @@ def _directions() -> F32:
     return unit.reshape(16, RAYS, 3)[order]
 
 
-def _turn(local_N3: F32, normal_N3: F32) -> F32:
+def _turn(local_3N: F32, normal_3N: F32) -> F32:
     """Directions about +z to directions about the normal (Duff et al., "Building an orthonormal basis", 2017)."""
-    x, y, z = normal_N3.T
+    x, y, z = normal_3N
     sign = np.where(z < 0, np.float32(-1), np.float32(1))
     a = -1 / (sign + z)
     b = x * y * a
-    t = np.stack([1 + sign * x * x * a, sign * b, -sign * x], 1)
-    s = np.stack([b, sign + y * y * a, -y], 1)
-    out: F32 = local_N3[:, :1] * t + local_N3[:, 1:2] * s + local_N3[:, 2:] * normal_N3
+    p, q, r = local_3N
+    out: F32 = np.stack(
+        [
+            p * (1 + sign * x * x * a) + q * b + r * x,
+            p * (sign * b) + q * (sign + y * y * a) + r * y,
+            p * (-sign * x) - q * y + r * z,
+        ]
+    )
     return out
 
 
@@ -46,57 +51,61 @@ def occlusion(scene: Scene, g: GBuffer) -> F32:
     """Share of the hemisphere open to the sky, and share closed by surfaces that are not too near to be lit.
 
     Returns:
-        Shape (H*W, 2); zeros for sky pixels.
+        Shape (2, H*W); arbitrary for sky pixels.
     """
     w, h = g.size
     row, column = np.meshgrid(np.arange(0, h, 2), np.arange(0, w, 2), indexing="ij")
     coarse = (row * w + column).ravel()
-    sh, sw = row.shape
-    seen = g.hits.face_N[coarse] >= 0
-    pick = coarse[seen]
-    tile = ((row // 2 % 4) * 4 + column // 2 % 4).ravel()[seen]
-    normal = g.normal_N3[pick]
-    start = g.point_N3[pick] + normal * (3e-3 + 2e-4 * g.hits.depth_N[pick])[:, None]
-    value = np.zeros((sh * sw, 2), np.float32)
-    got = np.zeros((len(pick), 2), np.float32)
+    shape = row.shape
+    seen = np.flatnonzero(g.hits.face_N.take(coarse) >= 0)
+    pick = coarse.take(seen)
+    tile = ((row // 2 % 4) * 4 + column // 2 % 4).ravel().take(seen)
+    normal = rows(g.normal_N3.take(pick, 0))
+    lift = np.float32(3e-3) + np.float32(2e-4) * g.hits.depth_N.take(pick)
+    start = (rows(g.point_N3.take(pick, 0)) + normal * lift).T
+    got = np.zeros((2, len(pick)), np.float32)
     for k in range(RAYS):
-        ray = _turn(_directions()[tile, k], normal)
+        ray = _turn(rows(_directions()[:, k].take(tile, 0)), normal).T
         _, _, _, distance = scene.caster.nearest(start, ray)
         free = distance > FAR
-        got[:, 0] += free
-        got[:, 1] += np.where(free, 0, np.minimum(distance / NEAR, 1))
-    value[seen] = got / RAYS
-    thing = np.where(seen, g.thing_N[coarse], -1)
-    smooth = _share(value.reshape(sh, sw, 2), g.normal_N3[coarse].reshape(sh, sw, 3), thing.reshape(sh, sw))
-    return _spread(smooth, thing.reshape(sh, sw), g)
+        got[0] += free
+        got[1] += np.where(free, 0, np.minimum(distance * np.float32(1 / NEAR), 1))
+    value = np.zeros((2, coarse.size), np.float32)
+    value[:, seen] = got / RAYS
+    thing = g.thing_N.take(coarse).reshape(shape)
+    normal_3HW = np.zeros((3, coarse.size), np.float32)
+    normal_3HW[:, seen] = normal
+    smooth = _share(value.reshape(2, *shape), normal_3HW.reshape(3, *shape), thing)
+    return _spread(smooth, thing, g)
 
 
-def _share(value_HW2: F32, normal_HW3: F32, thing_HW: npt.NDArray[np.int32]) -> F32:
-    """Average over 4x4 neighbours of the same thing that face the same way, first along rows, then along columns."""
+def _share(value_2HW: F32, normal_3HW: F32, thing_HW: I32) -> F32:
+    """Average over 5x5 neighbours of the same thing that face the same way, first along columns, then along rows."""
     for axis in (0, 1):
-        total, weight = np.zeros_like(value_HW2), np.zeros(thing_HW.shape, np.float32)
-        for shift, part in ((-2, 0.5), (-1, 1.0), (0, 1.0), (1, 1.0), (2, 0.5)):
+        total, weight = value_2HW.copy(), np.ones(thing_HW.shape, np.float32)
+        for shift, part in ((-2, 0.5), (-1, 1.0), (1, 1.0), (2, 0.5)):
             same = np.roll(thing_HW, shift, axis) == thing_HW
-            if shift:
-                same &= np.einsum("ijk,ijk->ij", np.roll(normal_HW3, shift, axis), normal_HW3) > 0.8
+            same &= dot(np.roll(normal_3HW, shift, axis + 1), normal_3HW) > 0.8
             w = same * np.float32(part)
-            total += np.roll(value_HW2, shift, axis) * w[..., None]
+            total += np.roll(value_2HW, shift, axis + 1) * w
             weight += w
-        value_HW2 = (total / np.maximum(weight, 1e-6)[..., None]).astype(np.float32)
-    return value_HW2
+        value_2HW = total / weight
+    return value_2HW
 
 
-def _spread(value_HW2: F32, thing_HW: npt.NDArray[np.int32], g: GBuffer) -> F32:
-    """Back to full resolution: of the two nearest samples along each axis, those of the same thing."""
+def _spread(value_2HW: F32, thing_HW: I32, g: GBuffer) -> F32:
+    """Back to full resolution: the sample at the pixel or left above it, a neighbour's where that saw another thing."""
     w, h = g.size
-    thing = g.thing_N.reshape(h, w)
-    total, weight = np.zeros((h, w, 2), np.float32), np.full((h, w), 1e-6, np.float32)
-    row, column = np.arange(h), np.arange(w)
-    for di in (0, 1):
-        for dj in (0, 1):
-            i = np.minimum((row + di) // 2, value_HW2.shape[0] - 1)
-            j = np.minimum((column + dj) // 2, value_HW2.shape[1] - 1)
-            same = (thing_HW[i][:, j] == thing) + np.float32(1e-3)  # thin things between samples take what is near
-            total += value_HW2[i][:, j] * same[..., None]
-            weight += same
-    return (total / weight[..., None]).reshape(-1, 2).astype(np.float32)
+    i, j = np.arange(h) // 2, np.arange(w) // 2
+    nearest = (i[:, None] * thing_HW.shape[1] + j).ravel()
+    thing, value = thing_HW.ravel(), value_2HW.reshape(2, -1)
+    out = value.take(nearest, 1)
+    wrong = np.flatnonzero(thing.take(nearest) != g.thing_N)
+    below = np.minimum(i + 1, thing_HW.shape[0] - 1) * thing_HW.shape[1]
+    right = np.minimum(j + 1, thing_HW.shape[1] - 1)
+    for other in (i[:, None] * thing_HW.shape[1] + right, below[:, None] + j, below[:, None] + right):
+        at = other.ravel().take(wrong)
+        good = thing.take(at) == g.thing_N.take(wrong)
+        out[:, wrong[good]] = value.take(at[good], 1)
+        wrong = wrong[~good]
+    return out  # thin things that no sample met keep what is near

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from simteacher.scenes.mesh import F32, I32
 
@@ -39,33 +38,35 @@ class Atlas:
         return self.index[name]
 
     def mean(self, tile_N: I32) -> F32:
-        """Mean colour of tiles."""
-        return self._texel[self._start_L[-1] + tile_N, :3]
+        """Mean colour of tiles, shape (N, 3)."""
+        return self._texel.take(self._start_L[-1] + tile_N, 0)[:, :3]
 
-    def sample(self, tile_N: I32, uv_N2: F32, width_N: F32) -> F32:
+    def sample(self, tile_N: I32, uv_2N: F32, width_N: F32) -> F32:
         """Bilinear colours.
 
         Args:
             tile_N: Which tile.
-            uv_N2: Texture coordinates in repeats, u right, v up.
+            uv_2N: Texture coordinates in repeats, u right, v up.
             width_N: Width of a pixel's footprint in repeats, which chooses the level.
 
         Returns:
-            Linear RGB, shape (N, 3).
+            Linear RGB, shape (3, N).
         """
-        level = np.log2(np.maximum(width_N, 1e-9) * self.side)
+        level = np.log2(np.maximum(width_N, np.float32(1e-9)) * np.float32(self.side))
         level_N = np.clip(np.rint(level), 0, len(self._side_L) - 1).astype(np.int32)
-        side, start = self._side_L[level_N], self._start_L[level_N]
-        start = start + tile_N * (side * side)
+        side, start = self._side_L.take(level_N), self._start_L.take(level_N)
+        start += tile_N * (side * side)
         mask = side - 1  # sides are powers of two: & wraps around
-        x, y = uv_N2[:, 0] * side - 0.5, -uv_N2[:, 1] * side - 0.5
+        scale = side.astype(np.float32)
+        x, y = uv_2N[0] * scale - np.float32(0.5), np.float32(-0.5) - uv_2N[1] * scale
         x0, y0 = np.floor(x), np.floor(y)
         fx, fy = (x - x0)[:, None], (y - y0)[:, None]
         left, above = x0.astype(np.int32) & mask, y0.astype(np.int32) & mask
         right, below = (left + 1) & mask, (above + 1) & mask
         above, below = start + above * side, start + below * side
-        t = self._texel
-        upper = t[above + left] * (1 - fx) + t[above + right] * fx
-        lower = t[below + left] * (1 - fx) + t[below + right] * fx
-        out: npt.NDArray[np.float32] = (upper + (lower - upper) * fy)[:, :3]
-        return out
+        t = self._texel  # take is several times faster than indexing with []
+        upper, lower = t.take(above + left, 0), t.take(below + left, 0)
+        upper += (t.take(above + right, 0) - upper) * fx
+        lower += (t.take(below + right, 0) - lower) * fx
+        upper += (lower - upper) * fy
+        return np.ascontiguousarray(upper[:, :3].T)

@@ -53,19 +53,19 @@ def linear(scene: Scene, g: GBuffer, atlas: Atlas, clouds: tuple[float, float] =
     """Linear radiance of every pixel, shape (H, W, 3)."""
     optics = Optics.of(scene.world.camera, g.size)
     shader = Shader(scene, atlas, 1 / optics.focal, clouds)
-    open_N2 = occlusion(scene, g)
-    rgb = shader.radiance(g.hits, g.ray_N3, open_N2)
+    open_2N = occlusion(scene, g)
+    rgb = shader.radiance(g.hits, g.ray_N3, open_2N)
     edge = edges(g)
     if len(edge):
         centre = np.stack([edge % g.size[0], edge // g.size[0]], 1).astype(np.float64)
         more = np.concatenate([centre + offset for offset in EDGE_SAMPLES])
         ray = world_rays(scene.world, optics, more)
-        extra = shader.radiance(trace(scene, ray), ray, np.tile(open_N2[edge], (len(EDGE_SAMPLES), 1)))
+        extra = shader.radiance(trace(scene, ray), ray, np.tile(open_2N.take(edge, 1), len(EDGE_SAMPLES)))
         # limited before averaging, or one sample of sky or sun swallows a thin branch
-        cap = np.float32(4 * np.median(rgb.max(1)) + 1e-6)
-        total = np.minimum(rgb[edge], cap) + np.minimum(extra, cap).reshape(len(EDGE_SAMPLES), -1, 3).sum(0)
-        rgb[edge] = total / (1 + len(EDGE_SAMPLES))
-    return rgb.reshape(g.size[1], g.size[0], 3)
+        cap = np.float32(4 * np.median(rgb.max(0)) + 1e-6)
+        total = np.minimum(rgb.take(edge, 1), cap) + np.minimum(extra, cap).reshape(3, len(EDGE_SAMPLES), -1).sum(1)
+        rgb[:, edge] = total / (1 + len(EDGE_SAMPLES))
+    return np.ascontiguousarray(rgb.T).reshape(g.size[1], g.size[0], 3)
 
 
 def draw(

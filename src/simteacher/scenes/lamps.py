@@ -8,6 +8,7 @@ import numpy as np
 
 from simteacher.scenes.mesh import F32
 from simteacher.scenes.raycast import Scene
+from simteacher.scenes.vectors import column, dot
 
 NEAREST = 10  # lamps that are worth their cost
 REACH = 70.0
@@ -52,16 +53,16 @@ class Lamps:
         return cls(place[best].astype(np.float32), power[best].astype(np.float32), ahead.astype(np.float32))
 
 
-def lamp_light(lamps: Lamps, point_N3: F32, normal_N3: F32) -> F32:
-    """Irradiance of all lamps without shadows, shape (N, 3)."""
-    out = np.zeros_like(point_N3)
+def lamp_light(lamps: Lamps, point_3N: F32, normal_3N: F32) -> F32:
+    """Irradiance of all lamps without shadows, shape (3, N)."""
+    out = np.zeros_like(point_3N)
     for place, power in zip(lamps.place_L3, lamps.power_L3, strict=True):
-        to = place - point_N3
-        square = np.einsum("ij,ij->i", to, to) + 0.25
-        cosine = np.clip(np.einsum("ij,ij->i", to, normal_N3) / np.sqrt(square), 0, 1) * 0.9 + 0.1
-        out += (cosine / square)[:, None] * power
-    square = np.einsum("ij,ij->i", point_N3, point_N3) + 4
-    along = np.clip(point_N3 @ lamps.ahead_3 / np.sqrt(square), 0, 1)
-    face = np.clip(np.einsum("ij,ij->i", -point_N3, normal_N3) / np.sqrt(square), 0, 1) * 0.8 + 0.2
-    out += (8 * along**12 * face / square)[:, None] * np.array([1.0, 0.95, 0.85], np.float32)
+        to = column(place) - point_3N
+        square = dot(to, to) + np.float32(0.25)
+        cosine = np.clip(dot(to, normal_3N) / np.sqrt(square), 0, 1) * np.float32(0.9) + np.float32(0.1)
+        out += (cosine / square) * column(power)
+    square = dot(point_3N, point_3N) + 4
+    along = np.clip(dot(point_3N, lamps.ahead_3) / np.sqrt(square), 0, 1)
+    face = np.clip(-dot(point_3N, normal_3N) / np.sqrt(square), 0, 1) * np.float32(0.8) + np.float32(0.2)
+    out += (8 * along**12 * face / square) * column(np.array([1.0, 0.95, 0.85], np.float32))
     return out

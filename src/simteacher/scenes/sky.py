@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from simteacher.scenes.mesh import F32, Light
+from simteacher.scenes.vectors import column, dot
 
 SIDE = 512
 
@@ -25,46 +26,49 @@ def noise_field() -> F32:
     return rank.reshape(SIDE, SIDE)
 
 
-def noise_at(uv_N2: F32) -> F32:
+def noise_at(uv_2N: F32) -> F32:
     """Bilinear noise at coordinates in repeats, shape (N,)."""
-    x, y = uv_N2[:, 0] * SIDE, uv_N2[:, 1] * SIDE
+    x, y = uv_2N[0] * np.float32(SIDE), uv_2N[1] * np.float32(SIDE)
     x0, y0 = np.floor(x), np.floor(y)
     fx, fy = x - x0, y - y0
     i, j = y0.astype(np.int32) & (SIDE - 1), x0.astype(np.int32) & (SIDE - 1)
     flat, below, right = noise_field().ravel(), ((i + 1) & (SIDE - 1)) * SIDE, (j + 1) & (SIDE - 1)
     i = i * SIDE
-    upper = flat[i + j] * (1 - fx) + flat[i + right] * fx
-    lower = flat[below + j] * (1 - fx) + flat[below + right] * fx
-    out: F32 = (upper + (lower - upper) * fy).astype(np.float32)
+    upper = flat.take(i + j) * (1 - fx) + flat.take(i + right) * fx
+    lower = flat.take(below + j) * (1 - fx) + flat.take(below + right) * fx
+    out: F32 = upper + (lower - upper) * fy
     return out
 
 
-def sky_radiance(light: Light, unit_N3: F32, offset: tuple[float, float] = (0.0, 0.0), *, clouds: bool = True) -> F32:
+def sky_radiance(light: Light, unit_3N: F32, offset: tuple[float, float] = (0.0, 0.0)) -> F32:
     """Linear radiance of the sky.
 
     Args:
         light: Sun and sky.
-        unit_N3: Unit directions, world axes; below the horizon the horizon's colour is returned.
+        unit_3N: Unit directions, world axes; below the horizon the horizon's colour is returned.
         offset: Where in the cloud field this frame looks, in repeats.
-        clouds: False for rough reflections, where the pattern would not be seen.
 
     Returns:
-        Shape (N, 3).
+        Shape (3, N).
     """
-    sun, sky, horizon = (np.asarray(v, np.float32) for v in (light.sun_rgb, light.sky_rgb, light.horizon_rgb))
-    up = np.clip(unit_N3[:, 2:], 0, 1)
+    sun, sky, horizon = (column(np.asarray(v, np.float32)) for v in (light.sun_rgb, light.sky_rgb, light.horizon_rgb))
+    up = np.clip(unit_3N[2], 0, 1)
     haze = (1 - up) ** 5
-    out = sky * (1 - haze) + horizon * haze
-    if clouds and light.cloud > 0:
-        plane = unit_N3[:, :2] / (up + 0.15)
-        where = np.asarray(offset, np.float32)
-        shape = 0.75 * noise_at(plane * np.float32(0.09) + where) + 0.25 * noise_at(plane * np.float32(0.37) - where)
-        cover = np.clip((shape - (1.02 - light.cloud)) * 3.5, 0, 1)[:, None]
-        thick = np.clip(shape[:, None] * 1.3 - 0.3, 0, 1)
-        white = 0.5 * (sky.mean() + horizon.mean()) + 0.22 * sun.mean()
-        grey = (0.85 * white + 0.15 * horizon) * (1.15 - (0.25 + 0.3 * light.cloud) * thick)
-        out = out + (grey - out) * cover * (0.25 + 0.75 * np.clip(up * 6, 0, 1))
+    out: F32 = sky + (horizon - sky) * haze
+    if light.cloud > 0:
+        plane = unit_3N[:2] / (up + np.float32(0.15))
+        shift = np.asarray(offset, np.float32)[:, None]
+        shape = np.float32(0.75) * noise_at(plane * np.float32(0.09) + shift)
+        shape += np.float32(0.25) * noise_at(plane * np.float32(0.37) - shift)
+        cover = np.clip((shape - np.float32(1.02 - light.cloud)) * np.float32(3.5), 0, 1)
+        thick = np.clip(shape * np.float32(1.3) - np.float32(0.3), 0, 1)
+        white = np.float32(0.5) * (sky.mean() + horizon.mean()) + np.float32(0.22) * sun.mean()
+        bright = np.float32(1.15) - np.float32(0.25 + 0.3 * light.cloud) * thick
+        grey = (np.float32(0.85) * white + np.float32(0.15) * horizon) * bright
+        cover *= np.float32(0.25) + np.float32(0.75) * np.clip(up * 6, 0, 1)
+        out += (grey - out) * cover
     if sun.any():
-        near = np.clip(unit_N3 @ np.asarray(light.sun_3, np.float32), -1, 1)[:, None] - 1
-        out = out + sun * (0.06 * np.exp(near * 8) + 0.3 * np.exp(near * 60) + 30 * np.exp(near * 8000))
-    return out.astype(np.float32)
+        near = np.minimum(dot(unit_3N, np.asarray(light.sun_3, np.float32)) - 1, 0)
+        glow = np.float32(0.06) * np.exp(near * 8) + np.float32(0.3) * np.exp(near * 60)
+        out += sun * (glow + np.float32(30) * np.exp(near * 8000))
+    return out

@@ -1,0 +1,32 @@
+"""Vectors of many pixels as three rows, (3, N): numpy multiplies whole rows several times faster than columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.scenes.mesh import F32
+
+
+def dot(a_3N: F32, b_3N: F32) -> F32:
+    """Scalar products, shape (N,); either side may be one vector of shape (3,)."""
+    out: F32 = a_3N[0] * b_3N[0] + a_3N[1] * b_3N[1] + a_3N[2] * b_3N[2]
+    return out
+
+
+def unit(a_3N: F32) -> F32:
+    """The same directions with length 1."""
+    out: F32 = a_3N * (1 / np.maximum(np.sqrt(dot(a_3N, a_3N)), np.float32(1e-12)))
+    return out
+
+
+def rows(a_N3: npt.NDArray[Any]) -> F32:
+    """(N, 3) to (3, N)."""
+    return np.ascontiguousarray(a_N3.T, np.float32)
+
+
+def column(rgb_3: F32) -> F32:
+    """One vector that multiplies all: shape (3, 1)."""
+    return rgb_3.reshape(3, 1)
