@@ -1,6 +1,6 @@
 """Ambient occlusion with few rays: pixels of half the resolution try their own directions, neighbours share results.
 
-Interleaved sampling (Keller and Heidrich 2001): a 4x4 tile of pixels covers 32 directions; an average over pixels of
+Interleaved sampling (Keller and Heidrich 2001): a 4x4 tile of pixels covers 16 directions; an average over pixels of
 the same surface puts them together without a grain.
 """
 
@@ -16,7 +16,7 @@ from simteacher.scenes.vectors import dot, rows
 
 NEAR = 1.5  # metres within which a blocker also takes away the light that surfaces give each other
 FAR = 60.0
-RAYS = 2
+RAYS = 1
 
 
 @lru_cache(maxsize=1)

@@ -84,9 +84,9 @@ def default_caster() -> MakeCaster:
 def view_planes(camera: CameraSpec, size: tuple[int, int]) -> F32:
     """Inward normals of the four planes through the camera that enclose the picture, and of its own. Shape (5, 3)."""
     optics = Optics.of(camera, size)
-    edge = optics.grid()
-    on_edge = (edge[:, 0] % (size[0] - 1) == 0) | (edge[:, 1] % (size[1] - 1) == 0)
-    ray = optics.rays(edge[on_edge])
+    x, y = np.linspace(-0.5, size[0] - 0.5, 33), np.linspace(-0.5, size[1] - 0.5, 33)
+    sides = [(x, x * 0 + y[0]), (x, x * 0 + y[-1]), (y * 0 + x[0], y), (y * 0 + x[-1], y)]
+    ray = optics.rays(np.concatenate([np.stack(side, 1) for side in sides]))
     (left, top), (right, bottom) = ray[:, :2].min(0) * 1.02, ray[:, :2].max(0) * 1.02
     local = np.array([[1, 0, -left], [-1, 0, right], [0, 1, -top], [0, -1, bottom], [0, 0, 1]])
     return (local @ camera.pose_44[:3, :3].T).astype(np.float32)

@@ -55,11 +55,18 @@ class Optics:
         p = (xy_N2 - np.array(self.centre)) / self.focal
         if self.k1:
             far = np.hypot(p[:, 0], p[:, 1])
-            r = far.copy()
-            for _ in range(8):  # Newton; the distortion is monotone for the fields of view in use
-                r -= (r * (1 + self.k1 * r * r) - far) / np.maximum(1 + 3 * self.k1 * r * r, 0.1)
+            # between 4096 solutions the error is below 1e-4 pixel, and it is faster than solving for every pixel
+            table = np.linspace(0, float(far.max(initial=0)) + 1e-9, 4096)
+            r = np.interp(far, table, self._undistort(table)) if len(far) > 64 else self._undistort(far)
             p = p * (r / np.maximum(far, 1e-12))[:, None]
         return np.concatenate([p, np.ones((len(p), 1))], 1)
+
+    def _undistort(self, far_N: F64) -> F64:
+        """Radius before distortion of radii after it; Newton, as the distortion is monotone for the views in use."""
+        r = far_N.copy()
+        for _ in range(12):
+            r -= (r * (1 + self.k1 * r * r) - far_N) / np.maximum(1 + 3 * self.k1 * r * r, 0.1)
+        return r
 
     def project(self, point_N3: F64) -> tuple[F64, F64]:
         """Image points (N, 2) and depths (N,) of points in camera axes; meaningless where the depth is not positive."""

@@ -136,7 +136,7 @@ class Shader:
         power = np.exp2(3 + 8 * gloss)
         shine = gloss * (power + 8) / 60 * np.clip(dot(part.smooth_3N, half), 0, 1) ** power * (sun > 0)
         rgb = rgb_3N.take(index, 1) * (1 - fresnel) + np.minimum(shine, 12) * (self.sun_rgb * np.float32(0.25))
-        mirror = np.flatnonzero(fresnel > 0.015)
+        mirror = np.flatnonzero(fresnel > 0.025)
         rgb[:, mirror] += self.reflection(part.take(mirror), fresnel.take(mirror))
         rgb_3N[:, index] = rgb
 

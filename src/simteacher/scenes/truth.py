@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simteacher.scenes.mesh import F32, Thing
-from simteacher.scenes.optics import F64, Optics
+from simteacher.labels import IGNORE
+from simteacher.scenes.mesh import F32, I32, Thing
+from simteacher.scenes.optics import Optics
 from simteacher.scenes.raycast import GBuffer, Scene
 
 NEAR = 0.05
@@ -30,27 +31,32 @@ def camera_facts(scene: Scene, optics: Optics) -> dict[str, Any]:
     }
 
 
-def _to_camera(scene: Scene, vertices_V3: F32) -> F64:
-    """Points relative to the scene's origin in camera axes."""
-    out: F64 = vertices_V3.astype(np.float64) @ scene.world.camera.pose_44[:3, :3]
-    return out
+def outline(scene: Scene, thing: int) -> tuple[F32, I32]:
+    """All triangles that count as a thing, its hull included: vertices relative to the scene's origin, and faces."""
+    faces = scene.faces_F3[scene.face_at_T[thing] : scene.face_at_T[thing + 1]]
+    first, last = (int(faces.min()), int(faces.max()) + 1) if len(faces) else (0, 0)  # its vertices lie together
+    vertices, faces = scene.vertices_V3[first:last], faces - np.int32(first)
+    hull, pose = scene.world.things[thing].hull, scene.world.things[thing].pose_44
+    if hull is not None:
+        turn, shift = pose[:3, :3].T.astype(np.float32), (pose[:3, 3] - scene.origin_3).astype(np.float32)
+        faces = np.concatenate([faces, hull.faces_F3 + np.int32(len(vertices))])
+        vertices = np.concatenate([vertices, hull.vertices_V3 @ turn + shift])
+    return vertices, faces
 
 
-def full_box(scene: Scene, thing: int, optics: Optics) -> list[float] | None:
+def full_box(scene: Scene, vertices_V3: F32, faces_F3: I32, optics: Optics) -> list[float] | None:
     """Bounds of a thing's whole projection, as if nothing hid it and the image went on; None when behind the camera.
 
     What lies behind the near plane is cut off, not mirrored.
     """
-    faces = scene.faces_F3[scene.face_at_T[thing] : scene.face_at_T[thing + 1]]
-    used, corner = np.unique(faces, return_inverse=True)
-    p = _to_camera(scene, scene.vertices_V3[used])
+    p = vertices_V3.astype(np.float64) @ scene.world.camera.pose_44[:3, :3]
     ahead = p[:, 2] > NEAR
     if not ahead.any():
         return None
     cut = [p[ahead]]
     if not ahead.all():
-        side = corner.reshape(-1, 3)
-        pairs = np.concatenate([side[:, [0, 1]], side[:, [1, 2]], side[:, [2, 0]]])
+        pairs = np.concatenate([faces_F3[:, [0, 1]], faces_F3[:, [1, 2]], faces_F3[:, [2, 0]]])
+        pairs = np.concatenate([pairs, pairs[:, ::-1]])
         pairs = pairs[ahead[pairs[:, 0]] & ~ahead[pairs[:, 1]]]
         a, b = p[pairs[:, 0]], p[pairs[:, 1]]
         cut.append(a + ((a[:, 2] - NEAR) / (a[:, 2] - b[:, 2]))[:, None] * (b - a))
@@ -83,15 +89,12 @@ def solid_box(scene: Scene, thing: Thing) -> dict[str, Any]:
     }
 
 
-def _amodal(scene: Scene, g: GBuffer, thing: int, box: tuple[int, int, int, int]) -> int:
-    """Pixels that a thing would cover inside ``box`` if it stood alone."""
+def _alone(scene: Scene, g: GBuffer, vertices_V3: F32, faces_F3: I32, box: tuple[int, int, int, int]) -> int:
+    """Pixels that a thing would cover inside ``box`` if there were nothing else."""
     left, top, right, bottom = box
-    rows = (np.arange(top, bottom)[:, None] * g.size[0] + np.arange(left, right)).ravel()
-    faces = scene.faces_F3[scene.face_at_T[thing] : scene.face_at_T[thing + 1]]
-    used, local = np.unique(faces, return_inverse=True)
-    alone = scene.make_caster(scene.vertices_V3[used], local.reshape(-1, 3).astype(np.int32))
-    ray = g.ray_N3[rows]
-    face, _, _, _ = alone.nearest(np.zeros_like(ray), ray)
+    pixels = (np.arange(top, bottom)[:, None] * g.size[0] + np.arange(left, right)).ravel()
+    ray = g.ray_N3.take(pixels, 0)
+    face, _, _, _ = scene.make_caster(vertices_V3, faces_F3).nearest(np.broadcast_to(np.float32(0), ray.shape), ray)
     return int((face >= 0).sum())
 
 
@@ -102,40 +105,45 @@ def objects(scene: Scene, g: GBuffer) -> list[Object]:
     ``occlusion`` (share of its pixels inside the image that others hide), ``truncation`` (share of its full box outside
     the image), ``distance`` (median depth) and the entries of `solid_box`.
     """
-    w, h = g.size
     optics = Optics.of(scene.world.camera, g.size)
-    order = np.argsort(g.owner_N, kind="stable")
-    things = g.owner_N[order]
-    starts = np.flatnonzero(np.diff(things, prepend=-2))
-    out: list[Object] = []
-    for start, stop in zip(starts, [*starts[1:], len(things)], strict=True):
-        index = int(things[start])
-        if index < 0 or not scene.world.things[index].countable or scene.class_T[index] == 255:
-            continue
-        pixels = order[start:stop]
-        own = pixels[g.thing_N[pixels] == index]
-        row, column = pixels // w, pixels % w
-        visible = [int(column.min()), int(row.min()), int(column.max()) + 1, int(row.max()) + 1]
-        full = full_box(scene, index, optics) or [float(v) for v in visible]
-        inside = (
-            min(max(int(full[0]), 0), visible[0]), min(max(int(full[1]), 0), visible[1]),
-            max(min(int(full[2]) + 1, w), visible[2]), max(min(int(full[3]) + 1, h), visible[3]),
-        )  # fmt: skip
-        alone = max(_amodal(scene, g, index, inside), len(pixels))
-        out.append(
-            {
-                "class": scene.world.things[index].name,
-                "instance": int(scene.instance_T[index]),
-                "visible_box": visible,
-                "full_box": full,
-                "pixels": len(pixels),
-                "occlusion": 1 - len(pixels) / alone,
-                "truncation": _outside(full, w, h),
-                "distance": float(np.median(g.hits.depth_N[own if len(own) else pixels])),
-                **solid_box(scene, scene.world.things[index]),
-            }
-        )
-    return out
+    counts = np.array([t.countable for t in scene.world.things], bool) & (scene.class_T != IGNORE)
+    shown = np.flatnonzero((g.owner_N >= 0) & counts.take(g.owner_N))
+    owner = g.owner_N.take(shown)
+    order = np.argsort(owner, kind="stable")
+    shown, owner = shown.take(order), owner.take(order)
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    return [
+        _object(scene, g, optics, int(owner[start]), shown[start:stop])
+        for start, stop in zip(starts, [*starts[1:], len(owner)], strict=True)
+    ]
+
+
+def _object(scene: Scene, g: GBuffer, optics: Optics, index: int, pixels: npt.NDArray[np.intp]) -> Object:
+    """One entry of `objects`; ``pixels`` are the raster indices that it owns."""
+    w, h = g.size
+    row, column = pixels // w, pixels % w
+    visible = [int(column.min()), int(row.min()), int(column.max()) + 1, int(row.max()) + 1]
+    vertices, faces = outline(scene, index)
+    full = full_box(scene, vertices, faces, optics) or [float(v) for v in visible]
+    inside = (
+        min(max(int(full[0]), 0), visible[0]),
+        min(max(int(full[1]), 0), visible[1]),
+        max(min(int(full[2]) + 1, w), visible[2]),
+        max(min(int(full[3]) + 1, h), visible[3]),
+    )
+    alone = max(_alone(scene, g, vertices, faces, inside), len(pixels))
+    own = pixels[g.thing_N.take(pixels) == index]
+    return {
+        "class": scene.world.things[index].name,
+        "instance": int(scene.instance_T[index]),
+        "visible_box": visible,
+        "full_box": full,
+        "pixels": len(pixels),
+        "occlusion": 1 - len(pixels) / alone,
+        "truncation": _outside(full, w, h),
+        "distance": float(np.median(g.hits.depth_N.take(own if len(own) else pixels))),
+        **solid_box(scene, scene.world.things[index]),
+    }
 
 
 def _outside(box: list[float], w: int, h: int) -> float:
