@@ -107,7 +107,7 @@ class FolderWriter:
             self._kinds.add(kind)
             path = self.out / kind / f"{name}.png"
             if isinstance(content, Path):
-                _link(content, path)
+                link_file(content, path)
                 continue
             assert content.shape[1::-1] == size, f"{name}: {kind} is {content.shape[1::-1]}, the image {size}"
             with atomic_path(path) as part:
@@ -151,7 +151,7 @@ class FolderWriter:
         if isinstance(image, Path):
             suffix = image.suffix.lower().replace(".jpeg", ".jpg")
             if suffix in _KEPT:
-                _link(image, self.out / "images" / f"{name}{suffix}")
+                link_file(image, self.out / "images" / f"{name}{suffix}")
                 return
             image = read_image(image)
         with atomic_path(self.out / "images" / f"{name}{self.suffix}") as part:
@@ -192,7 +192,7 @@ class FolderWriter:
         return yaml.safe_dump({k: v for k, v in content.items() if v is not None}, sort_keys=False, allow_unicode=True)
 
 
-def _link(source: Path, path: Path) -> None:
+def link_file(source: Path, path: Path) -> None:
     """Put an unchanged file at ``path``: a hard link where the file system allows one, else a copy."""
     if not source.is_file():
         raise UserError("no such file", source, "put the file back or take its name out of the set")
