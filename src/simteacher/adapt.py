@@ -194,7 +194,7 @@ class _Run:
 
         for frame in guard.sample(self.data.target, BATCHNORM_IMAGES, self.recipe.seed + 2).frames:
             image = read_image(frame.image)
-            h, w = working_size(*image.shape[:2], self.recipe.resolved_budget.size)
+            h, w = working_size(image.shape[0], image.shape[1], self.recipe.resolved_budget.size)
             small = np.array(Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR))
             yield torch.from_numpy(small).permute(2, 0, 1)[None].float().div_(255).to(self.fabric.device)
 
@@ -203,7 +203,7 @@ class _Run:
         if (self.run.stage("batchnorm") / "model.safetensors").is_file():
             return self.stored("batchnorm")
         assert model.network is not None
-        reestimate(model.network, self.target_batches())
+        reestimate(model.network, self.target_batches(), self.recipe.batchnorm)
         return self.store("batchnorm", model.network, self.card("batchnorm", 0, model.card))
 
     def round(self, number: int, teacher: Model) -> Model:
@@ -231,7 +231,7 @@ class _Run:
         stage = self.builder.student(number, network.to("cpu"), open_dataset(f"folder:{folder}"))
         trained = self.train(name, stage)
         if self.recipe.batchnorm:
-            reestimate(trained, self.target_batches())
+            reestimate(trained, self.target_batches(), self.recipe.batchnorm)
         return self.store(name, trained, self.card(name, stage.steps))
 
     def judge(self, number: int, before: guard.Reading, student: Model) -> tuple[str, guard.Reading]:

@@ -162,7 +162,8 @@ class Recipe(Strict):
     teacher: TeacherStage = TeacherStage()
     rounds: Rounds = Rounds()
     guard: Guard = Guard()
-    batchnorm: bool = True  # re-estimate batch-norm statistics on the target before each labelling and at the end
+    # share of the target's batch-norm statistics in the teacher that labels and in each student; 0 keeps the trained ones
+    batchnorm: float = Field(0.0, ge=0, le=1)
     cache_gib: float = Field(2.0, ge=0)  # decoded images kept in memory
     log_every: int = Field(10, ge=1)
     save_seconds: float = Field(60.0, gt=0)

@@ -9,17 +9,19 @@ from torch import Tensor, nn
 
 
 @torch.no_grad()
-def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Replace every batch norm's running mean and variance by the plain average over ``batches``.
+def reestimate(network: nn.Module, batches: Iterable[Tensor], share: float = 1.0) -> None:
+    """Move every batch norm's running mean and variance to the plain average over ``batches``, by ``share`` of the way.
 
     Weights stay as they are. Layers without batch norm are untouched; an empty iterable changes nothing.
 
     Args:
         network: Changed in place, left in eval mode.
         batches: Images (B, 3, H, W) in [0, 1], as in use: no augmentation.
+        share: 1 takes the new statistics, 0.5 the mean of old and new.
     """
     norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
     momenta = [m.momentum for m in norms]
+    before = [[b.clone() for b in (m.running_mean, m.running_var) if b is not None] for m in norms]
     network.eval()
     first = True
     for image_BCHW in batches:
@@ -34,4 +36,7 @@ def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> None:
     for m, momentum in zip(norms, momenta, strict=True):
         m.momentum = momentum
         m.eval()
+    for m, old in zip(norms, before, strict=True):
+        for now, then in zip((b for b in (m.running_mean, m.running_var) if b is not None), old, strict=True):
+            now.lerp_(then, 1 - share)
     network.eval()
