@@ -42,8 +42,8 @@ def check(
     Returns:
         ``format, why, split, images, labelled, classes {name: pixels}, ignored`` (pixels) and
         ``problems [{file, problem, fix}]``; also ``space, sizes {WxH: images}, odd {kind: {images, first}}, labels``
-        (how they are stored), ``unknown {value: pixels}, unmapped {class name of the set: pixels}, lacks [{class, why}],
-        shared [[name, name]]`` and, with ``target``, the same for it under ``target``.
+        (how these are stored), ``unknown {value: pixels}, unmapped {class name of the set: pixels}``,
+        ``lacks [{class, why}], shared [[name, name]]`` and, with ``target``, the same for it under ``target``.
 
     Raises:
         UserError: The set cannot be opened at all.
@@ -52,9 +52,9 @@ def check(
     other = open_dataset(target) if target is not None else None
     space = load_space(classes) if classes is not None else (other and natural_space(other)) or natural_space(dataset)
     splits = open_with_splits(data)[1] if split is None else {}
-    result = _look(dataset, splits, space, strict=True)
+    result = _look(dataset, splits, space, strict=True, whole=split is None)
     if other is not None and target is not None:
-        result["target"] = _look(other, open_with_splits(target)[1], space, strict=False)
+        result["target"] = _look(other, open_with_splits(target)[1], space, strict=False, whole=True)
         for problem in result["target"].pop("problems"):
             result["problems"].append(problem)
     if space is not None and result["labelled"]:
@@ -68,9 +68,19 @@ def natural_space(dataset: DataSet) -> LabelSpace | None:
     return dataset.space or (SPACES[NATURAL[dataset.format]] if dataset.format in NATURAL else None)
 
 
-def _look(dataset: DataSet, splits: Mapping[str, set[str]], space: LabelSpace | None, strict: bool) -> dict[str, Any]:
-    """All about one side. ``strict``: where some images of a split have labels, all have to."""
-    problems = _described(dataset)
+def _look(
+    dataset: DataSet, splits: Mapping[str, set[str]], space: LabelSpace | None, strict: bool, whole: bool
+) -> dict[str, Any]:
+    """All about one side.
+
+    Args:
+        dataset: The frames to look at.
+        splits: Split -> names of its frames; empty where not all splits are looked at.
+        space: Label space to count in.
+        strict: Where some images of a split have labels, all have to.
+        whole: These are all frames of the set.
+    """
+    problems = _described(dataset) if whole else []
     labelled = sum(frame.label is not None for frame in dataset.frames)
     how: Labelling | None = None
     if labelled:
@@ -82,7 +92,7 @@ def _look(dataset: DataSet, splits: Mapping[str, set[str]], space: LabelSpace | 
         dataset, how, _bare(dataset, splits) if strict else {f.name for f in dataset.frames if not f.label}
     )
     problems += [p for s in seen for p in s.problems]
-    problems += _orphans(dataset) if not dataset.split else []
+    problems += _orphans(dataset) if whole else []
     classes, ignored, unmapped = _count(seen, how, space)
     return {
         "format": dataset.format,
@@ -111,8 +121,9 @@ def _described(dataset: DataSet) -> list[UserError]:
         problems.append(
             UserError("the command that writes this set has not finished", path, "run the same command again")
         )
-    listed = {n for names in (dataset.meta.get("splits") or {}).values() if names != "all" for n in names}
-    if dataset.split is None and (gone := sorted(n for n in listed if n not in names and Path(n).stem not in names)):
+    splits = (dataset.meta.get("splits") or {}).values()
+    listed = {n for some in splits if some != "all" for n in some}
+    if gone := sorted(n for n in listed if n not in names and Path(n).stem not in names):
         what = f"the splits name {len(gone)} images that are not there, such as {gone[0]}"
         problems.append(UserError(what, path, "put them back, or take their names out"))
     return problems
