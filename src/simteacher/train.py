@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +21,7 @@ from simteacher.config import Objectives, Optimiser
 from simteacher.data.stream import Stream, prefetch
 from simteacher.errors import UserError
 from simteacher.files import atomic_write
+from simteacher.interrupt import interruptible
 from simteacher.models.discriminator import output_discriminator
 from simteacher.objectives.compose import Plan, discriminator_losses, network_losses
 from simteacher.objectives.state import StageState
@@ -99,7 +96,7 @@ class _Session:
     """A stage with its optimisers under Fabric, savable as one file."""
 
     def __init__(self, stage: Stage, how: Optimiser, fabric: Fabric, seed: int) -> None:
-        network = stage.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = stage.network.to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(network).to(fabric.device).requires_grad_(False).eval() if how.ema else None
         self.raw, self.stage, self.how, self.fabric = network, stage, how, fabric
         optimiser = make_optimiser(network, how, stage.lr_factor)
@@ -191,30 +188,6 @@ def train_stage(
     if fabric.global_rank == 0:
         save_state(state_path, session.tree())
     return result
-
-
-@contextmanager
-def interruptible() -> Iterator[list[int]]:
-    """Turn the first Ctrl-C inside the block into a non-empty list, so that a step can end and be saved.
-
-    A second one stops at once.
-    """
-    asked: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def ask(number: int, _: object) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
