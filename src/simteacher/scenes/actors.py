@@ -116,7 +116,7 @@ def person(g: Rng, street: Street, s: float, d: float, up: float, yaw: float, po
 def pedestrians(g: Rng, street: Street, spec: SceneSpec) -> None:
     """People on the sidewalks, alone and in groups, and on crossings."""
     amount = uniform(g, spec.objects.people) ** 1.5 * (2.0 if street.kind == "shopping" else 0.5 if street.kind in ("country", "industrial") else 1.0)
-    for _ in range(g.poisson(14 * amount)):
+    for _ in range(g.poisson(18 * amount)):
         side = int(g.choice([-1, 1]))
         s = 2.5 + g.exponential(24)
         b = street.block_at(s, side)

@@ -13,6 +13,7 @@ import numpy as np
 from simteacher.scenes import shapes as sh
 from simteacher.scenes.facade import pierced, rects, shop_front, sills
 from simteacher.scenes.mesh import Material, Mesh, merge
+from simteacher.scenes.ornament import ornaments
 from simteacher.scenes.palette import BRICKS, RENDERS, ROOFS, STONES, Rng, pick, rgb
 
 STYLES = ("terrace", "shop", "house", "office", "flats", "hall", "church")
@@ -185,6 +186,8 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
     ]
     parts = [sh.quads(sides, wall), *front, rects(0, width, top, eaves, 0.0, wall)]
     parts.append(sh.boxes([[0, 0, -2.5]], [[width, depth, 0]], wall))  # a foundation, seen where the ground falls away
+    if detail and style != "church":
+        parts += ornaments(g, style, width, ground, floor_h, floors, eaves, wall, STONE_TRIM)
     if detail and g.random() < 0.7:
         x = 0.1 if g.random() < 0.5 else width - 0.1
         parts.append(sh.frusta([[x, -0.08, 0.1]], [[x, -0.08, eaves]], 0.045, 0.045, 5, Material("plain", rgb(40, 40, 42)), caps=False))

@@ -68,8 +68,8 @@ def shop_front(g: Rng, width: float, height: float) -> tuple[list[Mesh], list[Me
         Building parts, and hanging signs.
     """
     paint = Material("plain", [rgb(20, 60, 45), rgb(120, 20, 30), rgb(25, 35, 70), rgb(30, 30, 32), rgb(225, 222, 212), rgb(90, 60, 40), rgb(200, 160, 40), rgb(110, 140, 150)][int(g.integers(8))], gloss=0.15)
-    number = int(g.integers(6))
-    board = Material(f"fascia_{g.integers(12)}", (1, 1, 1), gloss=0.15, glow=0.25 if g.random() < 0.4 else 0.0)
+    number = int(g.integers(10))
+    board = Material(f"fascia_{g.integers(12)}", (1, 1, 1), gloss=0.15, glow=0.2 if g.random() < 0.3 else 0.0)
     fascia_h = g.uniform(0.55, 0.95)
     top = height - g.uniform(0.05, 0.3)
     sill = float(g.choice([0.08, 0.45, 0.7]))
@@ -83,7 +83,7 @@ def shop_front(g: Rng, width: float, height: float) -> tuple[list[Mesh], list[Me
             continue
         n = max(1, round((b - a) / 2.6))
         edge = np.linspace(a, b, n + 1)
-        parts.append(rects(edge[:-1], edge[1:], sill, glass_top, 0.12, Material(f"shop_{number}", (1, 1, 1), gloss=0.55, glow=0.35), fit=True))
+        parts.append(rects(edge[:-1], edge[1:], sill, glass_top, 0.12, Material(f"shop_{number}", (1, 1, 1), gloss=0.6, glow=0.15), fit=True))
         parts.append(sh.boxes(np.column_stack([edge - 0.05, 0 * edge - 0.02, 0 * edge + sill]), np.column_stack([edge + 0.05, 0 * edge + 0.15, 0 * edge + glass_top]), paint))
     parts.append(rects(door_x, door_x + door_w, 0.05, glass_top, 0.3 if g.random() < 0.5 else 0.12, Material(f"door_{g.choice([2, 5])}", (1, 1, 1), gloss=0.4), fit=True))
     parts.append(sh.boxes([[0, -0.14, glass_top]], [[width, 0.05, top]], paint))

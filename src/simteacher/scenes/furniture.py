@@ -17,7 +17,7 @@ from simteacher.scenes.street import Block, Street
 def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
     """Everything along the kerbs."""
     amount = uniform(g, spec.objects.furniture)
-    lamp_seed, pitch = int(g.integers(48)), g.uniform(18, 38)
+    lamp_seed, pitch = int(g.integers(48)), g.uniform(14, 34)
     shift = g.uniform(0, pitch)
     both = g.random() < 0.6
     for side in (1, -1):
@@ -25,7 +25,7 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
             continue
         for s in np.arange(-10 + shift + (pitch / 2 if side < 0 else 0), 150, pitch):
             _at_kerb(street, props.lamp(lamp_seed), float(s), side, 0.45, facing=-side * np.pi / 2)
-    for _ in range(g.poisson(9 * amount)):
+    for _ in range(g.poisson(10 * amount)):
         side = int(g.choice([-1, 1]))
         s = 3 + g.exponential(22)
         toward = np.pi if g.random() < 0.7 else 0.0
@@ -37,7 +37,7 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
     for side in (1, -1):
         _tree_row(g, street, spec, side)
         _run(g, street, side, amount)
-    kinds = ("bin", "cabinet", "phone", "postbox", "bench", "meter", "flag", "bollard", "cone")
+    kinds = ("bin", "cabinet", "phone", "postbox", "bench", "meter", "flag", "bollard", "bollard", "cone")
     for _ in range(g.poisson(7 * amount)):
         side = int(g.choice([-1, 1]))
         kind = kinds[int(g.integers(len(kinds)))]

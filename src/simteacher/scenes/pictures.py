@@ -95,22 +95,33 @@ def door(g: Rng, kind: int) -> F32:
     return _linear(image)
 
 
+def _muted(g: Rng, low: int, high: int, keep: float = 0.45) -> Colour:
+    """A colour pulled towards grey."""
+    c = g.uniform(low, high, 3)
+    c = c.mean() + (c - c.mean()) * keep
+    return (int(c[0]), int(c[1]), int(c[2]))
+
+
 def shop(g: Rng, kind: int) -> F32:
-    """Display window: dim interior, goods, posters on the glass."""
-    base = int(g.integers(18, 70))
+    """Display window: dim interior, shelves and goods, lamps, posters on the glass."""
+    base = int(g.integers(8, 45))
     image, draw = _canvas((base, base, base))
-    for _ in range(int(g.integers(5, 16))):
-        x, w, h = g.uniform(0, M), g.uniform(20, 110), g.uniform(40, 240)
-        draw.rectangle((x, M - 40 - h, x + w, M - 40), fill=_any(g, 20, 200))
+    for y in range(0, M, 4):  # deeper is darker
+        tone = int(base * (0.6 + 0.9 * y / M))
+        draw.rectangle((0, y, M, y + 4), fill=(tone, tone, int(tone * 0.95)))
+    for _ in range(int(g.integers(12, 40))):
+        x, w, h, foot = g.uniform(0, M), g.uniform(10, 70), g.uniform(15, 130), g.uniform(200, M - 30)
+        draw.rectangle((x, foot - h, x + w, foot), fill=_muted(g, 10, int(g.uniform(60, 190))))
+    for _ in range(int(g.integers(0, 5))):
+        y = g.uniform(120, 420)
+        draw.rectangle((g.uniform(0, 200), y, g.uniform(250, M), y + 6), fill=_muted(g, 40, 140))
     if kind % 2 == 0:
         for _ in range(int(g.integers(1, 4))):
-            x, y = g.uniform(20, M - 160), g.uniform(20, 260)
-            draw.rectangle((x, y, x + g.uniform(60, 140), y + g.uniform(60, 160)), fill=_any(g, 100, 250))
-    for x in range(0, M, int(g.integers(140, 260))):
-        draw.rectangle((x - 7, 0, x + 7, M), fill=_any(g))
-    draw.rectangle((0, M - 50, M, M), fill=_any(g, 10, 140))
-    for x in range(30, M, 90):
-        draw.ellipse((x, 12, x + 14, 26), fill=(255, 240, 200))
+            x, y = g.uniform(20, M - 160), g.uniform(20, 300)
+            draw.rectangle((x, y, x + g.uniform(50, 130), y + g.uniform(60, 180)), fill=_muted(g, 120, 250, 0.9))
+    for x in range(int(g.integers(20, 60)), M, int(g.integers(70, 170))):
+        draw.ellipse((x, 12, x + 12, 22), fill=(255, 240, 200))
+    draw.rectangle((0, M - 26, M, M), fill=_muted(g, 15, 90))
     return _linear(image)
 
 
@@ -258,7 +269,7 @@ def _many(name: str, make: Callable[[Rng, int], F32], count: int) -> dict[str, C
 MAKERS: dict[str, Callable[[Rng], F32]] = {
     **_many("window", window, 8),
     **_many("door", door, 6),
-    **_many("shop", shop, 6),
+    **_many("shop", shop, 10),
     **_many("fascia", fascia, 12),
     **_many("poster", poster, 8),
     **_many("round", round_sign, 8),

@@ -82,7 +82,7 @@ def sign(seed: int) -> Parts:
     g = np.random.default_rng([62, seed])
     post = [GREY, BLACK, Material("plain", rgb(190, 190, 192))][int(g.integers(3))]
     if seed % 9 == 8:  # direction board over two posts
-        size, z = g.uniform(1.6, 3.2), g.uniform(1.6, 2.8)
+        size, z = g.uniform(0.8, 1.6), g.uniform(1.5, 2.8)
         plate = _plate("direction" if g.random() < 0.6 else "tall", seed // 9, size, z)
         ys = [-size * 0.3, size * 0.3]
         return {"pole": sh.frusta([[0, y, 0] for y in ys], [[0, y, z] for y in ys], 0.05, 0.05, 7, post), "traffic sign": plate}

@@ -97,7 +97,7 @@ def _markings(g: Rng, street: Street) -> list:
             rects.append(np.array([[-40, LAST, side * (half - 0.35) - 0.06, side * (half - 0.35) + 0.06]]))
     if rects:
         out.append(path.patches(_outside(np.concatenate(rects), street), 0.012, paint))
-    if g.random() < 0.35:  # yellow lines along the kerb
+    if g.random() < (0.6 if street.left_hand else 0.2):  # yellow lines along the kerb
         lines = []
         for side in (1, -1):
             for inset in (0.25, 0.45)[: int(g.integers(1, 3))]:

@@ -96,7 +96,7 @@ class CameraRanges(Strict):
     roll: Range = (-1.5, 1.5)
     fov: Range = (48, 85)
     distortion: Range = (-0.12, 0.02)
-    exposure: Range = (0.65, 1.7)
+    exposure: Range = (0.4, 1.7)
     warmth: Range = (-0.12, 0.12)
     gamma: Range = (2.0, 2.5)
     contrast: Range = (0.85, 1.25)

@@ -14,7 +14,7 @@ from simteacher.scenes import shapes as sh
 from simteacher.scenes.mesh import Material, Mesh, merge
 from simteacher.scenes.palette import rgb
 
-GLASS = Material("plain", rgb(38, 44, 48), gloss=0.8)
+GLASS = Material("plain", rgb(34, 39, 42), gloss=0.68)
 RUBBER = Material("plain", rgb(28, 28, 29))
 DARK = Material("plain", rgb(22, 22, 24), gloss=0.1)
 CHROME = Material("plain", rgb(170, 172, 175), gloss=0.5)

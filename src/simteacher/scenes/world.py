@@ -78,12 +78,14 @@ def _randomised(g: Rng, things: list[Thing], chance: float) -> list[Thing]:
             out.append(thing)
             continue
         swap: dict[Material, Material] = {}
+        ground = thing.name in ("road", "sidewalk", "terrain")
+        one = anycolour(g)
         pattern = patterns[int(g.integers(len(patterns)))]
         for m in thing.mesh.materials:
             if m not in swap:
-                keep = m.glow > 0 or m.gloss > 0.5 or g.random() < 0.3
-                tint = anycolour(g)
-                swap[m] = m if keep else Material(pattern if g.random() < 0.7 else m.texture, tint if "random" not in pattern else (1, 1, 1), m.gloss, 0.0, float(g.uniform(0.5, 4)))
+                keep = m.glow > 0 or m.gloss > 0.5 or (not ground and g.random() < 0.3)
+                tint = one if ground else anycolour(g)
+                swap[m] = m if keep else Material(pattern if ground or g.random() < 0.7 else m.texture, tint if "random" not in pattern else (1, 1, 1), m.gloss, 0.0, float(g.uniform(0.5, 4)))
         out.append(replace(thing, mesh=replace(thing.mesh, materials=tuple(swap[m] for m in thing.mesh.materials))))
     return out
 
