@@ -50,7 +50,7 @@ def load_state(path: Path) -> dict[str, Any]:
         UserError: Damaged, or another file.
     """
     try:
-        with safe_open(path, "pt") as f:  # type: ignore[no-untyped-call]
+        with safe_open(path, "pt") as f:
             tree = json.loads((f.metadata() or {})["tree"])
             loaded = _build(tree, {k: f.get_tensor(k) for k in f.keys()})  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, KeyError, ValueError) as e:

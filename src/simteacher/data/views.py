@@ -97,7 +97,7 @@ def recolour(rng: np.random.Generator, image_HWC: U8, how: Augment, like: tuple[
         y, x0 = rng.integers(0, 128, 2)
         h, w = min(image_HWC.shape[0], 512), min(image_HWC.shape[1], 512)
         out[:h, :w] += sigma * _NOISE[y : y + h, x0 : x0 + w]
-    result = (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
+    result: U8 = (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
     if rng.random() < how.blur:
         result = np.asarray(Image.fromarray(result).filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 1.5)))))
     return result

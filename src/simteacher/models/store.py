@@ -98,13 +98,13 @@ class Model:
         image_BCHW = image_BCHW.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
             main, aux = self.network(image_BCHW)
-        return main.float() + 0.5 * aux.float()
+        return torch.add(main.float(), aux.float(), alpha=0.5)
 
     def predict(self, image_HWC: Any) -> Any:
         """Label one uint8 RGB image of any size; returns ``Prediction(label_HW, confidence_HW)``."""
-        from simteacher.predict import predict_image
+        from simteacher.dense import read_images
 
-        return predict_image(self, image_HWC)
+        return read_images(self, [image_HWC])[0]
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -167,7 +167,7 @@ def load(path: str | Path) -> Model:
     else:
         from safetensors import safe_open
 
-        with safe_open(file, "pt") as f:  # type: ignore[no-untyped-call]
+        with safe_open(file, "pt") as f:
             text = (f.metadata() or {}).get("card")
         if text is None:
             raise UserError("no model.json beside it and no card inside it", file, "keep model.json with the weights")
@@ -179,7 +179,7 @@ def load(path: str | Path) -> Model:
     network = build_network(spec, len(card.space.classes), pretrained=False)
     load_weights(network, weights, str(file))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = network.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    network = network.to(device).to(memory_format=torch.channels_last).eval()
     return Model(card, network, file, device=device)
 
 
