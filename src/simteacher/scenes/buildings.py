@@ -163,7 +163,7 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
     """
     g = np.random.default_rng([81, STYLES.index(style), seed])
     ranges = {
-        "terrace": ((4.2, 7.5), (2, 4)), "shop": ((4.5, 11), (2, 5)), "house": ((7, 12), (1, 3)), "office": ((12, 34), (3, 8)),
+        "terrace": ((4.2, 7.5), (2, 5)), "shop": ((4.5, 11), (2, 6)), "house": ((7, 12), (1, 3)), "office": ((12, 34), (3, 8)),
         "flats": ((12, 28), (3, 7)), "hall": ((18, 45), (1, 3)), "church": ((14, 24), (1, 2)),
     }[style]  # fmt: skip
     width, floors = g.uniform(*ranges[0]), int(g.integers(*ranges[1]))

@@ -90,6 +90,8 @@ def _behind(g: Rng, street: Street, b: Block) -> None:
         made = buildings.building(("terrace", "house", "flats", "hall")[int(g.integers(4))], int(g.integers(POOL)), 0)
         if g.random() < 0.6 and s > -20:
             _building(g, street, b, s, b.edge + g.uniform(32, 45), made)
+        if g.random() < 0.35 and s > -10:
+            plant(g, street, s, b.side * (b.edge + g.uniform(18, 34)), b.kerb, g.uniform(9, 19))
         s += made.width + g.uniform(2, 14)
 
 

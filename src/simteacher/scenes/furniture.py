@@ -99,10 +99,10 @@ def _signals(g: Rng, street: Street) -> None:
 def _tree_row(g: Rng, street: Street, spec: SceneSpec, side: int) -> None:
     """Street trees in the verge or at the kerb."""
     density = uniform(g, spec.objects.trees)
-    chance = {"avenue": 0.95, "residential": 0.4, "park": 0.5, "country": 0.5, "modern": 0.5, "town": 0.2, "shopping": 0.2}.get(street.kind, 0.25)
+    chance = {"avenue": 0.95, "residential": 0.4, "park": 0.5, "country": 0.5, "modern": 0.6, "town": 0.4, "shopping": 0.3}.get(street.kind, 0.25)
     if g.random() > chance * (0.4 + density):
         return
-    pitch, height = g.uniform(6, 16), g.uniform(5, 15)
+    pitch, height = g.uniform(6, 16), g.uniform(6, 18)
     for s in np.arange(-14 + g.uniform(0, pitch), 130, pitch):
         b = street.block_at(float(s), side)
         if b is None or b.verge + b.walk < 1.8 or g.random() < 0.15:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from simteacher.scenes import shapes as sh
 from simteacher.scenes.mesh import Material, Mesh, merge
-from simteacher.scenes.palette import ASPHALTS, PAVINGS, Rng, pick, rgb, vary
+from simteacher.scenes.palette import ASPHALTS, PAVINGS, Rng, pick, rgb, shade
 from simteacher.scenes.path import Path
 
 Array = npt.NDArray[np.float64]
@@ -23,30 +23,38 @@ class Surfaces:
     road: Material
     sidewalk: Material
     kerb: Material
+    kerb_face: Material
+    gutter: Material | None
     paint: Material
     yellow: Material
 
     @classmethod
     def draw(cls, g: Rng) -> Surfaces:
         """Random but plausible; sometimes road and sidewalk are the same asphalt."""
-        road = Material(f"asphalt_{g.integers(4)}", pick(g, ASPHALTS, 0.22), scale=float(g.uniform(2, 4)))
+        road = Material(f"asphalt_{g.integers(4)}", shade(g, ASPHALTS[int(g.integers(len(ASPHALTS)))], 0.22), scale=float(g.uniform(1.6, 3.2)))
         if g.random() < 0.06:
             road = Material("cobble", pick(g, PAVINGS, 0.2), scale=2.0)
         tone = float(np.exp(g.normal(0.22, 0.3)))  # pavements are mostly a little lighter than their road, sometimes not
         near = (min(road.tint[0] * tone, 0.8), min(road.tint[1] * tone, 0.8), min(road.tint[2] * tone, 0.8))
         kind = g.random()
         if kind < 0.2:
-            walk = Material(road.texture, vary(g, road.tint, 0.05), scale=road.scale)
+            walk = Material(road.texture, shade(g, road.tint, 0.05), scale=road.scale)
         elif kind < 0.45:
-            walk = Material(f"asphalt_{g.integers(3)}" if g.random() < 0.7 else "paving_4", vary(g, near, 0.1), scale=3.0)
+            walk = Material(f"asphalt_{g.integers(3)}" if g.random() < 0.7 else "paving_4", shade(g, near, 0.1), scale=3.0)
         elif kind < 0.7:
-            walk = Material(f"paving_{g.integers(4)}", vary(g, near, 0.1), scale=float(g.uniform(1.6, 2.6)))
+            walk = Material(f"paving_{g.integers(4)}", shade(g, near, 0.1), scale=float(g.uniform(1.6, 2.6)))
         else:
-            walk = Material(f"paving_{g.integers(4)}", pick(g, PAVINGS, 0.22), scale=float(g.uniform(1.6, 2.6)))
+            walk = Material(f"paving_{g.integers(4)}", shade(g, PAVINGS[int(g.integers(len(PAVINGS)))], 0.22), scale=float(g.uniform(1.6, 2.6)))
         stone = pick(g, [rgb(175, 170, 160), rgb(150, 148, 145), rgb(190, 188, 182), rgb(125, 122, 118)], 0.15)
-        kerb = Material("render_0", vary(g, walk.tint, 0.15) if g.random() < 0.35 else stone, scale=2.0)
+        kerb = Material("render_0", shade(g, walk.tint, 0.15) if g.random() < 0.35 else stone, scale=2.0)
         worn = g.uniform(0.4, 0.85)
-        return cls(road, walk, kerb, Material("asphalt_0", (worn, worn, worn), scale=1.0), Material("asphalt_0", (worn * 0.8, worn * 0.55, 0.06), scale=1.0))
+        dark = float(g.uniform(0.35, 0.9))
+        face = Material("stone_1", (kerb.tint[0] * dark, kerb.tint[1] * dark, kerb.tint[2] * dark), scale=2.4)
+        gutter = None
+        if g.random() < 0.55:
+            stones = Material("cobble", shade(g, rgb(95, 92, 90), 0.25), scale=1.6)
+            gutter = stones if g.random() < 0.5 else Material("asphalt_0", shade(g, road.tint, 0.25), scale=2.0)
+        return cls(road, walk, kerb, face, gutter, Material("asphalt_0", (worn, worn, worn), scale=1.0), Material("asphalt_0", (worn * 0.8, worn * 0.55, 0.06), scale=1.0))
 
 
 def rounded(s0: float, s1: float, depth: float, radius: float, inset: float, step: float = 5.0) -> Array:

@@ -25,6 +25,12 @@ def vary(g: Rng, colour: Colour, by: float = 0.15) -> Colour:
     return (float(c[0]), float(c[1]), float(c[2]))
 
 
+def shade(g: Rng, colour: Colour, by: float = 0.15) -> Colour:
+    """The colour lighter or darker, almost of the same hue: asphalt, concrete, stone."""
+    c = np.clip(np.asarray(colour) * np.exp(g.normal(0, by)) * np.exp(g.normal(0, 0.018, 3)), 0.004, 0.95)
+    return (float(c[0]), float(c[1]), float(c[2]))
+
+
 def anycolour(g: Rng) -> Colour:
     """Any colour, more often dull than vivid."""
     c = g.uniform(0.02, 0.9, 3) ** 1.5
@@ -61,7 +67,7 @@ RENDERS = [
     rgb(210, 205, 160), rgb(180, 190, 170),
 ]  # fmt: skip
 ROOFS = [rgb(75, 78, 88), rgb(95, 92, 95), rgb(140, 80, 60), rgb(120, 70, 55), rgb(100, 85, 75), rgb(150, 95, 70)]
-ASPHALTS = [rgb(110, 110, 112), rgb(95, 96, 99), rgb(125, 124, 122), rgb(80, 80, 84), rgb(140, 138, 134), rgb(115, 108, 104)]
+ASPHALTS = [rgb(110, 110, 112), rgb(95, 96, 99), rgb(125, 124, 122), rgb(80, 80, 84), rgb(140, 138, 134), rgb(115, 112, 108), rgb(100, 101, 103)]
 PAVINGS = [rgb(150, 147, 140), rgb(165, 160, 150), rgb(130, 128, 125), rgb(175, 165, 150), rgb(120, 118, 116), rgb(160, 140, 125)]
 CLOTHES = [
     rgb(25, 25, 30), rgb(35, 40, 60), rgb(60, 60, 65), rgb(100, 100, 105), rgb(40, 50, 80), rgb(120, 90, 70), rgb(160, 30, 35), rgb(210, 205, 195),

@@ -7,7 +7,7 @@ import numpy as np
 from simteacher.scenes import ground as gr
 from simteacher.scenes import shapes as sh
 from simteacher.scenes.mesh import Material, merge
-from simteacher.scenes.palette import PAVINGS, Rng, pick, rgb
+from simteacher.scenes.palette import PAVINGS, Rng, pick, rgb, shade
 from simteacher.scenes.street import LAST, Block, Street
 
 GRASS = ("grass_0", "grass_1", "grass_2")
@@ -48,7 +48,7 @@ def _block(g: Rng, street: Street, b: Block) -> None:
 
     outer, top = line(0.0), line(kerb)
     edge = [
-        gr.strip(path, b.side, b.edge, outer, outer, 0.0, b.kerb, surf.kerb),
+        gr.strip(path, b.side, b.edge, outer, outer, 0.0, b.kerb, surf.kerb_face),
         gr.strip(path, b.side, b.edge, outer, top, b.kerb, b.kerb, surf.kerb),
     ]
     inset = kerb
@@ -59,14 +59,28 @@ def _block(g: Rng, street: Street, b: Block) -> None:
         top, inset = after, kerb + b.verge
     back = line(inset + b.walk)
     street.put(merge([*edge, gr.strip(path, b.side, b.edge, top, back, b.kerb, b.kerb, surf.sidewalk)]), np.eye(4), "sidewalk")
-    if g.random() < 0.35:  # the gutter at the kerb, a little darker
-        s0, s1 = b.s0 + b.radius, b.s1 - b.radius
-        if s1 - s0 > 2:
-            d0, d1 = sorted((b.side * (b.edge - 0.3), b.side * b.edge))
-            dark = Material("asphalt_0", tuple(0.75 * c for c in surf.road.tint), scale=2.0)  # type: ignore[arg-type]
-            street.put(path.patches([[s0, s1, d0, d1]], 0.003, dark), np.eye(4), "road")
+    s0, s1 = max(b.s0 + b.radius, -30.0), min(b.s1 - b.radius, 120.0)
+    if surf.gutter is not None and s1 - s0 > 2:
+        d0, d1 = sorted((b.side * (b.edge - 0.32), b.side * b.edge))
+        street.put(path.patches([[s0, s1, d0, d1]], 0.003, surf.gutter), np.eye(4), "road")
+    _repairs(g, street, b)
     material, name = _inner(g, b, surf.sidewalk)
     street.put(gr.fill(path, b.side, b.edge, back, b.kerb - (0.0 if name != "road" else 0.02), material), np.eye(4), name)
+
+
+def _repairs(g: Rng, street: Street, b: Block) -> None:
+    """Patches of other paving and covers in the sidewalk."""
+    rects, other = [], []
+    for _ in range(int(g.integers(0, 7))):
+        s, v = g.uniform(1, 45), g.uniform(0.2, max(0.3, b.walk - 0.6))
+        if not b.s0 + b.walk + b.radius < s < b.s1 - b.walk - b.radius - 4:
+            continue
+        d0, d1 = sorted((b.side * (b.edge + 0.14 + b.verge + v), b.side * (b.edge + 0.14 + b.verge + min(v + g.uniform(0.4, 1.8), b.walk))))
+        (rects if g.random() < 0.7 else other).append([s, s + g.uniform(0.5, 4), d0, d1])
+    walk = street.surfaces.sidewalk
+    for found, texture in ((rects, f"paving_{g.integers(5)}"), (other, "cladding")):
+        if found:
+            street.put(street.path.patches(found, b.kerb + 0.004, Material(texture, shade(g, walk.tint, 0.2), scale=2.0)), np.eye(4), "sidewalk")
 
 
 def _markings(g: Rng, street: Street) -> list:
@@ -115,6 +129,10 @@ def _markings(g: Rng, street: Street) -> list:
             s = float(g.uniform(4, 30))
             quads = gr.arrow(s, d, direction, int(g.choice([0, 0, 1, -1])))
             out.append(path.flat(quads, 0.012, paint))
+    if g.random() < 0.3:
+        out.append(path.flat(_word(g, street), 0.012, paint if g.random() < 0.75 else surf.yellow))
+    if street.crossings or g.random() < 0.15:
+        out.append(path.flat(_zigzag(g, street), 0.012, paint))
     for j in street.junctions:
         if g.random() < 0.6:
             for d, direction in street.lanes:
@@ -171,6 +189,44 @@ def _box(s: float, wide: float, half: float) -> np.ndarray:
                 a[1], b[1] = b[1], a[1]
             a[1], b[1] = np.clip([a[1], b[1]], -half, half)
             quads.append([a + [0, -0.06], b + [0, -0.06], b + [0, 0.06], a + [0, 0.06]])
+    return np.array(quads)
+
+
+WORDS = ("SLOW", "BUS", "KEEP", "CLEAR", "STOP", "20", "30", "TAXI", "SCHOOL", "ONLY", "LOOK", "BUS STOP")
+
+
+def _word(g: Rng, street: Street) -> np.ndarray:
+    """A word painted on a lane, drawn out along the street so that drivers can read it."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    text = WORDS[int(g.integers(len(WORDS)))]
+    font = ImageFont.load_default(size=14)
+    left, top, right, bottom = (int(v) for v in font.getbbox(text))
+    image = Image.new("L", (right - left, bottom - top))
+    ImageDraw.Draw(image).text((-left, -top), text, font=font, fill=255)
+    ink = np.asarray(image) > 110
+    d, direction = street.lanes[int(g.integers(len(street.lanes)))]
+    s0, long, wide = g.uniform(4, 22), g.uniform(1.8, 3.2), min(2.4, 0.55 * len(text))
+    dy, dx = long / ink.shape[0], wide / ink.shape[1]
+    quads = []
+    for row in range(ink.shape[0]):
+        edge = np.flatnonzero(np.diff(np.concatenate([[0], ink[row].astype(int), [0]])))
+        for a, b in zip(edge[::2], edge[1::2], strict=True):
+            x0, x1 = long - (row + 1) * dy, long - row * dy
+            y0, y1 = wide / 2 - b * dx, wide / 2 - a * dx
+            quads.append([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    return np.array(quads) * direction + [s0, d]
+
+
+def _zigzag(g: Rng, street: Street) -> np.ndarray:
+    """Zigzag lines along kerb and middle before a crossing."""
+    s0 = (street.crossings[0] - 14.0) if street.crossings else g.uniform(2, 20)
+    quads = []
+    for d in (street.half - street.parking - 0.6, -street.half + street.parking + 0.6, *([0.0] if len(street.lanes) > 1 else [])):
+        for k in range(6):
+            a, b = s0 + 2.0 * k, s0 + 2.0 * k + 2.0
+            y0, y1 = (d - 0.2, d + 0.2) if k % 2 else (d + 0.2, d - 0.2)
+            quads.append([[a, y0 - 0.05], [b, y1 - 0.05], [b, y1 + 0.05], [a, y0 + 0.05]])
     return np.array(quads)
 
 

@@ -51,7 +51,7 @@ def cracks(g: Rng, count: int, steps: int = 160) -> F32:
 
 def asphalt(g: Rng, kind: int) -> F32:
     """Road surface: fine, coarse with bright chips, cracked, patchy."""
-    f = 0.75 + noise(g, 0.6, (0.06, 0.11, 0.07, 0.08)[kind]) + noise(g, 12, 0.03) + noise(g, 40, 0.03)
+    f = 0.75 + noise(g, 0.6, (0.1, 0.17, 0.12, 0.13)[kind]) + noise(g, 3, 0.03) + noise(g, 12, 0.03) + noise(g, 40, 0.04)
     if kind == 1:
         f += 0.25 * (g.random((N, N)) > 0.985)
     if kind == 2:
@@ -64,11 +64,11 @@ def asphalt(g: Rng, kind: int) -> F32:
 def paving(g: Rng, kind: int) -> F32:
     """Slabs (2x3), small bricks, square slabs, large concrete bays, worn asphalt pavement."""
     if kind == 4:
-        return grey(0.78 + noise(g, 0.8, 0.06) + noise(g, 25, 0.04))
+        return grey(0.78 + noise(g, 0.7, 0.08) + noise(g, 6, 0.03) + noise(g, 25, 0.05))
     rows, cols, joint, shift = ((4, 3, 2, 0.5), (16, 8, 2, 0.5), (4, 4, 2, 0.0), (2, 2, 2, 0.0))[kind]
-    value, mask = blocks(g, rows, cols, joint, shift, (0.06, 0.1, 0.05, 0.03)[kind])
-    f = 0.8 * value + noise(g, 1.0, 0.035) + noise(g, 18, 0.03)
-    return grey(f * (1 - 0.35 * mask))
+    value, mask = blocks(g, rows, cols, joint, shift, (0.1, 0.14, 0.09, 0.05)[kind])
+    f = 0.78 * value + noise(g, 0.7, 0.06) + noise(g, 4, 0.03) + noise(g, 18, 0.05)
+    return grey(f * (1 - 0.45 * mask))
 
 
 def cobble(g: Rng) -> F32:

@@ -20,7 +20,7 @@ def make_light(g: Rng, spec: WeatherSpec) -> Light:
     direct = {"clear": g.uniform(1.6, 3.0), "fair": g.uniform(1.0, 2.6), "overcast": 0.0, "rain": 0.0, "fog": g.uniform(0, 0.3)}[weather]
     warm = float(np.clip(np.rad2deg(height) / 35, 0, 1))
     sun = direct * np.array([1.0, 0.72 + 0.24 * warm, 0.45 + 0.42 * warm])
-    blue = np.array([0.62, 0.8, 1.05]) * g.uniform(0.35, 0.6)
+    blue = np.array([0.68, 0.82, 1.0]) * g.uniform(0.35, 0.6)
     white = np.array([0.96, 0.98, 1.02]) * g.uniform(0.7, 1.3)
     sky = blue * (1 - cloud) + white * cloud
     horizon = sky * g.uniform(0.9, 1.3) + np.array([1, 0.98, 0.95]) * g.uniform(0.1, 0.8) * (1 - 0.5 * cloud)

@@ -59,7 +59,7 @@ def _camera(g: Rng, street: Street, spec: SceneSpec, d: float) -> CameraSpec:
     pose[:3, :3] = np.column_stack([-body[:, 1], -body[:, 2], body[:, 0]])
     pose[:3, 3] = at[:3, 3]
     warm = uniform(g, c.warmth)
-    green = g.normal(0, 0.02)
+    green = g.normal(0, 0.012)
     blur = uniform(g, c.blur)
     return CameraSpec(
         pose, float(np.deg2rad(uniform(g, c.fov))), uniform(g, c.distortion) if g.random() < 0.5 else 0.0, uniform(g, c.exposure),
