@@ -5,11 +5,12 @@ A misspelt key, a wrong type or a contradiction ends in one message that names t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from simteacher.errors import UserError, nearest
 from simteacher.recipes import find
@@ -32,11 +33,19 @@ class Budget(Strict):
     size: tuple[int, int]
     crop: tuple[int, int]
 
-    @model_validator(mode="after")
-    def _crop_fits(self) -> Budget:
-        if self.crop[0] % 32 or self.crop[1] % 32:
-            raise ValueError(f"crop {self.crop} must be multiples of 32, as the encoder halves the image five times")
-        return self
+    @field_validator("size")
+    @classmethod
+    def _some(cls, size: tuple[int, int]) -> tuple[int, int]:
+        if min(size) < 1:
+            raise ValueError("must be a width and a height of at least 1 pixel")
+        return size
+
+    @field_validator("crop")
+    @classmethod
+    def _whole_cells(cls, crop: tuple[int, int]) -> tuple[int, int]:
+        if min(crop) < 32 or crop[0] % 32 or crop[1] % 32:
+            raise ValueError("must be multiples of 32, as the encoder halves the image five times")
+        return crop
 
 
 BUDGETS: dict[str, Budget] = {
@@ -83,6 +92,13 @@ class Augment(Strict):
     noise: float = Field(0.3, ge=0, le=1)
     match_target: float = Field(0.0, ge=0, le=1)  # chance that a source image takes a target image's colour statistics
 
+    @field_validator("scale")
+    @classmethod
+    def _from_small_to_large(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError("must be two zooms above 0, the smaller first")
+        return scale
+
 
 class Objectives(Strict):
     """Weights of the named losses of a stage; 0 leaves one out. They compose freely."""
@@ -115,7 +131,8 @@ class PseudoLabels(Strict):
     combine: Literal["max", "mean"] = "mean"
     select: Literal["threshold", "balanced"] = "balanced"
     threshold: float = Field(0.6, ge=0, le=1)  # select: threshold
-    portion: tuple[float, ...] = (0.5, 0.6)  # select: balanced; kept share of each class, by round (the last repeats)
+    # select: balanced; kept share of each class, by round (the last repeats)
+    portion: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.5, 0.6), min_length=1)
     floor: float = Field(0.0, ge=0, le=1)  # select: balanced; confidence under which nothing is kept
 
 
@@ -148,7 +165,7 @@ class Guard(Strict):
 class Recipe(Strict):
     """One run. See ``recipes/`` for files that use it."""
 
-    seed: int = 1
+    seed: int = Field(1, ge=0, lt=2**31)
     budget: str | Budget = "laptop"
     source: str | None = None
     target: str | None = None
@@ -162,7 +179,7 @@ class Recipe(Strict):
     teacher: TeacherStage = TeacherStage()
     rounds: Rounds = Rounds()
     guard: Guard = Guard()
-    # share of the target's batch-norm statistics in the teacher that labels and in each student; 0 keeps the trained ones
+    # share of the target's batch-norm statistics in the teacher that labels and in each student; 0: as trained
     batchnorm: float = Field(0.0, ge=0, le=1)
     cache_gib: float = Field(2.0, ge=0)  # decoded images kept in memory
     log_every: int = Field(10, ge=1)
@@ -192,11 +209,13 @@ def _known_keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _explain(error: ValidationError, where: str) -> UserError:
-    """Translate pydantic's first complaint into the user's terms."""
-    first = error.errors()[0]
+def _explain(error: ValidationError, where: str, overrides: Iterable[str]) -> UserError:
+    """Translate one of pydantic's complaints into the user's terms."""
+    # of a key that may hold a word or a mapping, the complaint about the deepest place is the one that was meant
+    first = max(error.errors(), key=lambda e: (len(e["loc"]), "Budget" in e["loc"], e["type"] == "extra_forbidden"))
     path = tuple(p for p in first["loc"] if p not in ("Budget", "str", "int"))
     key = ".".join(str(p) for p in path)
+    where = next((f"--set {given}" for given in overrides if f"{key}.".startswith(f"{given}.")), where)
     if first["type"] == "extra_forbidden":
         known = _known_keys(Recipe, path[:-1])
         return UserError(
@@ -208,6 +227,9 @@ def _explain(error: ValidationError, where: str) -> UserError:
 
 def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
     *parents, last = dotted.split(".")
+    if parents == ["budget"] and isinstance(tree.get("budget", "laptop"), str):  # change one number of a named budget
+        named = BUDGETS.get(tree.get("budget", "laptop"))
+        tree["budget"] = named.model_dump() if named else tree["budget"]
     for part in parents:
         child = tree.get(part)
         if child is None:
@@ -260,6 +282,14 @@ def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> 
     try:
         loaded = Recipe.model_validate(tree)
     except ValidationError as e:
-        raise _explain(e, str(path)) from e
+        given = [key for key, value in (overrides or {}).items() if value is not None]
+        raise _explain(e, str(path), given) from e
     _ = loaded.resolved_budget
+    parts = (loaded.teacher, loaded.rounds)
+    if not loaded.optimiser.ema and (loaded.rounds.online or any(part.objectives.masked for part in parts)):
+        raise UserError(
+            "rounds.online and objectives.masked learn from averaged weights, and optimiser.ema is 0",
+            path,
+            "set optimiser.ema to a number below 1, such as 0.99",
+        )
     return loaded
