@@ -47,7 +47,7 @@ class FolderWriter:
         self._splits: dict[str, str] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._kinds: set[str] = set()
-        self._refuse_other()
+        self._finished = self._refuse_other()
         if not (self.out / YAML).is_file():
             atomic_write(self.out / YAML, self._yaml(complete=False))
 
@@ -99,6 +99,9 @@ class FolderWriter:
             UserError: The disk is full or the folder cannot be written.
         """
         assert name and "/" not in name and not name.startswith("."), f"no file name: {name!r}"
+        if self._finished:  # a finished set that grows is unfinished until it is closed again
+            self._finished = False
+            atomic_write(self.out / YAML, self._yaml(complete=False))
         given = {"labels": label, "confidence": confidence, "instances": instances, "depth": depth, "flow": flow}
         size = image_size(image) if isinstance(image, Path) else (image.shape[1], image.shape[0])
         for kind, content in given.items():
@@ -119,12 +122,13 @@ class FolderWriter:
         """Write the final ``dataset.yaml``."""
         atomic_write(self.out / YAML, self._yaml(complete=True))
 
-    def _refuse_other(self) -> None:
+    def _refuse_other(self) -> bool:
+        """Whether ``out`` holds this set already and complete."""
         images = self.out / "images"
         if not (self.out / YAML).is_file():
             if images.is_dir() and any(images.iterdir()):
                 raise UserError("holds images already, and no dataset.yaml", self.out, "choose another output folder")
-            return
+            return False
         old = read_dataset_yaml(self.out)
         before, now = old.meta.get("origin") or {}, self.origin
         differ = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
@@ -142,6 +146,7 @@ class FolderWriter:
                 self.has(path.stem, split)
             for name in listed or ():
                 self.has(name, split)
+        return old.meta.get("complete") is True
 
     def _image(self, name: str) -> Path | None:
         paths = (self.out / "images" / f"{name}{suffix}" for suffix in _KEPT)
@@ -185,7 +190,7 @@ class FolderWriter:
             "space": space,
             "complete": complete,
             "images": len(self._splits),
-            "sizes": dict(sizes.most_common()),
+            "sizes": dict(sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))),
             "splits": split_entry(self._splits),
             "origin": self.origin,
         }
