@@ -7,6 +7,7 @@ import inspect
 import itertools
 import json
 import re
+import resource
 import subprocess
 import sys
 from importlib import import_module
@@ -17,7 +18,7 @@ import pytest
 
 import simteacher
 from simteacher import cli_data, cli_model
-from tests.conftest import ROOT, RunCli
+from tests.conftest import ROOT
 
 SOURCES = sorted((ROOT / "src" / "simteacher").rglob("*.py"))
 COMMANDS = {f.__name__: f for f in (*cli_data.COMMANDS, *cli_model.COMMANDS)}
@@ -44,15 +45,18 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     assert seconds < 0.5  # processor time: other work on this machine does not count
 
 
-def test_help_on_the_clock(run_cli: RunCli) -> None:
-    import time
-
-    best = 9.0
-    for _ in range(3):
-        began = time.perf_counter()
-        assert run_cli("--help").returncode == 0
-        best = min(best, time.perf_counter() - began)
-    assert best < 1.0  # 0.17 s alone on a 2026 laptop core; the promise is 0.5 s, the rest is for a busy machine
+def test_help_of_the_real_command_is_quick(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "simteacher", "--help"]
+    times = []
+    for _ in range(2):  # the first may have to compile
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            command, env={"PYTHONPATH": str(ROOT / "src")}, cwd=tmp_path, capture_output=True, text=True
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 0 and "adapt" in done.stdout
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < 0.5  # 0.17 s alone
 
 
 def test_package_attributes_are_the_functions_even_after_their_modules_were_imported() -> None:
