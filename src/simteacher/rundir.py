@@ -17,7 +17,7 @@ import yaml
 
 from simteacher.config import Recipe
 from simteacher.errors import UserError
-from simteacher.files import atomic_write
+from simteacher.files import PART, atomic_write, disk_errors
 
 FREE_KEYS = ("cache_gib", "log_every", "save_seconds")  # may change between a run and its continuation
 PACKAGES = (
@@ -30,6 +30,11 @@ PACKAGES = (
     "numpy",
     "pillow",
 )
+
+
+def _ours(name: str) -> bool:
+    """Whether a file may stand in a folder whose run was stopped before it began."""
+    return name in ("run.lock", "provenance.json") or name.startswith(PART)
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -57,16 +62,22 @@ class RunDir:
         if not writer:
             return
         config = self.path / "config.yaml"
-        if self.path.is_dir() and any(p.name != "run.lock" for p in self.path.iterdir()) and not config.is_file():
+        if self.path.is_dir() and not config.is_file() and any(not _ours(p.name) for p in self.path.iterdir()):
             raise UserError("holds files but no run", self.path, "choose another --out, or empty it")
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
-        now = json.loads(recipe.model_dump_json())
-        if config.is_file():
-            self._compare(config, now, fingerprints)
-        else:
-            self._write_provenance(recipe, fingerprints)
-            atomic_write(config, yaml.safe_dump(now, sort_keys=False))
+        with disk_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+        try:
+            now = {**recipe.model_dump(mode="json"), "budget": recipe.resolved_budget.model_dump(mode="json")}
+            if config.is_file():
+                self._compare(config, now, fingerprints)
+                self._mend_log()
+            else:
+                self._write_provenance(recipe, fingerprints)
+                atomic_write(config, yaml.safe_dump(now, sort_keys=False))
+        except BaseException:
+            self.close()
+            raise
 
     def _take_lock(self) -> None:
         handle = open(self.path / "run.lock", "a")  # noqa: SIM115 - held until close()
@@ -87,8 +98,14 @@ class RunDir:
         self._lock = handle
 
     def _compare(self, config: Path, now: dict[str, Any], fingerprints: dict[str, str]) -> None:
-        before = _flat(yaml.safe_load(config.read_text(encoding="utf-8")))
-        after = _flat(now)
+        try:
+            kept = yaml.safe_load(config.read_text(encoding="utf-8"))
+            facts = json.loads((self.path / "provenance.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError) as e:
+            raise UserError(
+                f"its records cannot be read ({type(e).__name__})", self.path, "choose another --out"
+            ) from e
+        before, after = _flat(kept), _flat(now)
         differ = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k) and k not in FREE_KEYS]
         if differ:
             shown = "; ".join(f"{k}: {before.get(k)!r} then, {after.get(k)!r} now" for k in differ[:6])
@@ -97,8 +114,8 @@ class RunDir:
                 self.path,
                 "use the recipe in its config.yaml, or another --out",
             )
-        kept = json.loads((self.path / "provenance.json").read_text(encoding="utf-8")).get("data", {})
-        changed = [role for role, value in fingerprints.items() if kept.get(role, value) != value]
+        then = facts.get("data", {})
+        changed = [role for role, value in fingerprints.items() if then.get(role, value) != value]
         if changed:
             raise UserError(
                 f"the {' and '.join(changed)} data changed since this run started",
@@ -152,7 +169,8 @@ class RunDir:
     def log(self, **event: Any) -> None:
         """Append one line to metrics.jsonl."""
         if self.writer:
-            with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as f:
+            path = self.path / "metrics.jsonl"
+            with disk_errors(path), open(path, "a", encoding="utf-8") as f:
                 f.write(json.dumps(event) + "\n")
 
     def events(self) -> list[dict[str, Any]]:
@@ -165,6 +183,12 @@ class RunDir:
             except ValueError:
                 continue  # cut off by a kill
         return out
+
+    def _mend_log(self) -> None:
+        """Drop a last line that a full disk or a kill cut off, so that the next one starts on a line of its own."""
+        path = self.path / "metrics.jsonl"
+        if path.is_file() and not path.read_bytes().endswith(b"\n"):
+            atomic_write(path, "".join(json.dumps(e) + "\n" for e in self.events()))
 
     def rewind(self, stage: str, step: int) -> None:
         """Forget what was logged of a stage after ``step``, and lines that a kill cut off: it will be logged again."""

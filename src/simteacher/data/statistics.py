@@ -40,7 +40,8 @@ def class_counts(dataset: DataSet, space: LabelSpace, cache: Path | None = None)
     Raises:
         UserError: A label is missing or wrong.
     """
-    key = hashlib.sha256(f"{fingerprint(dataset, times=True)} {space}".encode()).hexdigest()[:16]
+    meaning = f"{dataset.names} {dataset.decode} {space}"  # what the stored numbers stand for
+    key = hashlib.sha256(f"{fingerprint(dataset, times=True)} {meaning}".encode()).hexdigest()[:16]
     kept = cache / f"classes-{key}.json" if cache else None
     if kept and kept.is_file():
         return np.array(json.loads(kept.read_text()), np.float64).reshape(len(dataset), len(space.classes))
@@ -66,6 +67,8 @@ def class_weights(counts_NK: F64, exponent: float) -> F64:
     share = counts_NK.sum(0) / max(counts_NK.sum(), 1)
     present = share > 0
     weights = np.ones_like(share)
+    if not present.any():
+        return weights
     weights[present] = np.clip((share[present] / np.median(share[present])) ** -exponent, 0.1, 10)
     return np.asarray(weights / max((weights * share).sum() / max(share.sum(), 1e-12), 1e-12), np.float64)
 

@@ -21,6 +21,7 @@ from simteacher.data.read import read_confidence, read_image, read_label
 from simteacher.data.sample import IGNORE, DataSet
 from simteacher.data.statistics import F64, rare_class_chances
 from simteacher.data.views import crop_box, cut, recolour
+from simteacher.errors import UserError
 from simteacher.labels import LabelSpace
 
 U8 = npt.NDArray[np.uint8]
@@ -118,6 +119,9 @@ class Stream:
             like,
             part,
         )
+        if count < part[1]:
+            problem = f"the batch leaves {count} {name} images for {part[1]} process{'es' if part[1] > 1 else ''}"
+            raise UserError(problem, "budget.batch", "choose a larger batch")
         self.cache = cache or Cache(0.0)
         self.chances = rare_class_chances(counts_NK) if counts_NK is not None else None
         self.key = f"{name}|{dataset.root}|{dataset.split}"
@@ -149,7 +153,7 @@ class Stream:
 
     def _draw(self, rng: np.random.Generator) -> tuple[int, int | None]:
         """An image index, and the rare class that it was drawn for."""
-        if self.counts_NK is not None and self.chances is not None and rng.random() < self.rare:
+        if self.counts_NK is not None and self.chances is not None and rng.random() < self.rare and self.chances.any():
             wanted = int(rng.choice(len(self.chances), p=self.chances))
             holders = self.counts_NK[:, wanted]
             enough = np.flatnonzero(holders >= min(np.median(holders[holders > 0]), holders.max()) * 0.5)

@@ -23,16 +23,24 @@ def reestimate(network: nn.Module, batches: Iterable[Tensor], share: float = 1.0
     momenta = [m.momentum for m in norms]
     before = [[b.clone() for b in (m.running_mean, m.running_var) if b is not None] for m in norms]
     network.eval()
-    first = True
+    started: set[nn.Module] = set()
+
+    def prepare(m: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """Let a norm learn from this input, unless it is a single value a channel, which has no variance."""
+        assert isinstance(m, nn.modules.batchnorm._BatchNorm)
+        enough = inputs[0].numel() > inputs[0].shape[1]
+        if enough and m not in started:
+            m.reset_running_stats()
+            m.momentum = None  # cumulative average
+            started.add(m)
+        m.train(enough)
+
+    hooks = [m.register_forward_pre_hook(prepare) for m in norms]
     for image_BCHW in batches:
-        if first:
-            for m in norms:
-                m.reset_running_stats()
-                m.momentum = None  # cumulative average
-                m.train()
-            first = False
         with torch.autocast(image_BCHW.device.type, torch.bfloat16):
             network(image_BCHW.contiguous(memory_format=torch.channels_last))
+    for hook in hooks:
+        hook.remove()
     for m, momentum in zip(norms, momenta, strict=True):
         m.momentum = momentum
         m.eval()
