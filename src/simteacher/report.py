@@ -10,12 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from simteacher import report_plots as plots
 from simteacher import report_story as words
 from simteacher.files import atomic_write
+from simteacher.page import page
 from simteacher.report_data import Run, Stage, read_run
 from simteacher.report_pictures import samples, worst
 
@@ -38,15 +38,6 @@ def report(run: str | Path) -> Path:
     out = path / "report.html"
     atomic_write(out, render(read_run(path)))
     return out
-
-
-def page(template: str, **context: Any) -> str:
-    """Fill one of the package's page templates; text is escaped, `Markup` is not."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"percent": words.percent, "points": words.points, "title": words.stage_title}
-    return environment.get_template(template).render(**context)
 
 
 def render(run: Run) -> str:
@@ -75,6 +66,7 @@ def render(run: Run) -> str:
         validators=validator_table(run.stages),
         facts=facts(run),
         command=run.provenance.get("command", ""),
+        titles={stage.name: words.stage_title(stage.name) for stage in run.stages},
         version=versions(run).get("simteacher", ""),
     )
 

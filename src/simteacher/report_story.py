@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from simteacher.page import percent, points
 from simteacher.report_data import Run, Stage
 
 STAND_IN = "stand-in"
@@ -46,16 +47,6 @@ def images_of(run: Run, role: str) -> int | None:
 def stage_title(name: str) -> str:
     """``round-1`` -> ``Round 1``."""
     return TITLES.get(name) or name.replace("-", " ").capitalize()
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """0.2853 -> ``28.5``; an en dash for None."""
-    return "–" if value is None else f"{100 * value:.{digits}f}"
-
-
-def points(value: float) -> str:
-    """A difference in points with its sign: ``+6.6`` or ``−1.2``."""
-    return f"{100 * value:+.1f}".replace("-", "−")
 
 
 def join(words: list[str]) -> str:
@@ -139,8 +130,8 @@ def _rounds(run: Run) -> str:
     times = {1: "Once", 2: "Twice", 3: "Three times"}.get(len(rounds), f"{len(rounds)} times")
     few = " A few labelled ones helped." if labelled(run) else ""
     return (
-        f"Then it was shown {f'{count:,} ' if count else ''}{kind} that nobody had labelled. {times} the model labelled "
-        f"them itself, kept the pixels it was surest of ({kept}); a student learned from those.{few}"
+        f"Then it was shown {f'{count:,} ' if count else ''}{kind} nobody had labelled. {times} the model labelled "
+        f"them itself, kept the surest pixels ({kept}), and a student learned from those.{few}"
     )
 
 

@@ -1,0 +1,176 @@
+"""Labels for correction by people, and back: `simteacher handover DATA OUT --format cvat|coco [--back]`.
+
+Out: a folder with ``images/`` to upload, the labels in the tool's format, ``labels.json`` (CVAT's label list with
+colours) and ``handover.json``, which says where it all came from. Back in: that folder with the corrected file put into
+it (or the corrected file itself, while it lies there). The result is a `folder` data set of all the source's images,
+labelled where they were corrected, with ``labelled.txt`` for ``adapt --labelled``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher import handover_formats as formats
+from simteacher.data import DataSet, FolderWriter, open_dataset, read_label
+from simteacher.data.folder import link_file
+from simteacher.data.images import image_size
+from simteacher.errors import UserError, nearest
+from simteacher.files import atomic_write
+from simteacher.labels import space_from_dict
+from simteacher.progress import progress, say
+
+U8 = npt.NDArray[np.uint8]
+
+NOTE = "handover.json"
+OURS = {"cvat": "annotations.zip", "coco": "annotations.json"}
+ENDINGS = {"cvat": ".zip", "coco": ".json"}
+
+
+def handover(
+    data: str | Path,
+    out: str | Path,
+    *,
+    format: Literal["cvat", "coco"],
+    back: bool = False,
+    names: str | Path | None = None,
+) -> Path:
+    """Hand labels over for correction in a labelling tool, or read the corrected ones back.
+
+    Args:
+        data: A labelled data set, such as pseudo-labels or predictions; with ``back`` the folder that was handed over,
+            or the corrected file in it.
+        out: Folder to write; with ``back`` a data set.
+        format: ``cvat`` is CVAT's "Segmentation mask 1.1" ZIP, ``coco`` a JSON with run-length masks.
+        back: Read corrected labels.
+        names: Text file with one image name a line, as `select` writes it: only these are handed over.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        UserError: Data, names or the corrected file are wrong.
+    """
+    if format not in ENDINGS:
+        raise UserError(f"unknown format '{format}'{nearest(format, ENDINGS)}", "--format", "use cvat or coco")
+    return _back(Path(data), Path(out), format) if back else _hand_over(data, Path(out), format, names)
+
+
+def _hand_over(data: str | Path, out: Path, format: str, names: str | Path | None) -> Path:
+    dataset = open_dataset(data)
+    if dataset.space is None and not dataset.names:
+        raise UserError("this data set states no classes", data, "add dataset.yaml with the label space")
+    space = dataset.space or space_from_dict({"classes": list(dict.fromkeys(dataset.names.values()))}, dataset.root)
+    space = formats.with_distinct_colours(space)
+    dataset = _only(dataset, names)
+    files: dict[str, str] = {}
+    maker = formats.CvatMaker if format == "cvat" else formats.CocoMaker
+    with maker(out / OURS[format], space) as made:
+        for frame in progress(dataset.frames, "hand over"):
+            files[frame.name] = f"{frame.name}{frame.image.suffix.lower()}"
+            link_file(frame.image, out / "images" / files[frame.name])
+            made.add(frame.name, files[frame.name], read_label(dataset, frame, space))
+    cvat_labels = [
+        {"name": n, "color": formats.hex_colour(c), "attributes": []}
+        for n, c in zip(space.classes, space.colors, strict=True)
+    ]
+    atomic_write(out / "labels.json", json.dumps(cvat_labels, indent=1))
+    note = {"source": str(data), "format": format, "space": space.to_dict(), "images": files}
+    atomic_write(out / NOTE, json.dumps(note, indent=1))
+    say(_what_now(out, format))
+    return out
+
+
+def _what_now(out: Path, format: str) -> str:
+    """What the person does next."""
+    kind = {"cvat": "Segmentation mask 1.1", "coco": "COCO 1.0"}[format]
+    return (
+        f"In CVAT: make a task with the labels of {out / 'labels.json'} (Raw) and the pictures of {out / 'images'},\n"
+        f"upload {out / OURS[format]} as annotations ({kind}), correct, export in the same format into {out}, then:\n"
+        f"simteacher handover {out} CORRECTED --format {format} --back"
+    )
+
+
+def _only(dataset: DataSet, names: str | Path | None) -> DataSet:
+    """The frames that a names file lists; all labelled ones without it."""
+    if names is None:
+        found = dataset.subset(tuple(f for f in dataset.frames if f.label is not None))
+        if not found.frames:
+            raise UserError(
+                "no image here has a label to correct", dataset.root, "make some: simteacher label MODEL DATA OUT"
+            )
+        return found
+    try:
+        wanted = [line.strip() for line in Path(names).read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError):
+        raise UserError(
+            "this file of names cannot be read", names, "one image name a line, as select writes it"
+        ) from None
+    known = {f.name: f for f in dataset.frames}
+    for name in wanted:
+        if name not in known:
+            raise UserError(f"no image '{name}' in {dataset.root}{nearest(name, known)}", names, "correct the name")
+    return dataset.subset(tuple(known[name] for name in wanted))
+
+
+def _back(given: Path, out: Path, format: str) -> Path:
+    folder, corrected = _corrected(given, format)
+    try:
+        note: dict[str, Any] = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+        files, source = dict(note["images"]), str(note["source"])
+        space = space_from_dict(note["space"], folder / NOTE)
+    except FileNotFoundError:
+        raise UserError(
+            f"there is no {NOTE} here", folder, "put the corrected file into the folder handed over"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError("this file is damaged", folder / NOTE, "hand the data set over again") from None
+    sizes = {name: image_size(folder / "images" / file) for name, file in files.items()}
+    read = formats.read_cvat if format == "cvat" else formats.read_coco
+    labels = read(corrected, space, files, sizes)
+    done: list[str] = []
+    with FolderWriter(out, space, {"kind": "corrected labels", "source": source, "file": corrected.name}) as writer:
+        for name, label in progress(labels, "read back"):
+            writer.add(name, folder / "images" / files[name], label=label)
+            done.append(name)
+        for frame in _rest(source, set(done)):
+            writer.add(frame.name, frame.image)
+    atomic_write(out / "labelled.txt", "".join(f"{name}\n" for name in done))
+    learn = f"simteacher adapt --target {out} --labelled {out / 'labelled.txt'}"
+    say(f"{len(done)} corrected images; to learn from them: {learn}")
+    return out
+
+
+def _rest(source: str, done: set[str]) -> list[Any]:
+    """Images of the source that were not corrected: photographs to learn from without labels."""
+    try:
+        return [f for f in open_dataset(source).frames if f.name not in done]
+    except UserError:
+        say(f"{source} is not there any more: only the corrected images are written")
+        return []
+
+
+def _corrected(given: Path, format: str) -> tuple[Path, Path]:
+    """The folder handed over, and the corrected file in it."""
+    if given.is_file():
+        return given.parent, given
+    if not given.is_dir():
+        raise UserError(
+            "no such folder or file", given, "give the folder that was handed over, or the corrected file in it"
+        )
+    found = [
+        p
+        for p in given.iterdir()
+        if p.suffix.lower() == ENDINGS[format] and p.name not in (OURS[format], NOTE, "labels.json")
+    ]
+    if not found:
+        raise UserError(
+            f"there is no corrected {ENDINGS[format]} file in this folder",
+            given,
+            f"export it from the labelling tool into it; to read {OURS[format]} itself, name that file",
+        )
+    return given, max(found, key=lambda p: p.stat().st_mtime)

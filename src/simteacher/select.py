@@ -1,0 +1,79 @@
+"""Which photographs to label next: `simteacher select MODEL DATA --budget N`.
+
+In: a model and unlabelled photographs. Out: ``names.txt``, usable as ``adapt --labelled``, and ``index.html``, a sheet
+that shows the chosen ones and why. How they are judged is in ``selection.py``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simteacher.ahead import ahead
+from simteacher.data import DataSet, open_dataset, read_image
+from simteacher.errors import UserError, nearest
+from simteacher.files import atomic_write
+from simteacher.models.store import Model, load
+from simteacher.progress import progress, say
+from simteacher.select_sheet import write_sheet
+from simteacher.selection import choose, explain, look
+
+
+def select(
+    model: str | Path | Model,
+    data: str | Path | DataSet,
+    *,
+    budget: int,
+    split: str | None = None,
+    labelled: str | Path | None = None,
+    out: str | Path = "selection",
+) -> Path:
+    """Choose the photographs whose labels would teach a model most.
+
+    Args:
+        model: A run folder, a stage of one, a ``model.safetensors`` or a ``.onnx`` file, or a loaded model.
+        data: Photographs; labels are not opened.
+        budget: How many to choose.
+        split: Of the data; None takes every frame.
+        labelled: Text file of names that have labels already: they are not chosen, nor is what looks like them.
+        out: Folder for ``names.txt`` and ``index.html``.
+
+    Returns:
+        The file of names.
+
+    Raises:
+        UserError: Model, data or names are wrong, or the budget is not positive.
+    """
+    if budget < 1:
+        raise UserError(f"a budget of {budget} photographs", "--budget", "give at least 1")
+    loaded = model if isinstance(model, Model) else load(model)
+    dataset = (data if isinstance(data, DataSet) else open_dataset(data, split)).unlabelled()
+    known = _indices(dataset, labelled)
+    if budget > len(dataset) - len(known):
+        say(f"only {len(dataset) - len(known)} photographs are left to choose from: all of them are taken")
+    looks = []
+    with progress(len(dataset), "look") as bar:
+        for image in ahead(dataset.frames, lambda frame: read_image(frame.image), 2):
+            looks.append(look(loaded, image))
+            bar.advance()
+    chosen = choose(looks, budget, known)
+    choices = explain(dataset.frames, looks, chosen, loaded.card.space.classes)
+    folder = Path(out)
+    atomic_write(folder / "names.txt", "".join(f"{c.frame.name}\n" for c in choices))
+    write_sheet(folder / "index.html", loaded, choices, str(data), len(dataset))
+    say(f"{len(choices)} of {len(dataset)} photographs: {folder / 'names.txt'}; why these: {folder / 'index.html'}")
+    return folder / "names.txt"
+
+
+def _indices(dataset: DataSet, names: str | Path | None) -> list[int]:
+    """Positions of the names in a file."""
+    if names is None:
+        return []
+    try:
+        wanted = [line.strip() for line in Path(names).read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError):
+        raise UserError("this file of names cannot be read", names, "write one image name a line") from None
+    at = {frame.name: i for i, frame in enumerate(dataset.frames)}
+    for name in wanted:
+        if name not in at:
+            raise UserError(f"no image '{name}'{nearest(name, at)}", names, "correct the name")
+    return [at[name] for name in wanted]

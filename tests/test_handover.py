@@ -1,0 +1,143 @@
+"""Hand-over and back: nothing changes on the way, corrections arrive, and what is wrong is named."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simteacher.data import FolderWriter, open_dataset, read_label
+from simteacher.errors import UserError
+from simteacher.handover import handover
+from simteacher.handover_formats import with_distinct_colours
+from simteacher.labels import SPACES, LabelSpace
+
+SPACE = SPACES["camvid11"]
+
+
+def labels(out: Path, count: int = 3) -> dict[str, np.ndarray]:
+    """Write pseudo-labels with ignored pixels; returns them."""
+    made = {}
+    with FolderWriter(out, SPACE, {"kind": "pseudo-labels"}) as writer:
+        for n in range(count):
+            rng = np.random.default_rng(n)
+            label = rng.choice([*range(4 + n), 255], (12, 20)).astype(np.uint8)
+            writer.add(f"p{n}", rng.integers(0, 255, (12, 20, 3), np.uint8), label=label, confidence=label)
+            made[f"p{n}"] = label
+    return made
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Labels of a data set, where there are any."""
+    dataset = open_dataset(path)
+    return {f.name: read_label(dataset, f, SPACE) for f in dataset.frames if f.label is not None}
+
+
+@pytest.mark.parametrize(("format", "file"), [("cvat", "annotations.zip"), ("coco", "annotations.json")])
+def test_there_and_back_changes_nothing(tmp_path: Path, format: str, file: str) -> None:
+    made = labels(tmp_path / "pseudo")
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format=format)  # type: ignore[arg-type]
+    assert sorted(p.name for p in (handed / "images").iterdir()) == ["p0.png", "p1.png", "p2.png"]
+    back = handover(handed / file, tmp_path / "back", format=format, back=True)  # type: ignore[arg-type]
+    for name, label in read(back).items():
+        np.testing.assert_array_equal(label, made[name])
+    assert (back / "labelled.txt").read_text().split() == ["p0", "p1", "p2"]
+
+
+def test_a_correction_arrives_and_the_rest_stays_unlabelled(tmp_path: Path) -> None:
+    labels(tmp_path / "pseudo")
+    (tmp_path / "names.txt").write_text("p2\np1\n")
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="cvat", names=tmp_path / "names.txt")
+    road = np.full((12, 20, 3), SPACE.colors[3], np.uint8)
+    road[:, :5] = 0  # not labelled
+    with zipfile.ZipFile(handed / "annotations.zip") as old, zipfile.ZipFile(handed / "job_1.zip", "w") as new:
+        new.writestr("labelmap.txt", old.read("labelmap.txt"))
+        buffer = io.BytesIO()
+        Image.fromarray(road).save(buffer, "PNG")  # CVAT writes colours, not palettes
+        new.writestr("SegmentationClass/p2.png", buffer.getvalue())
+    back = handover(handed, tmp_path / "back", format="cvat", back=True)
+    found = read(back)
+    assert list(found) == ["p2"]
+    assert (found["p2"][:, 5:] == 3).all() and (found["p2"][:, :5] == 255).all()
+    assert [f.name for f in open_dataset(back).frames] == ["p0", "p1", "p2"], "the others are there to learn from"
+    assert (back / "labelled.txt").read_text() == "p2\n"
+
+
+def test_corrected_coco_with_polygons_and_other_ids(tmp_path: Path) -> None:
+    labels(tmp_path / "pseudo", 1)
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="coco")
+    corrected = {
+        "images": [{"id": 7, "file_name": "p0.png", "width": 20, "height": 12}],
+        "categories": [{"id": 40, "name": "tree"}, {"id": 41, "name": "car"}],
+        "annotations": [
+            {"image_id": 7, "category_id": 40, "segmentation": {"size": [12, 20], "counts": [0, 240]}},
+            {"image_id": 7, "category_id": 41, "segmentation": [[4, 2, 10, 2, 10, 6, 4, 6]]},
+        ],
+    }
+    (handed / "instances_default.json").write_text(json.dumps(corrected))
+    label = read(handover(handed, tmp_path / "back", format="coco", back=True))["p0"]
+    wanted = np.full((12, 20), SPACE.index("tree"), np.uint8)
+    wanted[2:6, 4:10] = SPACE.index("car")  # the later annotation lies on top
+    np.testing.assert_array_equal(label, wanted)
+
+
+def test_the_zip_is_what_cvat_reads(tmp_path: Path) -> None:
+    """Pascal VOC: label map with parts and actions, names, colour masks, and objects in the VOC palette."""
+    made = labels(tmp_path / "pseudo", 1)["p0"]
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="cvat")
+    with zipfile.ZipFile(handed / "annotations.zip") as archive:
+        lines = archive.read("labelmap.txt").decode().splitlines()
+        assert lines[:3] == ["# label:color_rgb:parts:actions", "background:0,0,0::", "sky:128,128,128::"]
+        assert archive.read("ImageSets/Segmentation/default.txt") == b"p0\n"
+        with (
+            Image.open(archive.open("SegmentationClass/p0.png")) as mask,
+            Image.open(archive.open("SegmentationObject/p0.png")) as objects,
+        ):
+            rgb, number = np.asarray(mask.convert("RGB")), np.asarray(objects.convert("RGB"))
+    for k in range(4):
+        assert (rgb[made == k] == SPACE.colors[k]).all()
+    assert (rgb[made == 255] == 0).all() and (number[made == 255] == 0).all()
+    assert (number[made == 0] == (128, 0, 0)).all() and (number[made == 2] == (128, 128, 0)).all()
+    assert json.loads((handed / "labels.json").read_text())[0] == {"name": "sky", "color": "#808080", "attributes": []}
+
+
+def test_black_and_repeated_colours_become_distinct() -> None:
+    space = LabelSpace("s", ("a", "b", "c", "d"), ((0, 0, 0), (9, 9, 9), (9, 9, 9), (70, 122, 206)), {})
+    colours = with_distinct_colours(space).colors
+    assert len({*colours, (0, 0, 0)}) == 5 and colours[1] == (9, 9, 9)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"categories": [{"id": 1, "name": "trea"}]}, "unknown class 'trea'; did you mean 'tree'"),
+        ({"images": [{"id": 1, "file_name": "p9.png", "width": 20, "height": 12}]}, "image 'p9' was not handed over"),
+        ({"images": [{"id": 1, "file_name": "p0.png", "width": 30, "height": 12}]}, "the mask of 'p0' is 30x12"),
+        ({"annotations": None}, "no COCO file"),
+    ],
+)
+def test_wrong_corrections_are_named(tmp_path: Path, change: dict[str, object], says: str) -> None:
+    labels(tmp_path / "pseudo", 1)
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="coco")
+    content = json.loads((handed / "annotations.json").read_text()) | change
+    (handed / "fixed.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=says):
+        handover(handed, tmp_path / "back", format="coco", back=True)
+
+
+def test_missing_things_are_named(tmp_path: Path) -> None:
+    labels(tmp_path / "pseudo", 1)
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="cvat")
+    with pytest.raises(UserError, match=r"no corrected \.zip file"):
+        handover(handed, tmp_path / "back", format="cvat", back=True)
+    (handed / "task.zip").write_bytes(b"not a zip")
+    with pytest.raises(UserError, match="no ZIP of the format"):
+        handover(handed, tmp_path / "back", format="cvat", back=True)
+    with pytest.raises(UserError, match=r"no image 'p7' in .*did you mean 'p0'"):
+        (tmp_path / "names.txt").write_text("p7")
+        handover(tmp_path / "pseudo", tmp_path / "other", format="cvat", names=tmp_path / "names.txt")
