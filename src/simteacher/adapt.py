@@ -25,13 +25,14 @@ from simteacher.data.images import read_image
 from simteacher.data.open import open_dataset
 from simteacher.dense import working_size
 from simteacher.errors import UserError
-from simteacher.files import atomic_write
+from simteacher.files import atomic_path, atomic_write
 from simteacher.inputs import Inputs, open_inputs
 from simteacher.models.batchnorm import reestimate
 from simteacher.models.build import build_network
 from simteacher.models.store import Model, ModelCard, load, save_model
 from simteacher.progress import say
 from simteacher.pseudo import label_dataset
+from simteacher.report import report
 from simteacher.rundir import RunDir
 from simteacher.samples import write_samples
 from simteacher.stages import Builder, stage_steps
@@ -65,8 +66,8 @@ def adapt(
     Raises:
         UserError: Recipe, data or folder are wrong; the message names what and how to mend it.
     """
-    overrides = {**(set or {}), "source": source, "target": target, "labelled": labelled}
-    resolved = load_recipe(recipe, overrides)
+    named = {"source": source, "target": target, "labelled": labelled}
+    resolved = load_recipe(recipe, {**(set or {}), **{k: v for k, v in named.items() if v is not None}})
     folder = Path(out) if out is not None else Path("runs") / Path(recipe).stem
     data = open_inputs(resolved)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
@@ -76,6 +77,8 @@ def adapt(
     with RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0) as run:
         if run.finished:
             say(f"{folder}: this run is finished; nothing to do")
+            if run.writer and not (folder / "report.html").is_file():  # stopped between the last two files
+                report(folder)
             return folder
         _Run(resolved, data, run, fabric).go()
     return folder
@@ -221,7 +224,7 @@ class _Run:
                 folder,
                 how,
                 portion,
-                {"teacher": str(teacher.path), "target": self.recipe.target},
+                {"teacher": teacher.path.parent.name, "target": self.recipe.target},
             )
             if not any(e["event"] == "pseudo" and e["stage"] == name for e in self.run.events()):
                 self.run.log(event="pseudo", stage=name, **result)
@@ -232,7 +235,10 @@ class _Run:
         trained = self.train(name, stage)
         if self.recipe.batchnorm:
             reestimate(trained, self.target_batches(), self.recipe.batchnorm)
-        return self.store(name, trained, self.card(name, stage.steps))
+        card = self.card(name, stage.steps)
+        if self.recipe.rounds.start == "teacher":  # which may be another run's, of another network
+            card = replace(card, network=teacher.card.network)
+        return self.store(name, trained, card)
 
     def judge(self, number: int, before: guard.Reading, student: Model) -> tuple[str, guard.Reading]:
         """Compare student and teacher without labels; log the verdict once."""
@@ -264,12 +270,8 @@ class _Run:
             },
         )
         atomic_write(self.run.path / "model.json", card.to_json())
-        shutil.copyfile(best.path, self.run.path / ".part-model.safetensors")
-        (self.run.path / ".part-model.safetensors").replace(self.run.path / "model.safetensors")
-        try:
-            from simteacher.report import report
-        except ImportError:
-            return
+        with atomic_path(self.run.path / "model.safetensors") as part:
+            shutil.copyfile(best.path, part)
         report(self.run.path)
 
 

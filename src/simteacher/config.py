@@ -277,13 +277,11 @@ def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> 
     if not isinstance(tree, dict):
         raise UserError("a recipe is a mapping of keys to values", path, "start from a file in recipes/")
     for key, value in (overrides or {}).items():
-        if value is not None:
-            _put(tree, key, value)
+        _put(tree, key, value)
     try:
         loaded = Recipe.model_validate(tree)
     except ValidationError as e:
-        given = [key for key, value in (overrides or {}).items() if value is not None]
-        raise _explain(e, str(path), given) from e
+        raise _explain(e, str(path), overrides or ()) from e
     _ = loaded.resolved_budget
     parts = (loaded.teacher, loaded.rounds)
     if not loaded.optimiser.ema and (loaded.rounds.online or any(part.objectives.masked for part in parts)):

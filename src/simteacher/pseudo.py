@@ -23,13 +23,14 @@ from simteacher.data.open import open_dataset
 from simteacher.data.sample import IGNORE, DataSet, Frame
 from simteacher.dense import Reader, probabilities
 from simteacher.errors import UserError
-from simteacher.files import atomic_path, atomic_write
+from simteacher.files import atomic_path, atomic_write, disk_errors
+from simteacher.predict import weights_id
 from simteacher.progress import progress
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 
-# (scale, mirrored) of each view; a fourth view and later ones add zooms.
+# (scale, mirrored) of each view; the third and later ones add zooms.
 VIEWS = ((1.0, False), (1.0, True), (1.25, False), (1.25, True), (0.8, False), (0.8, True))
 
 
@@ -104,11 +105,13 @@ def label_dataset(
         "thresholds": {…}}``.
     """
     space = model.card.space
-    summary = out / "pseudo.json"
+    summary, raw = out / "pseudo.json", out / ".raw"
+    writer = FolderWriter(out, space, {**origin, **how.model_dump(mode="json"), "portion": portion})
     if summary.is_file():
+        shutil.rmtree(raw, ignore_errors=True)
         return dict(json.loads(summary.read_text(encoding="utf-8")))
-    raw = out / ".raw"
-    raw.mkdir(parents=True, exist_ok=True)
+    with disk_errors(raw):
+        raw.mkdir(parents=True, exist_ok=True)
     histogram = np.zeros((len(space), 256), np.int64)
     for frame in progress(dataset.frames, f"label {out.parent.name}" if out.name == "pseudo" else "label"):
         label, confidence = _raw(model, frame, raw / f"{frame.name}.png", how)
@@ -116,7 +119,6 @@ def label_dataset(
     level_K = thresholds(histogram, how, portion)
     table_K = np.append(level_K, np.zeros(256 - len(level_K), np.int64))
     kept = np.zeros(len(space), np.int64)
-    writer = FolderWriter(out, space, origin)
     for frame in dataset.frames:
         if not writer.has(frame.name):
             label, confidence = _split(raw / f"{frame.name}.png")
@@ -185,11 +187,7 @@ def label(
     loaded = load(model)
     dataset = open_dataset(data, split).unlabelled()
     folder = Path(out)
-    if (
-        folder.is_dir()
-        and any(folder.iterdir())
-        and not ((folder / ".raw").is_dir() or (folder / "pseudo.json").is_file())
-    ):
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "dataset.yaml").is_file():
         raise UserError("holds other files", folder, "choose an empty folder")
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
     return label_dataset(
@@ -198,5 +196,5 @@ def label(
         folder,
         how,
         portion,
-        {"model": str(model), "data": str(data), "split": split, "kind": "pseudo-labels"},
+        {"kind": "pseudo-labels", "model": weights_id(loaded), "data": str(data), "split": split},
     )

@@ -179,7 +179,7 @@ def train_stage(
                     seconds=round(seconds, 4),
                 )
             bar.advance(1, f"loss {float(total):.3f}")
-            whole = state.step % how.accumulate == 0  # no gradient is waiting
+            whole = state.step % how.accumulate == 0 or state.step == stage.steps  # no gradient is waiting
             if fabric.global_rank == 0 and whole and (stopping or time.monotonic() - saved > save_seconds):
                 save_state(state_path, session.tree())
                 saved = time.monotonic()
@@ -187,6 +187,8 @@ def train_stage(
                 raise KeyboardInterrupt
     if fabric.global_rank == 0:
         save_state(state_path, session.tree())
+    if stopping:  # asked for after the last step had looked
+        raise KeyboardInterrupt
     return result
 
 
@@ -201,9 +203,11 @@ def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
     total = torch.stack(list(losses.values())).sum()
     session.fabric.backward(total / how.accumulate)
     if (state.step + 1) % how.accumulate == 0 or state.step + 1 == stage.steps:
-        torch.nn.utils.clip_grad_norm_([p for p in session.raw.parameters() if p.grad is not None], how.clip)
-        if torch.isfinite(total):
+        norm = torch.nn.utils.clip_grad_norm_([p for p in session.raw.parameters() if p.grad is not None], how.clip)
+        if torch.isfinite(total) and torch.isfinite(norm):
             session.optimiser.step()
+        elif torch.isfinite(total):  # a finite loss may have such a gradient; the weights must not take it
+            losses["gradient"] = norm
         session.optimiser.zero_grad()
     judged = discriminator_losses(state, source, target)
     if judged:
