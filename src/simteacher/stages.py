@@ -14,6 +14,7 @@ from simteacher.data.images import read_image
 from simteacher.data.sample import DataSet
 from simteacher.data.statistics import F64, class_counts, class_weights
 from simteacher.data.stream import Cache, Stream
+from simteacher.errors import UserError
 from simteacher.inputs import Inputs
 from simteacher.objectives.compose import Plan, needs_target
 from simteacher.train import Stage
@@ -87,6 +88,9 @@ class Builder:
         shares = [batch] if len(labelled_sets) == 1 else [batch - batch // 2, batch // 2]
         streams: dict[str, Stream] = {}
         for dataset, count in zip(labelled_sets, shares, strict=True):
+            if (how.class_weight or how.rare_sampling) and not self._counts(dataset).any():
+                problem = f"its labels show no class of the label space '{data.space.name}'"
+                raise UserError(problem, dataset.root, "name the space that the labels are in: --set classes=…")
             role = "source" if dataset is data.source else "labelled"
             streams[role] = self._stream(role, dataset, count, how.augment, how.rare_sampling)
         if needs_target(how.objectives):
@@ -101,8 +105,8 @@ class Builder:
         how, data, batch = self.recipe.rounds, self.data, self.budget.batch
         name = f"round-{number}"
         streams: dict[str, Stream] = {}
-        source = round(batch * how.source_share)
         labelled = max(1, batch // 4) if data.labelled is not None else 0
+        source = max(0, min(round(batch * how.source_share), batch - labelled - 1))  # one photograph at least
         if data.source is not None and source:
             streams["source"] = self._stream("source", data.source, source, how.augment, how.rare_sampling)
         if data.labelled is not None:
