@@ -76,7 +76,7 @@ def test_the_command_is_the_function(name: str) -> None:
     assert inspect.isfunction(function) and function.__doc__
     ours, theirs = (inspect.signature(f).parameters for f in (COMMANDS[name], function))
     given = [p for p in ours.values() if p.name != "json"]
-    assert [p.name for p in given if p.name not in theirs] == []
+    assert {p.name for p in given} == set(theirs)
     for p in given:
         if p.name not in CONVERTED and p.default is not p.empty:
             assert theirs[p.name].default == p.default or str(theirs[p.name].default) == p.default, p.name

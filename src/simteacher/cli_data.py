@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Group, Parameter
 
 from simteacher.errors import UserError
+from simteacher.progress import say
 
 DATA_HELP = "A data set: FORMAT:PATH, or PATH alone, then its layout is recognised."
 MODEL_HELP = "A run folder, a stage of one (RUN/teacher), a model.safetensors or a .onnx file."
@@ -101,11 +102,20 @@ def translate(
     simteacher.translate(source, target, out, method=method)
 
 
-def label(model: Model, data: Data, out: Out, /, *, split: Split = None) -> None:
+def label(
+    model: Model,
+    data: Data,
+    out: Out,
+    /,
+    *,
+    split: Split = None,
+    portion: Annotated[float, Parameter(help="Share of each class's pixels to keep, the surest first.")] = 1.0,
+    threshold: Annotated[float | None, Parameter(help="Instead, keep what is surer than this, 0 to 1.")] = None,
+) -> None:
     """Write a model's pseudo-labels of a set of photographs, with the confidence of each pixel."""
     import simteacher
 
-    simteacher.label(model, data, out, split=split)
+    simteacher.label(model, data, out, split=split, portion=portion, threshold=threshold)
 
 
 def select(
@@ -114,11 +124,15 @@ def select(
     /,
     *,
     budget: Annotated[int, Parameter(help="How many photographs you can label.")],
+    split: Split = None,
+    labelled: Annotated[str | None, Parameter(help="A file of the names that have labels already.")] = None,
+    out: Annotated[str, Parameter(help="The folder for names.txt and a sheet that shows why.")] = "selection",
 ) -> None:
-    """Say which photographs to label next, and why."""
+    """Say which photographs to label next, and why; `adapt --labelled` reads the names."""
     import simteacher
 
-    simteacher.select(model, data, budget=budget)
+    names = simteacher.select(model, data, budget=budget, split=split, labelled=labelled, out=out)
+    say(f"{names}: the names; why these: {names.with_name('index.html')}")
 
 
 def handover(
@@ -128,11 +142,12 @@ def handover(
     *,
     format: Annotated[Literal["cvat", "coco"], Parameter(help="What the labelling tool reads.")],
     back: Annotated[bool, flag("Read DATA, corrected in that format, back into a data set.")] = False,
+    names: Annotated[str | None, Parameter(help="A file of names, as select writes it: only these.")] = None,
 ) -> None:
     """Hand labels to a labelling tool for correction, and read the corrected ones back."""
     import simteacher
 
-    simteacher.handover(data, out, format=format, back=back)
+    simteacher.handover(data, out, format=format, back=back, names=names)
 
 
 GROUP = Group("Data", sort_key=1)

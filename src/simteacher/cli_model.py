@@ -9,10 +9,13 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from simteacher.cli_data import Classes, Data, Json, Model, Split
+from simteacher.cli_data import Classes, Data, Json, Model, Split, flag
 from simteacher.progress import say
 
 Run = Annotated[str, Parameter(help="A run folder, as --out of adapt or demo made it.")]
+Source = Annotated[str | None, Parameter(help="The labelled synthetic set.")]
+Target = Annotated[str | None, Parameter(help="The photographs to learn; their labels are not opened.")]
+Keys = Annotated[list[str] | None, Parameter(help="Recipe keys: --set seed=3 rounds.count=1", negative="")]
 Recipe = Annotated[str, Parameter(help="A YAML file, or the name of one that comes with the tool: quick, laptop.")]
 
 
@@ -31,11 +34,11 @@ def adapt(
     recipe: Recipe = "laptop",
     /,
     *,
-    source: Annotated[str | None, Parameter(help="The labelled synthetic set.")] = None,
-    target: Annotated[str | None, Parameter(help="The photographs to learn; their labels are not opened.")] = None,
+    source: Source = None,
+    target: Target = None,
     labelled: Annotated[str | None, Parameter(help="Labelled photographs: a number, all, or a file of names.")] = None,
     out: Annotated[str | None, Parameter(help="The run folder; runs/RECIPE by default.")] = None,
-    set: Annotated[list[str] | None, Parameter(help="Recipe keys: --set seed=3 rounds.count=1", negative="")] = None,
+    set: Keys = None,
 ) -> None:
     """Train a teacher on the source and adapt it to the target; continues a run that was interrupted."""
     import simteacher
@@ -66,13 +69,18 @@ def evaluate(
 def predict(
     model: Model,
     input: Annotated[str, Parameter(help="An image, a folder, a glob in quotes, or a video.")],
-    out: Annotated[str, Parameter(help="The folder to write, a data set itself; of a video a video.")],
+    out: Annotated[str, Parameter(help="The folder to write, a data set itself; of one video also a video file.")],
     /,
+    *,
+    scale: Annotated[
+        float, Parameter(help="1 sees things as large as in training, 2 twice as close: slower, finer.")
+    ] = 1.0,
+    flip: Annotated[bool, flag("Average with the mirrored photograph: twice the time.")] = False,
 ) -> None:
     """Read photographs or a video with a model: class map, colour overlay, confidence."""
     import simteacher
 
-    simteacher.predict(model, input, out)
+    say(f"{simteacher.predict(model, input, out, scale=scale, flip=flip)}: written")
 
 
 def export(model: Model, out: Annotated[str, Parameter(help="OUT.onnx")], /) -> None:
@@ -94,12 +102,33 @@ def experiment(
     recipe: Recipe,
     /,
     *,
-    out: Annotated[str | None, Parameter(help="The folder of its runs.")] = None,
+    out: Annotated[str | None, Parameter(help="The folder of its runs; runs/KIND-RECIPE by default.")] = None,
+    source: Source = None,
+    target: Target = None,
+    eval: Annotated[str | None, Parameter(help="Labelled photographs to measure on; never used to choose.")] = None,
+    eval_split: Split = None,
+    seeds: Annotated[int, Parameter(help="How many, counted from the recipe's.")] = 3,
+    rows: Annotated[str | None, Parameter(help="Some rows only, by name, separated by semicolons.")] = None,
+    set: Keys = None,
 ) -> None:
-    """Run one of the comparisons of the method, with every row at the same budget."""
+    """Run one of the comparisons of the method, with every row at the same budget; finished rows stay."""
     import simteacher
+    from simteacher.config import parse_set
 
-    simteacher.experiment(kind, recipe, out)
+    keys = parse_set(set or [])
+    folder = simteacher.experiment(
+        kind,
+        recipe,
+        out,
+        source=source,
+        target=target,
+        eval=eval,
+        eval_split=eval_split,
+        seeds=seeds,
+        rows=rows,
+        set=keys,
+    )
+    say(f"{folder}: done")
 
 
 def clean(run: Run, /) -> None:
