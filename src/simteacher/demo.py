@@ -94,9 +94,6 @@ def demo(out: str | Path = "runs/demo", data: str | None = None) -> Path:
     Raises:
         UserError: The photographs cannot be read, or ``out`` holds something else.
     """
-    from simteacher.adapt import adapt
-    from simteacher.report import report
-
     run, place = Path(out), Path(out).with_name(Path(out).name + "-data")
     data = data or _found()
     settings = _photographs(data) if data else {"eval_data": str(place / "stand-in-held-out"), "classes": "camvid11"}
@@ -111,6 +108,9 @@ def demo(out: str | Path = "runs/demo", data: str | None = None) -> Path:
         target = _rendered(place, "stand-in", STAND_IN)
         _rendered(place, "stand-in-held-out", STAND_IN)
     say("\n2. Train a teacher on them, let it label the target, train a student on its labels")
+    from simteacher.adapt import adapt
+    from simteacher.report import report
+
     adapt(RECIPE, source=source, target=target, out=run, set=settings)
     say("\n3. Measure and report")
     page = report(run)
