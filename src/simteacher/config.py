@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from simteacher.errors import UserError, nearest
 from simteacher.recipes import find
@@ -64,9 +64,17 @@ class Network(Strict):
     decoder: Literal[
         "fpn", "unet", "deeplabv3", "deeplabv3plus", "pspnet", "segformer", "upernet", "linknet", "manet"
     ] = "fpn"
-    decoder_options: dict[str, Any] = {"decoder_pyramid_channels": 128, "decoder_segmentation_channels": 64}
+    decoder_options: dict[str, Any] = {}  # of that decoder's class; fpn's default is half its usual width
     weights: str = "imagenet"  # imagenet, none, or a .safetensors file of this network
     freeze: int = Field(2, ge=0)  # encoder stages that keep their weights (the stem counts with the first)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _narrow(cls, given: Any) -> Any:
+        """The default options are of the default decoder; another one would not understand them."""
+        if isinstance(given, dict) and given.get("decoder", "fpn") == "fpn":
+            return {"decoder_options": {"decoder_pyramid_channels": 128, "decoder_segmentation_channels": 64}, **given}
+        return given
 
 
 class Optimiser(Strict):
