@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from simteacher.scenes import cycles, heavy, people, vehicles
@@ -45,41 +47,46 @@ def vehicle_mesh(g: Rng, kind: str, detail: int = 1) -> Mesh:
 def place_vehicle(g: Rng, street: Street, kind: str, s: float, d: float, yaw: float, speed: float, up: float = 0.0, rider: bool = True) -> None:
     """Put one vehicle at (s, d), turned by yaw from the street's direction; two-wheelers that move have riders."""
     pose = street.path.pose(s, d, up, yaw)
+    turn = speed * math.cos(yaw) * street.path.curvature(s) if speed else 0.0
     hull = cycles.wheels() if kind == "bicycle" else None
     detail = int(-12 < s < 45)
-    street.put(vehicle_mesh(g, kind, detail), pose, CLASS.get(kind, "car"), countable=True, speed=speed, hull=hull)
+    street.put(vehicle_mesh(g, kind, detail), pose, CLASS.get(kind, "car"), countable=True, speed=speed, yaw_rate=turn, hull=hull)
     if kind in ("bicycle", "motorcycle") and rider:
         mesh = cycles.cyclist(int(g.integers(32))) if kind == "bicycle" else cycles.motorcyclist(int(g.integers(16)))
-        street.put(people.dressed(mesh, g, vest=0.2), pose, "rider", countable=True, speed=speed)
+        street.put(people.dressed(mesh, g, vest=0.2), pose, "rider", countable=True, speed=speed, yaw_rate=turn)
 
 
-def traffic(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> None:
-    """Fill the lanes; the camera stands at s = 0 in lane ``ego``."""
+def traffic(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> float:
+    """Fill the lanes; the camera stands at s = 0 in lane ``ego``. Returns the speed of that lane."""
     busy = uniform(g, spec.objects.traffic)
+    own = 0.0
     for d, direction in street.lanes:
         s = g.uniform(-28, 12)
         mine = abs(d - ego[0]) < 0.1
-        queue = g.random() < 0.15
+        queue = busy > 0.3 and g.random() < 0.2
+        pace = 0.0 if queue else float(g.uniform(5, 14))
+        own = pace if mine else own
         while s < 150:
             kind = choose(g, spec.objects.vehicles)
             long = LENGTH.get(kind, 4.4)
             s += long / 2
             clear = (s - long / 2 > (5.0 if queue else 7.0)) or (s + long / 2 < -3)
-            if (not mine or clear) and abs(s) > (0 if not mine else 3):
+            if busy > 0 and (not mine or clear):
                 off = g.normal(0, 0.15)
                 if kind in ("bicycle", "motorcycle") and g.random() < 0.8:
                     off = np.sign(d if d else 1.0) * 0.9
-                speed = 0.0 if queue else g.uniform(5, 14) * (0.45 if kind == "bicycle" else 1)
+                speed = pace * float(g.uniform(0.93, 1.07)) * (0.45 if kind == "bicycle" else 1)
                 if street.free(s, d, long * 0.42):
                     place_vehicle(g, street, kind, s, d + off, (0.0 if direction > 0 else np.pi) + g.normal(0, 0.02), speed)
             s += long / 2 + (g.uniform(1.2, 4) if queue else 4 + g.exponential(10 + 70 * (1 - busy)))
     for j in street.junctions:
-        if 4 < j.s < 90 and g.random() < 0.5:
+        if 4 < j.s < 90 and g.random() < 0.5 * min(1.0, 3 * busy):
             side = int(g.choice(j.sides))
             d = side * g.uniform(street.half + 4, street.half + 14)
             lane = j.s + g.choice([-1, 1]) * j.wide / 4
             if street.free(lane, d, 2):
                 place_vehicle(g, street, choose(g, spec.objects.vehicles), lane, d, np.pi / 2 * float(g.choice([-1, 1])), 0.0)
+    return own
 
 
 def parked(g: Rng, street: Street, spec: SceneSpec) -> None:

@@ -44,6 +44,10 @@ class Path:
         """Direction at s, radians."""
         return self._at(np.asarray(s, np.float64), self.heading_N)
 
+    def curvature(self, s: float) -> float:
+        """Change of direction per metre at s, left positive."""
+        return (self._one(s + 1)[3] - self._one(s - 1)[3]) / 2
+
     def points(self, s: npt.ArrayLike, d: npt.ArrayLike, up: npt.ArrayLike = 0.0) -> Array:
         """World points, shape (..., 3)."""
         s, d, up = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(d, np.float64), np.asarray(up, np.float64))

@@ -92,6 +92,10 @@ def _explain(problem: ValidationError, path: Path, tree: yaml.Node | None) -> Us
     """The first mistake in words."""
     first = problem.errors()[0]
     place = tuple(step for step in first["loc"] if step != "[key]")
+    if first["type"] == "overlap":
+        line = line_of(tree, ("stage", first["ctx"]["before"]))
+        where = f"{path}:{line_of(tree, ('stage', first['ctx']['index']))}"
+        return UserError(f"{first['msg']} (line {line})", where, "move one of them ahead or across")
     where = f"{path}:{line_of(tree, place)}"
     name = str(place[-1]) if place else ""
     if first["type"] == "extra_forbidden":

@@ -1,34 +1,38 @@
 """The scene file: every distribution of the simulator as a range or a table of weights, and what must happen (stage).
 
-A range is ``[low, high]`` or one number. A weight table names every choice it allows; what it does not name has weight 0.
+A range is ``[low, high]`` or one number; each frame draws from it. A weight table names its choices; what it does not name has
+weight 0, unless its values are shares such as ``40%`` (`ranges.weights`). Lengths are metres, angles degrees.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
+from simteacher.errors import nearest
+from simteacher.scenes.classes import CLASSES
+from simteacher.scenes.ranges import Chance, Pair, Weighted, Within
 
-def _range(value: Any) -> Any:
-    return [value, value] if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _ordered(value: tuple[float, float]) -> tuple[float, float]:
-    if value[0] > value[1]:
-        raise ValueError(f"the range runs backwards: {value[0]} to {value[1]}")
-    return value
-
-
-Range = Annotated[tuple[float, float], BeforeValidator(_range), AfterValidator(_ordered)]
-Chance = Annotated[float, Field(ge=0, le=1)]
-
-
-def _positive(value: dict[str, float]) -> dict[str, float]:
-    if any(v < 0 for v in value.values()) or sum(value.values()) <= 0:
-        raise ValueError("weights must be at least 0 and not all 0")
-    return value
+SceneKind = Literal["town", "shopping", "residential", "avenue", "modern", "park", "carpark", "country", "industrial"]
+VehicleKind = Literal[
+    "hatchback", "mini", "saloon", "estate", "suv", "mpv", "taxi", "van", "minibus", "pickup", "truck", "bus", "tram", "bicycle", "motorcycle"
+]  # fmt: skip
+Weather = Literal["clear", "fair", "overcast", "rain", "fog"]
+Lanes = Literal["1", "2", "3", "4"]
+TimeOfDay = Literal["day", "low_sun", "dusk", "night"]
+KINDS: dict[SceneKind, float] = {
+    "town": 1.2, "shopping": 1.4, "residential": 1.2, "avenue": 0.8, "modern": 0.8, "park": 0.7, "carpark": 0.5, "country": 0.4, "industrial": 0.4,
+}  # fmt: skip
+VEHICLES: dict[VehicleKind, float] = {
+    "hatchback": 5, "mini": 2, "saloon": 4, "estate": 2, "suv": 2, "mpv": 1.5, "taxi": 0.8, "van": 1.6, "minibus": 0.4, "pickup": 0.4,
+    "truck": 0.9, "bus": 0.8, "tram": 0.25, "bicycle": 1.2, "motorcycle": 0.7,
+}  # fmt: skip
+WEATHER: dict[Weather, float] = {"clear": 3, "fair": 3, "overcast": 3, "rain": 0.6, "fog": 0.4}
+TIME: dict[TimeOfDay, float] = {"day": 5, "low_sun": 3, "dusk": 1.2, "night": 0.4}
+LANES: dict[Lanes, float] = {"1": 0.6, "2": 3, "3": 0.7, "4": 0.7}
 
 
 class Strict(BaseModel):
@@ -37,90 +41,140 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-SceneKind = Literal["town", "shopping", "residential", "avenue", "modern", "park", "carpark", "country", "industrial"]
-FrontKind = Literal["terrace", "shop", "house", "office", "flats", "hall", "church", "park", "carpark", "field", "garden"]
-VehicleKind = Literal["hatchback", "mini", "saloon", "estate", "suv", "mpv", "taxi", "van", "minibus", "pickup", "truck", "bus", "tram", "bicycle", "motorcycle"]
-Weather = Literal["clear", "fair", "overcast", "rain", "fog"]
-TimeOfDay = Literal["day", "low_sun", "dusk", "night"]
-
-
 class StreetSpec(Strict):
-    """The road and its surroundings; metres."""
+    """The road and its surroundings.
 
-    kinds: Annotated[dict[SceneKind, float], AfterValidator(_positive)] = {
-        "town": 1.2, "shopping": 1.4, "residential": 1.2, "avenue": 0.8, "modern": 0.8, "park": 0.6, "carpark": 0.5, "country": 0.4, "industrial": 0.4,
-    }  # fmt: skip
-    lane: Range = (2.7, 3.6)
-    lanes: Annotated[dict[Literal["1", "2", "3", "4"], float], AfterValidator(_positive)] = {"1": 0.6, "2": 3, "3": 0.7, "4": 0.7}
-    sidewalk: Range = (1.3, 4.5)
-    kerb: Range = (0.06, 0.16)
+    Attributes:
+        kinds: What kind of place.
+        lanes: Number of lanes.
+        lane, sidewalk, kerb: Widths of a lane and a sidewalk; height of the kerb.
+        verge, island, crossing: Chance of a grass strip, a refuge, a zebra crossing.
+        junction_every: Distance between junctions.
+        junction_ahead: Put a junction with its middle this far ahead.
+        bend, slope: Curvature (1/m, left positive) and slope (rise over run).
+        left_hand: Chance that traffic keeps left.
+    """
+
+    kinds: Annotated[dict[SceneKind, float], Weighted(KINDS)] = KINDS
+    lanes: Annotated[dict[Lanes, float], Weighted(LANES)] = LANES
+    lane: Annotated[Pair, Within(2.2, 5)] = (2.7, 3.6)
+    sidewalk: Annotated[Pair, Within(0.8, 12)] = (1.3, 4.5)
+    kerb: Annotated[Pair, Within(0.0, 0.3)] = (0.06, 0.16)
     verge: Chance = 0.25
-    junction_every: Range = (28, 120)
-    bend: Range = (-0.011, 0.011)
-    slope: Range = (-0.05, 0.05)
+    junction_every: Annotated[Pair, Within(20, 1000)] = (28, 120)
+    junction_ahead: Annotated[float, Field(ge=5, le=150)] | None = None
+    bend: Annotated[Pair, Within(-0.012, 0.012)] = (-0.011, 0.011)
+    slope: Annotated[Pair, Within(-0.15, 0.15)] = (-0.05, 0.05)
     left_hand: Chance = 0.5
     island: Chance = 0.12
     crossing: Chance = 0.35
 
 
 class ObjectSpec(Strict):
-    """How much stands and moves in the street."""
+    """How much stands and moves in the street.
 
-    vehicles: Annotated[dict[VehicleKind, float], AfterValidator(_positive)] = {
-        "hatchback": 5, "mini": 2, "saloon": 4, "estate": 2, "suv": 2, "mpv": 1.5, "taxi": 0.8, "van": 1.6, "minibus": 0.4, "pickup": 0.4,
-        "truck": 0.9, "bus": 0.8, "tram": 0.25, "bicycle": 1.2, "motorcycle": 0.7,
-    }  # fmt: skip
+    Attributes:
+        vehicles: Kinds of vehicle, moving or parked; bicycles and motorcycles that move have riders.
+        parked: Chance that a place at the kerb is taken.
+        traffic, people, trees, furniture: How busy, 0 empty to 1 crowded.
+        bare: Chance that trees have no leaves.
+        guests: How many rare things (riders, trucks, fences, signals ...) are put near the camera.
+    """
+
+    vehicles: Annotated[dict[VehicleKind, float], Weighted(VEHICLES)] = VEHICLES
     parked: Chance = 0.45
-    traffic: Range = (0.0, 1.0)
-    people: Range = (0.0, 1.0)
-    trees: Range = (0.0, 1.0)
+    traffic: Annotated[Pair, Within(0, 1)] = (0.0, 1.0)
+    people: Annotated[Pair, Within(0, 1)] = (0.0, 1.0)
+    trees: Annotated[Pair, Within(0, 1)] = (0.0, 1.0)
     bare: Chance = 0.55
-    furniture: Range = (0.3, 1.0)
-    guests: Range = (1, 4)
+    furniture: Annotated[Pair, Within(0, 1)] = (0.3, 1.0)
+    guests: Annotated[Pair, Within(0, 12)] = (1, 4)
 
 
-class WeatherSpec(Strict):
-    """Light and air."""
+class LightSpec(Strict):
+    """Weather, time of day and where the sun stands (degrees from straight ahead, left positive)."""
 
-    weather: Annotated[dict[Weather, float], AfterValidator(_positive)] = {"clear": 3, "fair": 3, "overcast": 3, "rain": 0.6, "fog": 0.4}
-    time: Annotated[dict[TimeOfDay, float], AfterValidator(_positive)] = {"day": 5, "low_sun": 3, "dusk": 1.2, "night": 0.4}
-    azimuth: Range = (-180, 180)
+    weather: Annotated[dict[Weather, float], Weighted(WEATHER)] = WEATHER
+    time: Annotated[dict[TimeOfDay, float], Weighted(TIME)] = TIME
+    azimuth: Annotated[Pair, Within(-360, 360)] = (-180, 180)
 
 
 class CameraRanges(Strict):
-    """The camera on the vehicle; angles in degrees, height in metres."""
+    """The camera on the vehicle (or robot).
 
-    height: Range = (1.1, 2.1)
-    pitch: Range = (-6, 5)
-    yaw: Range = (-8, 8)
-    roll: Range = (-1.5, 1.5)
-    fov: Range = (48, 85)
-    distortion: Range = (-0.12, 0.02)
-    exposure: Range = (0.4, 1.7)
-    warmth: Range = (-0.08, 0.08)
-    gamma: Range = (2.0, 2.5)
-    contrast: Range = (0.85, 1.25)
-    saturation: Range = (0.45, 1.2)
-    blur: Range = (0.0, 0.9)
-    noise: Range = (0.0, 0.03)
-    vignette: Range = (0.0, 0.35)
-    jpeg: Range = (60, 98)
+    Attributes:
+        height: Above the road.
+        across: Shift from the middle of its lane, left positive.
+        pitch, yaw, roll: Degrees; up, left and right-side-down positive.
+        fov: Horizontal field of view.
+        distortion: First radial coefficient; half of the frames have none.
+        exposure: Multiplier on the metered exposure.
+        warmth: Red against blue gain.
+        gamma, contrast, saturation: Of the tone curve; 2.2, 1 and 1 are neutral.
+        blur, noise, vignette, jpeg: Pixels; 0..1; darkening at the corners; quality.
+        bonnet: Chance that the vehicle's own bonnet is seen.
+    """
+
+    height: Annotated[Pair, Within(0.1, 6)] = (1.1, 2.1)
+    across: Annotated[Pair, Within(-8, 8)] = (-0.6, 0.6)
+    pitch: Annotated[Pair, Within(-60, 60)] = (-6, 5)
+    yaw: Annotated[Pair, Within(-180, 180)] = (-8, 8)
+    roll: Annotated[Pair, Within(-45, 45)] = (-1.5, 1.5)
+    fov: Annotated[Pair, Within(10, 130)] = (48, 85)
+    distortion: Annotated[Pair, Within(-0.3, 0.3)] = (-0.12, 0.02)
+    exposure: Annotated[Pair, Within(0.05, 10)] = (0.4, 1.7)
+    warmth: Annotated[Pair, Within(-0.4, 0.4)] = (-0.08, 0.08)
+    gamma: Annotated[Pair, Within(1, 4)] = (2.0, 2.5)
+    contrast: Annotated[Pair, Within(0.3, 3)] = (0.85, 1.25)
+    saturation: Annotated[Pair, Within(0, 3)] = (0.45, 1.2)
+    blur: Annotated[Pair, Within(0, 6)] = (0.0, 0.9)
+    noise: Annotated[Pair, Within(0, 0.5)] = (0.0, 0.03)
+    vignette: Annotated[Pair, Within(0, 1)] = (0.0, 0.35)
+    jpeg: Annotated[Pair, Within(5, 100)] = (60, 98)
     bonnet: Chance = 0.12
 
 
-class Stage(Strict):
-    """Something that must be there."""
+WHAT = Literal["person", "rider", "bicycle", "motorcycle", "car", "truck", "bus", "tram", "traffic light", "traffic sign", "tree", "fence", "wall"]
+ROOM: dict[str, float] = {"car": 2.2, "truck": 4.5, "bus": 5.8, "tram": 12.0, "tree": 0.5, "rider": 0.9, "bicycle": 0.9, "motorcycle": 1.0}
 
-    what: Literal["person", "rider", "bicycle", "motorcycle", "car", "truck", "bus", "tram", "traffic light", "traffic sign", "tree", "fence", "wall"]
-    ahead: float
-    across: float = 0.0
+
+class Stage(Strict):
+    """Something that must be there.
+
+    Attributes:
+        what: Kind of thing.
+        ahead, across: Metres along the street from the camera, and to the left of the street's middle.
+        heading: Degrees from the street's direction; 180 comes towards the camera.
+        pose: Of a person.
+        speed: Metres per second along its heading; only for people and vehicles.
+    """
+
+    what: WHAT
+    ahead: Annotated[float, Field(ge=0.5, le=200)]
+    across: Annotated[float, Field(ge=-60, le=60)] = 0.0
     heading: float = 0.0
     pose: Literal["walking", "standing", "sitting"] = "standing"
     speed: float = 0.0
 
+    @model_validator(mode="after")
+    def _possible(self) -> Stage:
+        if self.speed and self.what in ("traffic light", "traffic sign", "tree", "fence", "wall"):
+            raise ValueError(f"a {self.what} does not move, but has speed {self.speed:g}")
+        if self.speed and self.what == "person" and self.pose != "walking":
+            raise ValueError(f"a {self.pose} person does not move, but has speed {self.speed:g}")
+        return self
+
 
 class UserMesh(Strict):
-    """A mesh of the user's own (glTF, OBJ, PLY) with the class it counts as."""
+    """A mesh of the user's own (glTF, OBJ, PLY, STL) and the class it counts as; see `usermesh.py`.
+
+    Attributes:
+        file: Path, relative to the scene file.
+        name: Class of ``cityscapes19``, or "" for none (ignored).
+        ahead, across, heading: As in `Stage`.
+        scale: Metres per unit of the file.
+        up: Which of its axes points up.
+    """
 
     file: Path
     name: str
@@ -130,26 +184,40 @@ class UserMesh(Strict):
     scale: float = 1.0
     up: Literal["y", "z"] = "y"
 
-
-class ClipSpec(Strict):
-    """Clips of ``--sequence``: frames in each, and frames a second."""
-
-    frames: Annotated[int, Field(ge=2, le=999)] = 24
-    rate: Annotated[float, Field(gt=0)] = 10.0
+    @field_validator("name")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value and value not in CLASSES:
+            raise ValueError(f"unknown class '{value}'{nearest(value, CLASSES)}")
+        return value
 
 
 class SceneSpec(Strict):
-    """Everything a frame is drawn from."""
+    """Everything a frame is drawn from.
+
+    Attributes:
+        labels: "filled" as people annotate (crowns, railings and wheels count as solid), or "exact" per visible surface.
+        random_textures: Chance that a thing gets an arbitrary texture; a fifth of it that a whole world does.
+    """
 
     street: StreetSpec = StreetSpec()
     objects: ObjectSpec = ObjectSpec()
-    light: WeatherSpec = WeatherSpec()
+    light: LightSpec = LightSpec()
     camera: CameraRanges = CameraRanges()
-    clip: ClipSpec = ClipSpec()
-    size: tuple[int, int] | None = None
     random_textures: Chance = 0.15
+    labels: Literal["filled", "exact"] = "filled"
     stage: tuple[Stage, ...] = ()
     meshes: tuple[UserMesh, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> SceneSpec:
+        for i, a in enumerate(self.stage):
+            for j, b in enumerate(self.stage[:i]):
+                room = max(ROOM.get(a.what, 0.3), ROOM.get(b.what, 0.3)) + 0.2
+                if abs(a.ahead - b.ahead) < room and abs(a.across - b.across) < min(room, 1.2):
+                    text = "the {what} stands in the {other} staged before it"
+                    raise PydanticCustomError("overlap", text, {"what": a.what, "other": b.what, "index": i, "before": j})
+        return self
 
 
 def load_scene(path: str | Path) -> SceneSpec:
@@ -157,3 +225,4 @@ def load_scene(path: str | Path) -> SceneSpec:
     from simteacher.scenes.scenefile import load_scene as load
 
     return load(path)
+

@@ -7,9 +7,13 @@ import numpy as np
 from simteacher.scenes import barriers, props
 from simteacher.scenes.actors import LENGTH, person, place_vehicle
 from simteacher.scenes.draw import choose, uniform
+from simteacher.scenes.frontage import plant
 from simteacher.scenes.palette import Rng
 from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.street import Street
+from simteacher.scenes.usermesh import load_mesh
+
+COUNTABLE = ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
 
 
 def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
@@ -28,12 +32,16 @@ def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
             mesh = barriers.fence("railing", int(g.integers(12))) if item.what == "fence" else barriers.wall(int(g.integers(12)))
             street.put(mesh, street.path.pose(s, d, up, yaw), item.what, hull=barriers.outline(mesh))
         elif item.what == "tree":
-            from simteacher.scenes.frontage import plant
-
             plant(g, street, s, d, up, 9.0)
         else:
             kind = {"car": "hatchback", "rider": "bicycle"}.get(item.what, item.what)
             place_vehicle(g, street, kind, s, d, yaw, item.speed, up=up, rider=item.what == "rider" or item.speed > 0)
+    for own in spec.meshes:
+        block = street.block_at(own.ahead, 1 if own.across > 0 else -1)
+        up = block.kerb if block is not None and abs(own.across) > block.edge else 0.0
+        mesh = load_mesh(own.file, own.scale, own.up)
+        street.taken.append((own.ahead, own.across, float(np.ptp(mesh.vertices_V3[:, :2], axis=0).max()) / 2))
+        street.put(mesh, street.path.upright(own.ahead, own.across, up, np.deg2rad(own.heading)), own.name, countable=own.name in COUNTABLE)
 
 
 GUESTS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -87,10 +88,10 @@ class Street:
     things: list[Thing] = field(default_factory=list)
     taken: list[tuple[float, float, float]] = field(default_factory=list)
 
-    def put(self, mesh: Mesh, pose_44: npt.NDArray[np.float64], name: str, *, countable: bool = False, speed: float = 0.0, hull: Mesh | None = None) -> None:
+    def put(self, mesh: Mesh, pose_44: npt.NDArray[np.float64], name: str, *, countable: bool = False, speed: float = 0.0, yaw_rate: float = 0.0, hull: Mesh | None = None) -> None:
         """Add a thing; ``speed`` is along its own x axis."""
         v = pose_44[:3, 0] * speed
-        self.things.append(Thing(mesh, pose_44, name, countable, (float(v[0]), float(v[1]), float(v[2])), hull=hull))
+        self.things.append(Thing(mesh, pose_44, name, countable, (float(v[0]), float(v[1]), float(v[2])), yaw_rate, hull))
 
     def put_parts(self, parts: dict[str, Mesh], pose_44: npt.NDArray[np.float64]) -> None:
         """Add parts that share a pose, each with its class."""
@@ -140,11 +141,16 @@ def plan(g: Rng, spec: SceneSpec) -> Street:
         lanes.append((d, 1 if count == 1 or forward else -1))
     kerb = uniform(g, s.kerb)
     junctions: list[Junction] = []
-    at = FIRST + g.uniform(5, 60)
+    at, every = FIRST + g.uniform(5, 60), s.junction_every
+    if s.junction_ahead is not None:
+        at = s.junction_ahead - math.floor((s.junction_ahead - FIRST) / 45) * 45
+        every = (45.0, 45.0)
     while at < LAST - 20:
         sides = ((1, -1), (1, -1), (1,), (-1,))[int(g.integers(4))]
+        if s.junction_ahead is not None:
+            sides = (1, -1)
         junctions.append(Junction(at, g.uniform(5.5, 9.5), sides))
-        at += uniform(g, s.junction_every) + 12
+        at += uniform(g, every) + (12 if s.junction_ahead is None else 0)
     blocks = []
     for side in (1, -1):
         walk = uniform(g, s.sidewalk) * (1.3 if kind == "shopping" else 0.7 if kind == "country" else 1.0)

@@ -7,10 +7,10 @@ import numpy as np
 from simteacher.scenes.draw import choose, uniform
 from simteacher.scenes.mesh import Light
 from simteacher.scenes.palette import Rng
-from simteacher.scenes.spec import WeatherSpec
+from simteacher.scenes.spec import LightSpec
 
 
-def make_light(g: Rng, spec: WeatherSpec) -> Light:
+def make_light(g: Rng, spec: LightSpec) -> Light:
     """One light. Radiance is relative: the camera meters every frame."""
     weather, time = choose(g, spec.weather), choose(g, spec.time)
     height = np.deg2rad({"day": g.uniform(18, 65), "low_sun": g.uniform(5, 20), "dusk": g.uniform(0.5, 5), "night": -12.0}[time])

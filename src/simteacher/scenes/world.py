@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from simteacher.scenes import furniture, frontage, roadway, staging, textures
+from simteacher.scenes import ego, frontage, furniture, roadway, staging, textures
 from simteacher.scenes import shapes as sh
-from simteacher.scenes.actors import cyclists, parked, pedestrians, place_vehicle, traffic
+from simteacher.scenes.actors import cyclists, parked, pedestrians, traffic
 from simteacher.scenes.draw import uniform
 from simteacher.scenes.mesh import CameraSpec, Material, Thing, World
 from simteacher.scenes.palette import Rng, anycolour
 from simteacher.scenes.spec import SceneSpec
-from simteacher.scenes.street import Street, plan
+from simteacher.scenes.street import plan
 from simteacher.scenes.weather import make_light
 
 
@@ -29,43 +29,34 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int]) -
     """
     g = np.random.default_rng([seed, frame])
     street = plan(g, spec)
-    ego = street.lanes[int(g.integers(len(street.lanes)))]
-    ego_d = ego[0] + g.normal(0, 0.35)
+    lane = street.lanes[int(g.integers(len(street.lanes)))]
     light = make_light(g, spec.light)
+    view = ego.camera(g, street, spec.camera, lane[0] + uniform(g, spec.camera.across))
     roadway.lay(g, street)
     staging.stage(g, street, spec)
-    staging.guests(g, street, spec, ego)
+    staging.guests(g, street, spec, lane)
     parked(g, street, spec)
-    traffic(g, street, spec, ego)
+    speed = traffic(g, street, spec, lane)
     frontage.stand(g, street, spec)
     furniture.furnish(g, street, spec)
     cyclists(g, street, spec)
     pedestrians(g, street, spec)
     things = _randomised(g, street.things, spec.random_textures)
-    camera = _camera(g, street, spec, ego_d)
-    facts: dict[str, object] = {"kind": street.kind, "left_hand": street.left_hand, "speed": float(g.uniform(4, 13))}
-    return World(things, light, camera, facts)
+    if g.random() < spec.camera.bonnet:
+        street.things = []
+        ego.bonnet(g, street, view, size)
+        things += [replace(t, velocity_3=_along(view, speed)) for t in street.things]
+    if spec.labels == "exact":
+        things = [replace(t, hull=None) for t in things]
+    curve = float(street.path.heading(1.0) - street.path.heading(-1.0)) / 2
+    facts: dict[str, object] = {"kind": street.kind, "left_hand": street.left_hand, "speed": speed, "yaw_rate": speed * curve}
+    return World(things, light, view, facts)
 
 
-def _camera(g: Rng, street: Street, spec: SceneSpec, d: float) -> CameraSpec:
-    c = spec.camera
-    up = uniform(g, c.height)
-    at = street.path.pose(0.0, d, up)
-    yaw, pitch, roll = (np.deg2rad(uniform(g, r)) for r in (c.yaw, c.pitch, c.roll))
-    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
-    turn = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]]) @ np.array([[cp, 0, -sp], [0, 1, 0], [sp, 0, cp]]) @ np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
-    body = at[:3, :3] @ turn  # columns forward, left, up
-    pose = np.eye(4)
-    pose[:3, :3] = np.column_stack([-body[:, 1], -body[:, 2], body[:, 0]])
-    pose[:3, 3] = at[:3, 3]
-    warm = uniform(g, c.warmth)
-    green = g.normal(0, 0.012)
-    blur = uniform(g, c.blur)
-    return CameraSpec(
-        pose, float(np.deg2rad(uniform(g, c.fov))), uniform(g, c.distortion) if g.random() < 0.5 else 0.0, uniform(g, c.exposure),
-        (float(1 + warm), float(1 + green), float(1 - warm)), (uniform(g, c.gamma), uniform(g, c.contrast)), uniform(g, c.saturation),
-        blur, uniform(g, c.noise) * float(g.random()), uniform(g, c.vignette), round(uniform(g, c.jpeg)),
-    )  # fmt: skip
+def _along(view: CameraSpec, speed: float) -> tuple[float, float, float]:
+    """Velocity of the vehicle that carries the camera: level, the way it looks."""
+    ahead = view.pose_44[:2, 2] / (np.linalg.norm(view.pose_44[:2, 2]) + 1e-9)
+    return (float(ahead[0] * speed), float(ahead[1] * speed), 0.0)
 
 
 def _randomised(g: Rng, things: list[Thing], chance: float) -> list[Thing]:
@@ -90,23 +81,30 @@ def _randomised(g: Rng, things: list[Thing], chance: float) -> list[Thing]:
     return out
 
 
-def _shifted(pose_44: npt.NDArray[np.float64], shift_3: npt.NDArray[np.float64], angle: float) -> npt.NDArray[np.float64]:
+def _turn(angle: float) -> npt.NDArray[np.float64]:
+    return sh.pose(0, 0, 0, angle)[:3, :3]
+
+
+def _moved(pose_44: npt.NDArray[np.float64], velocity_3: tuple[float, float, float], yaw_rate: float, seconds: float) -> npt.NDArray[np.float64]:
+    """On along an arc: the chord points half-way between the directions at both ends, so that going back ends where it began."""
     out = pose_44.copy()
-    out[:3, :3] = sh.pose(0, 0, 0, angle)[:3, :3] @ pose_44[:3, :3]
-    out[:3, 3] += shift_3
+    angle = yaw_rate * seconds
+    out[:3, :3] = _turn(angle) @ pose_44[:3, :3]
+    out[:3, 3] += _turn(angle / 2) @ np.array(velocity_3) * seconds
     return out
 
 
+def _later(thing: Thing, seconds: float) -> Thing:
+    if thing.velocity_3 == (0.0, 0.0, 0.0) and thing.yaw_rate == 0.0:
+        return thing
+    v = _turn(thing.yaw_rate * seconds) @ np.array(thing.velocity_3)
+    pose = _moved(thing.pose_44, thing.velocity_3, thing.yaw_rate, seconds)
+    return replace(thing, pose_44=pose, velocity_3=(float(v[0]), float(v[1]), float(v[2])))
+
+
 def advance(world: World, seconds: float) -> World:
-    """The same world later: things move along their velocities, the camera drives ahead."""
-    things = [
-        t if t.velocity_3 == (0.0, 0.0, 0.0) and t.yaw_rate == 0.0 else replace(t, pose_44=_shifted(t.pose_44, np.array(t.velocity_3) * seconds, t.yaw_rate * seconds))
-        for t in world.things
-    ]
-    ahead = world.camera.pose_44[:3, 2] * [1, 1, 0]
-    speed = float(world.facts.get("speed", 0.0))  # type: ignore[arg-type]
-    camera = replace(world.camera, pose_44=_shifted(world.camera.pose_44, ahead / np.linalg.norm(ahead) * speed * seconds, 0.0))
-    return replace(world, things=things, camera=camera)
-
-
-__all__ = ["advance", "build_world", "place_vehicle"]
+    """The same world later (or earlier): things move along their arcs, the camera drives on."""
+    speed, yaw_rate = (float(world.facts.get(k, 0.0)) for k in ("speed", "yaw_rate"))  # type: ignore[arg-type]
+    view = world.camera
+    pose = _moved(view.pose_44, _along(view, speed), yaw_rate, seconds)
+    return replace(world, things=[_later(t, seconds) for t in world.things], camera=replace(view, pose_44=pose))

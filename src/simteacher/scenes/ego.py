@@ -1,0 +1,60 @@
+"""The camera, and the bonnet of the vehicle that carries it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from simteacher.scenes import shapes as sh
+from simteacher.scenes.draw import uniform
+from simteacher.scenes.mesh import CameraSpec, Material
+from simteacher.scenes.palette import CAR_PAINT, Rng, pick
+from simteacher.scenes.spec import CameraRanges
+from simteacher.scenes.street import Street
+
+Pose = npt.NDArray[np.float64]
+
+
+def rotation(yaw: float, pitch: float, roll: float) -> Pose:
+    """Turn of a body whose axes are forward, left, up; radians, shape (3, 3)."""
+    cr, sr = np.cos(roll), np.sin(roll)
+    return sh.pose(0, 0, 0, yaw, pitch)[:3, :3] @ np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+
+
+def camera(g: Rng, street: Street, ranges: CameraRanges, d: float) -> CameraSpec:
+    """Draw the camera, at s = 0 and d metres left of the street's middle."""
+    at = street.path.pose(0.0, d, uniform(g, ranges.height))
+    yaw, pitch, roll = (float(np.deg2rad(uniform(g, r))) for r in (ranges.yaw, ranges.pitch, ranges.roll))
+    body = at[:3, :3] @ rotation(yaw, pitch, roll)
+    pose = np.eye(4)
+    pose[:3, :3] = np.column_stack([-body[:, 1], -body[:, 2], body[:, 0]])
+    pose[:3, 3] = at[:3, 3]
+    warm, green = uniform(g, ranges.warmth), g.normal(0, 0.012)
+    return CameraSpec(
+        pose_44=pose,
+        fov=float(np.deg2rad(uniform(g, ranges.fov))),
+        k1=uniform(g, ranges.distortion) if g.random() < 0.5 else 0.0,
+        exposure=float(np.exp(g.uniform(*np.log(ranges.exposure)))),
+        white_balance=(1 + warm, float(1 + green), 1 - warm),
+        gamma_contrast=(uniform(g, ranges.gamma), uniform(g, ranges.contrast)),
+        saturation=uniform(g, ranges.saturation),
+        blur=uniform(g, ranges.blur),
+        noise=uniform(g, ranges.noise) * float(g.random()),
+        vignette=uniform(g, ranges.vignette),
+        jpeg=round(uniform(g, ranges.jpeg)),
+    )
+
+
+def bonnet(g: Rng, street: Street, view: CameraSpec, size: tuple[int, int]) -> None:
+    """The own bonnet along the lower edge of the picture, class-less; it moves with the camera."""
+    forward = view.pose_44[:3, 2]
+    half = np.arctan(np.tan(view.fov / 2) * size[1] / size[0])
+    dip = float(half * g.uniform(0.72, 1.0) - np.arcsin(np.clip(forward[2], -1, 1)))
+    if dip < 0.12:
+        return
+    far, wide = g.uniform(1.1, 1.7), g.uniform(0.7, 0.95)
+    low = -far * np.tan(dip) - 0.1
+    paint = Material("plain", pick(g, CAR_PAINT, 0.2), gloss=float(g.uniform(0.3, 0.7)))
+    mesh = sh.balls([[far - 0.75, g.normal(0, 0.35), low]], [[0.8, wide, 0.14]], paint, 10, 18)
+    pose = sh.pose(*view.pose_44[:3, 3], yaw=float(np.arctan2(forward[1], forward[0])))
+    street.put(mesh, pose, "")

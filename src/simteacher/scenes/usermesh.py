@@ -1,0 +1,61 @@
+"""Meshes of the user's own, read with trimesh: glTF, OBJ, PLY, STL. Textures become their mean colours."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from simteacher.errors import UserError
+from simteacher.scenes.mesh import Material, Mesh
+from simteacher.scenes.palette import rgb
+
+COLOURS = 24
+
+
+@lru_cache(maxsize=32)
+def load_mesh(file: Path, scale: float, up: str) -> Mesh:
+    """Read a mesh, stand it on the ground with its middle over the origin.
+
+    Args:
+        file: Path.
+        scale: Metres per unit of the file.
+        up: "y" or "z"; with "y", the file's z axis becomes x, forward.
+
+    Raises:
+        UserError: It cannot be read or has no triangles.
+    """
+    try:
+        import trimesh
+
+        found = trimesh.load(file, force="mesh")
+    except ImportError:
+        raise UserError("reading meshes needs trimesh", file, "pip install trimesh") from None
+    except Exception as problem:
+        raise UserError(f"cannot be read as a mesh: {problem}", file, "give a glTF, OBJ, PLY or STL file") from None
+    vertices, faces = np.asarray(found.vertices, np.float64), np.asarray(found.faces, np.int32)
+    if not len(faces):
+        raise UserError("has no triangles", file, "export it as a triangle mesh")
+    if up == "y":
+        vertices = vertices[:, [2, 0, 1]]
+    vertices = vertices * scale
+    low, high = vertices.min(0), vertices.max(0)
+    vertices -= [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]]
+    colour_F3 = _face_colours(found, len(faces))
+    coarse = (colour_F3 // 32).astype(np.int64) @ [64, 8, 1]
+    keys, index = np.unique(coarse, return_inverse=True)
+    if len(keys) > COLOURS:
+        keys, index = keys[:1], np.zeros(len(faces), np.int64)
+    materials = tuple(Material("plain", rgb(*colour_F3[index == k].mean(0)), gloss=0.1) for k in range(len(keys)))
+    uv = np.zeros((len(faces), 3, 2), np.float32)
+    return Mesh(vertices.astype(np.float32), faces, uv, index.astype(np.int32), materials)
+
+
+def _face_colours(found: object, count: int) -> np.ndarray:
+    """sRGB 0..255 of each face; grey where the file gives none."""
+    try:
+        colours = np.asarray(found.visual.to_color().face_colors, np.float64)[:, :3]  # type: ignore[attr-defined]
+    except Exception:
+        colours = np.zeros((0, 3))
+    return colours if len(colours) == count else np.full((count, 3), 150.0)
