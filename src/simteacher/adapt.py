@@ -37,6 +37,7 @@ from simteacher.rundir import RunDir
 from simteacher.samples import write_samples
 from simteacher.stages import Builder, stage_steps
 from simteacher.train import train_stage
+from simteacher.validators import validate
 
 SAMPLES = 6
 BATCHNORM_IMAGES = 128
@@ -149,8 +150,15 @@ class _Run:
         if self.fabric.global_rank == 0:
             write_samples(model, self.photographs, self.run, stage)
             self.measure(stage, model)
+            self.validate(stage, model)
         self.fabric.barrier()
         return model
+
+    def validate(self, stage: str, model: Model) -> None:
+        """Log the label-free scores of a stage: they choose nothing here, and tell which stage they would choose."""
+        if not any(e["event"] == "validator" and e["stage"] == stage for e in self.run.events()):
+            scores = validate(model, self.data.target, self.data.source, seed=self.recipe.seed)
+            self.run.log(event="validator", stage=stage, scores=scores)
 
     def measure(self, stage: str, model: Model) -> None:
         """Evaluate on labelled photographs where the recipe names some: for the report, never to choose."""
@@ -180,6 +188,7 @@ class _Run:
                     path,
                     "name a teacher of the same label space",
                 )
+            self.run.inherit(Path(given), "teacher")
             return self.store(
                 "teacher", model.network, replace(model.card, extra={**model.card.extra, "taken_from": str(given)})
             )

@@ -175,20 +175,25 @@ class RunDir:
 
     def events(self) -> list[dict[str, Any]]:
         """All whole lines of metrics.jsonl."""
-        path = self.path / "metrics.jsonl"
-        out: list[dict[str, Any]] = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-            try:
-                out.append(json.loads(line))
-            except ValueError:
-                continue  # cut off by a kill
-        return out
+        return read_events(self.path)
 
     def _mend_log(self) -> None:
         """Drop a last line that a full disk or a kill cut off, so that the next one starts on a line of its own."""
         path = self.path / "metrics.jsonl"
         if path.is_file() and not path.read_bytes().endswith(b"\n"):
             atomic_write(path, "".join(json.dumps(e) + "\n" for e in self.events()))
+
+    def inherit(self, other: Path, stage: str) -> None:
+        """Take over what another run measured of a stage that is taken from it, on the same evaluation data."""
+        if not self.writer:
+            return
+        mine = [e for e in self.events() if e.get("stage") == stage]
+        config = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
+        data = f"{config['eval_data']} {config['eval_split'] or ''}".strip()
+        for event in read_events(other):
+            measured = event["event"] == "validator" or (event["event"] == "eval" and event["data"] == data)
+            if event.get("stage") == stage and measured and event not in mine:
+                self.log(**event)
 
     def rewind(self, stage: str, step: int) -> None:
         """Forget what was logged of a stage after ``step``, and lines that a kill cut off: it will be logged again."""
@@ -197,6 +202,18 @@ class RunDir:
         kept = [e for e in self.events() if e.get("stage") != stage or e["event"] != "step" or e["step"] <= step]
         if (self.path / "metrics.jsonl").is_file():
             atomic_write(self.path / "metrics.jsonl", "".join(json.dumps(e) + "\n" for e in kept))
+
+
+def read_events(run: Path) -> list[dict[str, Any]]:
+    """All whole lines of a run's metrics.jsonl; none where there is no such file."""
+    path = run / "metrics.jsonl"
+    out: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            out.append(json.loads(line))
+        except ValueError:
+            continue  # cut off by a kill
+    return out
 
 
 def git_commit() -> str | None:

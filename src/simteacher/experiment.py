@@ -1,0 +1,304 @@
+"""`simteacher experiment`: one of the method's tables on any pair of data sets, every row at the same budget.
+
+Writes a folder that continues where it was stopped:
+
+    OUT/recipe.yaml              the recipe that the rows change
+    OUT/rows/<row>-seed<n>.yaml  each row's own, as `adapt` reads it
+    OUT/runs/…, OUT/teachers/…   run folders; rows of one seed whose teachers would be alike share one
+    OUT/rows.jsonl               one line a finished row
+    OUT/table.md, table.json, plot.svg
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from simteacher.adapt import adapt
+from simteacher.config import Recipe, load_recipe
+from simteacher.data.open import open_dataset
+from simteacher.errors import UserError, nearest
+from simteacher.experiments import estimate
+from simteacher.experiments.plot import bars, curves
+from simteacher.experiments.results import Line, collect, keep, kept
+from simteacher.experiments.rows import Row, resolve, rows_of, teacher_part, teacher_recipe, to_yaml, with_teacher
+from simteacher.experiments.table import table, to_markdown
+from simteacher.files import atomic_write
+from simteacher.inputs import open_inputs
+from simteacher.progress import clock, say
+from simteacher.rundir import clean, git_commit
+from simteacher.stages import stage_steps
+
+TITLES = {
+    "stages": "Stages of the method",
+    "labels": "Labelled photographs needed",
+    "methods": "Methods side by side",
+    "models": "Networks",
+    "sizes": "Image sizes",
+}
+AXES = {"labels": "labelled photographs", "sizes": "image height, pixels"}
+
+
+def experiment(
+    kind: str,
+    recipe: str | Path,
+    out: str | Path | None = None,
+    source: str | None = None,
+    target: str | None = None,
+    eval: str | None = None,
+    eval_split: str | None = None,
+    seeds: int = 3,
+    rows: str | None = None,
+    set: dict[str, Any] | None = None,
+) -> Path:
+    """Run a comparison: every row of it for every seed, with the recipe's steps, batch and size.
+
+    Args:
+        kind: stages, labels, methods, models or sizes.
+        recipe: YAML file, or the name of one that comes with the tool; the rows change it.
+        out: Folder; ``runs/<kind>-<recipe>`` by default. A finished row is not run again.
+        source: Labelled synthetic set; overrides the recipe's.
+        target: Photographs; overrides the recipe's.
+        eval: Labelled photographs to measure on; never used to choose. Without them only label-free scores are kept.
+        eval_split: Their split.
+        seeds: How many, counted from the recipe's.
+        rows: Some of the rows, by name, separated by semicolons; all of them by default.
+        set: Dotted recipe keys and their values, for all rows.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: Recipe or data are wrong, or the folder holds another experiment.
+    """
+    named = {"source": source, "target": target, "eval_data": eval, "eval_split": eval_split}
+    base = load_recipe(recipe, {**(set or {}), **{k: v for k, v in named.items() if v is not None}})
+    folder = Path(out) if out is not None else Path("runs") / f"{kind}-{Path(recipe).stem}"
+    if kind not in TITLES:
+        raise UserError(f"no comparison '{kind}'{nearest(kind, TITLES)}", "experiment", f"one of {', '.join(TITLES)}")
+    photographs, measured, classes = _look(base)
+    chosen = _chosen(rows_of(kind, base, photographs), rows)
+    if base.rounds.count == 0 and any("rounds.count" not in row.changes for row in chosen):
+        raise UserError("the recipe has no rounds, so the rows have nothing to compare", recipe, "set rounds.count")
+    _claim(folder, base)
+    todo = _Work(kind, base, folder, chosen, range(base.seed, base.seed + seeds), photographs, measured, classes)
+    todo.go()
+    return folder
+
+
+def _look(base: Recipe) -> tuple[int, int, int]:
+    """Open what the recipe names, before hours are spent: photographs, images measured on, classes."""
+    inputs = open_inputs(base)
+    measured = len(open_dataset(base.eval_data, base.eval_split)) if base.eval_data is not None else 0
+    return len(inputs.target), measured, len(inputs.space)
+
+
+def _chosen(rows: tuple[Row, ...], names: str | None) -> tuple[Row, ...]:
+    if names is None:
+        return rows
+    known = {row.name: row for row in rows}
+    wanted = [n.strip() for n in names.split(";") if n.strip()]
+    for name in wanted:
+        if name not in known:
+            raise UserError(f"no row '{name}'{nearest(name, known)}", "--rows", f"choose from: {'; '.join(known)}")
+    return tuple(row for row in rows if row.name in wanted)
+
+
+def _claim(folder: Path, base: Recipe) -> None:
+    """Take the folder for this recipe.
+
+    Raises:
+        UserError: It holds an experiment with another recipe.
+    """
+    text, path = to_yaml(base), folder / "recipe.yaml"
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        before, now = path.read_text(encoding="utf-8").splitlines(), text.splitlines()
+        first = next((a for a, b in zip(before, now, strict=False) if a != b), "its length")
+        raise UserError(
+            f"this experiment was started with another recipe (first difference: {first.strip()})",
+            path,
+            "use the same recipe and data, or another --out",
+        )
+    atomic_write(path, text)
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w.+]+", "-", name.replace("…", "and")).strip("-")
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One row with one seed; ``teacher`` is its shared teacher's folder, or None where it trains its own."""
+
+    row: Row
+    seed: int
+    recipe: Recipe
+    teacher: Path | None
+    teacher_steps: int
+
+    @property
+    def name(self) -> str:
+        return f"{_safe(self.row.name)}-seed{self.seed}"
+
+
+@dataclass(slots=True)
+class _Work:
+    """The whole comparison; finished lines are read again before each use, as others may work on it too."""
+
+    kind: str
+    base: Recipe
+    folder: Path
+    rows: tuple[Row, ...]
+    seeds: range
+    photographs: int
+    measured: int
+    classes: int
+
+    def tasks(self) -> Iterator[_Task]:
+        """All rows of the first seed, then of the next; teachers that would be alike are shared."""
+        for seed in self.seeds:
+            source = {r.name: str(self.translated(r.translate)) if r.translate else self.base.source for r in self.rows}
+            recipes = [resolve(self.base, row, seed, source[row.name]) for row in self.rows]
+            steps = [stage_steps(recipe)[0] for recipe in recipes]
+            keys = [
+                hashlib.sha256(json.dumps(teacher_part(r, n), sort_keys=True).encode()).hexdigest()[:8]
+                for r, n in zip(recipes, steps, strict=True)
+            ]
+            count = Counter(keys)
+            for row, recipe, key, n in zip(self.rows, recipes, keys, steps, strict=True):
+                shared = self.folder / "teachers" / f"{key}-seed{seed}" if count[key] > 1 else None
+                if recipe.teacher.weights is not None:
+                    shared = None
+                yield _Task(row, seed, recipe, shared, n)
+
+    def translated(self, method: str | None) -> Path:
+        """Where the source's translation is, or will be."""
+        return self.folder / "translated" / str(method)
+
+    def finished(self) -> list[Line]:
+        """Lines of the rows and seeds asked for."""
+        names = {row.name for row in self.rows}
+        return [x for x in kept(self.folder / "rows.jsonl") if x["row"] in names and x["seed"] in self.seeds]
+
+    def go(self) -> None:
+        """Run what is not finished; a row that cannot run here is named at the end and tried again next time."""
+        tasks, missing = list(self.tasks()), dict[str, str]()
+        self.write(missing)
+        prices: dict[str, float] = {}
+        for n, task in enumerate(tasks):
+            if self.is_finished(task) or task.row.name in missing:
+                continue
+            self.announce(tasks[n:], prices)
+            try:
+                self.run(task)
+            except UserError as error:
+                missing[task.row.name] = error.problem
+                say(f"{task.row.name}: cannot run here: {error}")
+            self.write(missing)
+        say(f"{self.folder}: {len(self.finished())} of {len(tasks)} rows; see table.md and plot.svg")
+
+    def is_finished(self, task: _Task) -> bool:
+        return any(x["row"] == task.row.name and x["seed"] == task.seed for x in self.finished())
+
+    def announce(self, tasks: list[_Task], prices: dict[str, float]) -> None:
+        """Say how long the rest will take."""
+        rest = [t for t in tasks if not self.is_finished(t)]
+        known = estimate.learned(self.finished())
+        seconds, seen = 0.0, set[Path]()
+        for task in rest:
+            key = estimate.price_key(task.recipe)
+            if key not in known and key not in prices:
+                try:
+                    prices[key] = estimate.measure(task.recipe, self.classes)
+                except UserError:
+                    prices[key] = 0.0  # it cannot be built here; the row will say why
+            seconds += known.get(key, prices.get(key, 0.0)) * self.work(task, seen)
+        how = "from finished rows" if known else "from a few real steps"
+        say(f"{len(rest)} rows to run, about {clock(seconds)} ({how}); next: {rest[0].row.name}, seed {rest[0].seed}")
+
+    def work(self, task: _Task, seen: set[Path]) -> float:
+        """Passes of a row, with its teacher's where no row before trains it."""
+        there = task.teacher is not None and (
+            task.teacher in seen or (task.teacher / "teacher" / "model.safetensors").is_file()
+        )
+        if task.teacher is not None:
+            seen.add(task.teacher)
+        recipe = with_teacher(task.recipe, "there") if there else task.recipe
+        return estimate.work(recipe, self.photographs, self.measured)
+
+    def run(self, task: _Task) -> None:
+        """Translate, train the shared teacher, run the row; keep its line; remove what only a running row needs."""
+        if task.row.translate is not None:
+            self.translate(task.row.translate)
+        recipe, began = task.recipe, time.monotonic()
+        cost = self.work(task, set())
+        run = self.folder / "runs" / task.name
+        fresh = not run.exists()
+        if task.teacher is not None:
+            if not (task.teacher / "model.safetensors").is_file():
+                fresh = fresh and not task.teacher.exists()
+                self.adapt(f"teacher-{task.teacher.name}", teacher_recipe(recipe, task.teacher_steps), task.teacher)
+            recipe = with_teacher(recipe, task.teacher.as_posix())
+        self.adapt(task.name, recipe, run)
+        seconds = time.monotonic() - began
+        facts = {"row": task.row.name, "seed": task.seed, "run": run.as_posix(), "commit": git_commit()}
+        cost_facts = {"seconds": round(seconds, 1) if fresh else None, "work": round(cost)}
+        labelled = {"labelled": recipe.labelled, "price_key": estimate.price_key(recipe)}
+        keep(self.folder / "rows.jsonl", {**facts, **cost_facts, **labelled, **collect(run)})
+        clean(run)
+
+    def adapt(self, name: str, recipe: Recipe, run: Path) -> None:
+        """Run one recipe through `adapt`, from a file, as a user would."""
+        path = self.folder / "rows" / f"{name}.yaml"
+        atomic_write(path, f"# simteacher adapt {path.as_posix()} --out {run.as_posix()}\n" + to_yaml(recipe))
+        adapt(path, out=run)
+
+    def translate(self, method: str) -> None:
+        """Translate the source once; later rows and calls use what is there."""
+        done = self.translated(method)
+        if (done / "dataset.yaml").is_file():
+            return
+        from simteacher.translate.run import translate
+
+        assert self.base.source is not None and self.base.target is not None
+        translate(self.base.source, self.base.target, done, method=method)
+
+    def write(self, missing: dict[str, str]) -> None:
+        """Write table and plot from the finished rows."""
+        lines = self.finished()
+        result = table(self.facts(), self.rows, lines, missing)
+        title = f"{TITLES[self.kind]}: mIoU, %"
+        axis = AXES.get(self.kind)
+        atomic_write(self.folder / "table.json", json.dumps(result, indent=1, ensure_ascii=False))
+        atomic_write(self.folder / "table.md", to_markdown(result))
+        picture = curves(result["rows"], self.rows, title, axis) if axis else bars(result["rows"], title)
+        atomic_write(self.folder / "plot.svg", picture)
+
+    def facts(self) -> dict[str, Any]:
+        """How the table was made."""
+        b, r = self.base.resolved_budget, self.base
+        size = f"{b.steps} steps of {b.batch} crops of {b.crop[0]}×{b.crop[1]} from {b.size[0]}×{b.size[1]}"
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
+        made = {
+            "command": "`" + " ".join(["simteacher", *sys.argv[1:]]) + "`",
+            "budget of every row": size,
+            "source": r.source,
+            "target": r.target,
+            "measured on": f"{r.eval_data} {r.eval_split or ''}".strip() if r.eval_data else "nothing",
+            "seeds": ", ".join(map(str, self.seeds)),
+            "hardware": f"{device}, {platform.machine()}, PyTorch {torch.__version__}",
+            "date": time.strftime("%Y-%m-%d"),
+        }
+        return {"kind": self.kind, "title": TITLES[self.kind], "made": made}

@@ -1,0 +1,1 @@
+"""The comparisons behind `simteacher experiment`: rows of recipe overrides, their results, tables, plots and times."""

@@ -1,0 +1,93 @@
+"""How long rows will take: their work in forward passes of one crop, times what a pass takes on this machine.
+
+The price of a pass comes from finished rows of the same network and size, else from a few real steps.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import torch
+
+from simteacher.config import Objectives, Recipe
+from simteacher.experiments.results import Line
+from simteacher.losses import cross_entropy
+from simteacher.models.build import build_network
+from simteacher.objectives.compose import needs_target
+from simteacher.stages import stage_steps
+from simteacher.train import make_optimiser
+
+TRAIN = 3.0  # forward and backward, in forward passes
+VALIDATED = 110  # passes of the label-free scores of a stage
+REESTIMATED = 128  # photographs of a batch-norm re-estimation
+
+
+def price_key(recipe: Recipe) -> str:
+    """Rows with the same key pay the same for a pass."""
+    n, b = recipe.network, recipe.resolved_budget
+    return f"{n.encoder} {n.decoder} freeze {n.freeze} {b.crop[0]}x{b.crop[1]} batch {b.batch}"
+
+
+def work(recipe: Recipe, photographs: int, measured: int) -> float:
+    """Forward passes of one crop that a row costs; a teacher that is there already costs none.
+
+    Args:
+        recipe: The row's.
+        photographs: Images of the target.
+        measured: Images that each stage is evaluated on.
+    """
+    budget, rounds = recipe.resolved_budget, recipe.rounds
+    teacher_steps, round_steps = stage_steps(recipe)
+    area = budget.size[0] * budget.size[1] / (budget.crop[0] * budget.crop[1])
+
+    def step(weights: Objectives, target: int, extra: int) -> float:
+        return TRAIN * (budget.batch + extra) + (target * (1 + TRAIN) if weights.masked else 0)
+
+    unlabelled = budget.batch if needs_target(recipe.teacher.objectives) else 0
+    stages, total = 1, 0.0
+    if recipe.teacher.weights is None:
+        total += teacher_steps * step(recipe.teacher.objectives, unlabelled, unlabelled)
+    if recipe.batchnorm and recipe.source is not None:
+        stages += 1
+        total += REESTIMATED * area
+    if round_steps:
+        target = max(1, budget.batch - round(budget.batch * rounds.source_share))
+        passes = round_steps * (step(rounds.objectives, target, 0) + (target if rounds.online else 0))
+        looks = (photographs * rounds.pseudo.views + 2 * recipe.guard.images) * area
+        total += rounds.count * (passes + looks)
+        stages += rounds.count
+    return total + stages * area * (measured + VALIDATED)
+
+
+def measure(recipe: Recipe, classes: int, steps: int = 2) -> float:
+    """Seconds of one forward pass of one crop, from a few real steps of the recipe's network (random weights)."""
+    budget = recipe.resolved_budget
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = build_network(recipe.network, classes, pretrained=False).to(device)
+    network = network.to(memory_format=torch.channels_last).train()
+    optimiser = make_optimiser(network, recipe.optimiser, 1.0)
+    image_BCHW = torch.rand(budget.batch, 3, budget.crop[1], budget.crop[0], device=device)
+    image_BCHW = image_BCHW.contiguous(memory_format=torch.channels_last)
+    label_BHW = torch.randint(classes, (budget.batch, budget.crop[1], budget.crop[0]), device=device)
+    seconds = []
+    for _ in range(1 + steps):
+        began = time.perf_counter()
+        with torch.autocast(device.type, torch.bfloat16):
+            main, aux = network(image_BCHW)
+        loss = cross_entropy(main, label_BHW) + cross_entropy(aux, label_BHW)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        optimiser.zero_grad()
+        _ = float(loss)
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds[1:]) / (TRAIN * budget.batch)
+
+
+def learned(lines: list[Line]) -> dict[str, float]:
+    """Seconds of a pass by key, from finished rows that were not interrupted."""
+    found: dict[str, list[float]] = {}
+    for line in lines:
+        if line.get("seconds") and line.get("work"):
+            found.setdefault(line["price_key"], []).append(line["seconds"] / line["work"])
+    return {key: statistics.median(values) for key, values in found.items()}

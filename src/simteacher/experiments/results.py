@@ -1,0 +1,55 @@
+"""What is kept of a finished row: one JSON line, read from its run folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from simteacher.report_data import read_run
+
+Line = dict[str, Any]
+
+
+def collect(run: Path) -> Line:
+    """Read a finished run.
+
+    Returns:
+        ``miou``, ``pixel_accuracy`` and ``iou`` of the stage that the run chose (None where no labels were given to
+        measure on), ``stage`` its name, ``teacher`` the teacher's mIoU, ``reverted`` the stages that the guard refused,
+        and ``stages``: name -> ``{"miou", "scores"}`` with the label-free scores.
+    """
+    read = read_run(run)
+    data = read.eval_data
+    stages = {s.name: {"miou": s.score(data).get("miou"), "scores": s.validators} for s in read.stages}
+    chosen = str(read.card.get("extra", {}).get("stage", "teacher"))
+    score = next((s.score(data) for s in read.stages if s.name == chosen), {})
+    return {
+        "miou": score.get("miou"),
+        "pixel_accuracy": score.get("pixel_accuracy"),
+        "iou": score.get("iou", {}),
+        "stage": chosen,
+        "teacher": stages.get("teacher", {}).get("miou"),
+        "reverted": [s.name for s in read.stages if s.reverted],
+        "stages": stages,
+        "measured_on": data,
+    }
+
+
+def keep(path: Path, line: Line) -> None:
+    """Append a finished row."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as f:
+        f.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def kept(path: Path) -> list[Line]:
+    """All whole lines; of a row and seed that stand there twice the last one."""
+    lines: dict[tuple[str, int], Line] = {}
+    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue  # cut off by a kill
+        lines[line["row"], line["seed"]] = line
+    return list(lines.values())

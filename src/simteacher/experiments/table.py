@@ -1,0 +1,151 @@
+"""Finished rows -> the table: means and spread over seeds, gains, classes, and how the label-free scores chose."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from simteacher.experiments.choice import Choice, choices
+from simteacher.experiments.results import Line
+from simteacher.experiments.rows import SUPERVISED, Row
+from simteacher.show import percent
+
+
+class Summary(TypedDict):
+    """One row over its seeds; every number in [0, 1], None where nothing was measured.
+
+    ``gap``: share of the way from the first row to the supervised one, by seed and then averaged.
+    """
+
+    row: str
+    seeds: list[int]
+    values: list[float]
+    miou: float | None
+    spread: float | None
+    teacher: float | None
+    gain: float | None
+    gap: float | None
+    pixel_accuracy: float | None
+    iou: dict[str, float | None]
+    minutes: float | None
+    stages: list[str]
+    reverted: int
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return statistics.mean(known) if known else None
+
+
+def _gap(miou: float | None, floor: float | None, ceiling: float | None) -> float | None:
+    if miou is None or floor is None or ceiling is None or ceiling == floor:
+        return None
+    return (miou - floor) / (ceiling - floor)
+
+
+def summarise(rows: Sequence[Row], lines: list[Line]) -> list[Summary]:
+    """One summary a row, in the rows' order; rows without a finished seed are left out."""
+    by_row = {row.name: sorted((x for x in lines if x["row"] == row.name), key=lambda x: x["seed"]) for row in rows}
+    floor = {x["seed"]: x["miou"] for x in by_row[rows[0].name]} if rows else {}
+    ceiling = {x["seed"]: x["miou"] for x in by_row.get(SUPERVISED, [])}
+    out: list[Summary] = []
+    for name, mine in by_row.items():
+        if not mine:
+            continue
+        values = [x["miou"] for x in mine if x["miou"] is not None]
+        gaps = [_gap(x["miou"], floor.get(x["seed"]), ceiling.get(x["seed"])) for x in mine]
+        gains = [x["miou"] - x["teacher"] for x in mine if None not in (x["miou"], x["teacher"])]
+        classes = list(dict.fromkeys(c for x in mine for c in x["iou"]))
+        out.append(
+            {
+                "row": name,
+                "seeds": [x["seed"] for x in mine],
+                "values": values,
+                "miou": _mean(values),
+                "spread": statistics.stdev(values) if len(values) > 1 else None,
+                "teacher": _mean([x["teacher"] for x in mine]),
+                "gain": _mean(gains),
+                "gap": _mean(gaps),
+                "pixel_accuracy": _mean([x["pixel_accuracy"] for x in mine]),
+                "iou": {c: _mean([x["iou"].get(c) for x in mine]) for c in classes},
+                "minutes": _mean([x["seconds"] / 60 if x.get("seconds") else None for x in mine]),
+                "stages": [x["stage"] for x in mine],
+                "reverted": sum(bool(x["reverted"]) for x in mine),
+            }
+        )
+    return out
+
+
+def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *body)]
+    return "\n".join(lines) + "\n"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:+.1f}"
+
+
+def _main_table(summaries: Sequence[Summary]) -> str:
+    gaps = any(s["row"] == SUPERVISED for s in summaries)
+    head = ["row", "mIoU", "± (seeds)", "own teacher", "gain", *(["of the gap"] if gaps else []), "pixel acc.", "kept"]
+    body = []
+    for s in summaries:
+        spread = "-" if s["spread"] is None else f"{100 * s['spread']:.1f}"
+        gap = ["-" if s["gap"] is None else f"{100 * s['gap']:.0f} %"] if gaps else []
+        kept = ", ".join(sorted(set(s["stages"])))
+        row = [s["row"], percent(s["miou"]), f"{spread} ({len(s['seeds'])})", percent(s["teacher"])]
+        body.append([*row, _signed(s["gain"]), *gap, percent(s["pixel_accuracy"]), kept])
+    return _markdown(head, body)
+
+
+def _choice_table(found: Mapping[str, Choice]) -> str:
+    body = [
+        [
+            name,
+            f"{100 * c['best']:.0f} %",
+            percent(c["regret"]),
+            "-" if c["correlation"] is None else f"{c['correlation']:+.2f}",
+            str(c["choices"]),
+        ]
+        for name, c in sorted(found.items(), key=lambda item: item[1]["regret"])
+    ]
+    return _markdown(["score", "picks the best", "mIoU lost", "rank correlation", "choices"], body)
+
+
+def table(
+    facts: Mapping[str, Any], rows: Sequence[Row], lines: list[Line], missing: Mapping[str, str]
+) -> dict[str, Any]:
+    """Everything that ``table.json`` holds.
+
+    Args:
+        facts: How it was made: command, budget, data, seeds, hardware, date.
+        rows: In the order of the table.
+        lines: Finished rows.
+        missing: Rows that cannot run here, and why.
+    """
+    return {**facts, "rows": summarise(rows, lines), "scores": choices(lines), "missing": dict(missing), "runs": lines}
+
+
+def to_markdown(result: Mapping[str, Any]) -> str:
+    """``table.md``."""
+    summaries: list[Summary] = result["rows"]
+    parts = [f"# {result['title']}\n"]
+    parts += [f"- {name}: {value}" for name, value in result["made"].items()]
+    parts += ["", _main_table(summaries)]
+    parts += [
+        "mIoU and pixel accuracy in per cent. `own teacher`: the row's first model, after the share of the budget"
+    ]
+    parts += ["that it has there. `kept`: the stages that became the model, chosen without labels.\n"]
+    classes = list(dict.fromkeys(c for s in summaries for c in s["iou"]))
+    if classes:
+        body = [[s["row"], *(percent(s["iou"].get(c)) for c in classes)] for s in summaries]
+        parts += ["## IoU by class\n", _markdown(["row", *classes], body)]
+    if any(result["scores"].values()):
+        parts += ["## Choosing without labels\n"]
+        for question, found in result["scores"].items():
+            if found:
+                parts += [f"Which {question}? Each score chooses what it scores highest.\n", _choice_table(found)]
+    for name, why in result["missing"].items():
+        parts += [f"Not run: **{name}**: {why}"]
+    return "\n".join(parts).rstrip() + "\n"
