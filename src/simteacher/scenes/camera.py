@@ -11,7 +11,10 @@ from scipy import ndimage
 
 from simteacher.scenes.mesh import F32, CameraSpec
 
-GREY = 0.20  # where metering puts the mean of a scene
+GREY = 0.13  # where metering puts the mean of a scene
+CONTRAST, BLACK = 1.4, 0.004  # of a neutral picture: what makes the tones of renders spread like those of photographs
+NOISE = 1.5  # linear noise that is 1 after the tone curve, at mid grey
+SOFT = 0.4  # pixels of blur from which on nothing is sharpened
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -47,19 +50,28 @@ def expose(rgb_HW3: F32, camera: CameraSpec, rng: np.random.Generator, gain: flo
         x = ndimage.gaussian_filter1d(x, camera.blur, 1, mode="nearest", truncate=3.0)
     if camera.noise > 0:  # shot noise grows with the root of the light, read noise does not (EMVA 1288)
         grain = rng.standard_normal(x.shape, np.float32)
-        x = x + np.float32(camera.noise) * np.sqrt(np.maximum(x, 0) * np.float32(0.9) + np.float32(0.02)) * grain
+        x = x + np.float32(NOISE * camera.noise) * np.sqrt(np.maximum(x, 0) * np.float32(0.9) + np.float32(0.02)) * grain
     if camera.saturation != 1:
         grey = (x @ LUMA)[..., None]
         x = grey + (x - grey) * np.float32(camera.saturation)
     x = _tone(np.maximum(x, 0), *camera.gamma_contrast)
+    if camera.blur < SOFT:
+        _sharpen(x, np.float32(0.4 * (1 - camera.blur / SOFT)))
     return (np.clip(x, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8)
+
+
+def _sharpen(x_HW3: F32, amount: np.float32) -> None:
+    """Unsharp mask over the four neighbours, in place: what cameras do to pictures of a good lens."""
+    centre = x_HW3[1:-1, 1:-1]
+    around = x_HW3[:-2, 1:-1] + x_HW3[2:, 1:-1] + x_HW3[1:-1, :-2] + x_HW3[1:-1, 2:]
+    centre += amount * (centre - around * np.float32(0.25))
 
 
 def _tone(x: F32, gamma: float, contrast: float) -> F32:
     """Gamma, contrast about mid grey, and a short shoulder before white instead of a hard edge."""
     grid = np.linspace(0, 4, 4097, dtype=np.float64)
-    y = grid ** (1 / gamma)
-    y = 0.46 * (y / 0.46) ** contrast
+    y = (np.maximum(grid - BLACK, 0) / (1 - BLACK)) ** (1 / gamma)
+    y = 0.46 * (y / 0.46) ** (contrast * CONTRAST)
     curve = np.where(y > 0.8, 0.8 + 0.2 * np.tanh((y - 0.8) / 0.2), y)  # a table: powers of whole images are slow
     at = np.minimum(np.sqrt(x * np.float32(0.25)), 1) * np.float32(4096)
     table = np.interp(np.linspace(0, 1, 4097) ** 2 * 4, grid, curve).astype(np.float32)
