@@ -112,7 +112,7 @@ def make_run(
               "rounds": {"count": rounds}}  # fmt: skip
     (out / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     provenance = {
-        "simteacher": "0.1.0", "command": "simteacher adapt quick.yaml --source data/render --target camvid:data/camvid",
+        "simteacher": "0.1.0", "command": f"simteacher adapt quick --source data/render --target {target} --out runs/x",
         "seed": 1, "git": "0123abc", "versions": {"python": "3.11.6", "torch": "2.14.1", "numpy": "2.4.6"},
         "data": {"source": "a1b2c3d4e5f60718", "target": "18070f6e5d4c3b2a"}, "images": {"source": 500, "target": 367},
         "source": "folder:data/render", "target": target,
@@ -120,6 +120,7 @@ def make_run(
     (out / "provenance.json").write_text(json.dumps(provenance))
     events: list[dict[str, Any]] = []
     stages = ["teacher", *(f"round-{n + 1}" for n in range(rounds))]
+    kept = stages[-1] if rounds < 3 else stages[-2]
     for n, stage in enumerate(stages):
         broken = not finished and n == len(stages) - 1
         if n:
@@ -129,8 +130,9 @@ def make_run(
                     SPACE.classes, rng.dirichlet(np.array([16, 20, 1, 30, 8, 12, 1, 1, 8, 1, 1])), strict=True
                 )
             }
-            events.append({"event": "pseudo", "stage": stage, "coverage": 0.50 + 0.1 * n, "class_share": share,
-                           "mean_confidence": 0.91 - 0.02 * n, "thresholds": dict.fromkeys(SPACE.classes, 0.8)})  # fmt: skip
+            events.append({"event": "pseudo", "stage": stage, "coverage": 0.50 + 0.1 * n,
+                           "mean_confidence": 0.91 - 0.02 * n, "class_share": share,
+                           "thresholds": dict.fromkeys(SPACE.classes, 0.8)})  # fmt: skip
         for step in range(0, 160 if broken else 330, 10):
             loss = 0.25 + 2.0 * np.exp(-step / 90) + rng.normal(0, 0.05) - 0.05 * n
             losses = (
@@ -151,6 +153,7 @@ def make_run(
     card = {
         "space": {"name": SPACE.name, "classes": SPACE.classes, "colors": SPACE.colors, "aliases": {}},
         "size": SIZE,
+        "extra": {"stage": kept},
     }
     (out / "teacher" / "model.json").write_text(json.dumps(card))
     if finished:
@@ -172,7 +175,8 @@ def _close_stage(
     if n:
         reasons = ["tree fell to 12 % of its share before", "views agree on 71 % of pixels, 86 % before"] if bad else []
         events.append({"event": "guard", "stage": stage, "verdict": "revert" if bad else "keep", "reasons": reasons,
-                       "signals": {"drift": 0.14, "agreement": 0.86, "vanished": []}})  # fmt: skip
+                       "signals": {"drift": 0.14, "agreement": [0.86, 0.71 if bad else 0.88],
+                                   "class_share": {"tree": [0.11, 0.013 if bad else 0.1]}}})  # fmt: skip
 
 
 def _write_samples(folder: Path, count: int, amount: float, labels: bool) -> None:

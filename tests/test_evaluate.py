@@ -79,9 +79,11 @@ def test_a_missing_label_names_the_image(tmp_path: Path) -> None:
 
 def test_the_worst_are_kept_worst_first(tmp_path: Path) -> None:
     dataset = open_dataset(write(tmp_path / "data", wrong=1), "val")
-    evaluate_model(StubModel(), dataset, SPACE, worst=tmp_path / "worst")
+    evaluate_model(StubModel(), dataset, SPACE, keep=tmp_path)
     assert sorted(p.name for p in (tmp_path / "worst").glob("*.jpg"))[0] == "1-f0.jpg"
     assert len(list((tmp_path / "worst").iterdir())) == 3 * 5
+    assert sorted(p.stem for p in (tmp_path / "samples").glob("*.jpg")) == ["f0", "f1", "f3", "f4"]
+    assert (tmp_path / "samples" / "f3_label.png").read_bytes() == (tmp_path / "samples" / "f3.png").read_bytes()
     with (
         Image.open(tmp_path / "worst" / "1-f0.png") as mask,
         Image.open(tmp_path / "worst" / "1-f0_label.png") as label,

@@ -8,9 +8,8 @@ counts as wrong.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +28,8 @@ from simteacher.progress import progress, say
 U8 = npt.NDArray[np.uint8]
 
 BATCH = 4  # images a forward pass; more is no faster on a CPU
-WORST = 6  # photographs kept for the report
-_LONG_SIDE = 640  # of a kept photograph
+WORST, SHOWN = 6, 4  # photographs kept for the report
+LONG_SIDE = 640  # of a kept photograph
 
 
 class Measured(Scores):
@@ -46,9 +45,9 @@ class Evaluation(Measured):
     model: str
 
 
-class _Kept(TypedDict):
+class _Kept(NamedTuple):
     score: float
-    frame: Frame
+    name: str
     image: U8
     pred: U8
     label: U8
@@ -80,21 +79,23 @@ def evaluate(
     return {**scores, "split": split or dataset.split, "model": str(loaded.path if isinstance(model, Model) else model)}
 
 
-def evaluate_model(model: Reader, dataset: DataSet, space: LabelSpace, worst: Path | None = None) -> Measured:
+def evaluate_model(model: Reader, dataset: DataSet, space: LabelSpace, keep: Path | None = None) -> Measured:
     """Measure a loaded model.
 
     Args:
         model: Scores pixels.
         dataset: Every frame needs a label.
         space: Label space to measure in.
-        worst: Folder for the photographs that it reads worst, with mask and label, or None.
+        keep: Folder of a stage that gets, for the report, the photographs read worst (``worst/``) and a few evenly
+            spaced ones (``samples/``), each with mask and label.
 
     Raises:
         UserError: An image has no label, or a wrong one; no class of the model is in the space.
     """
     require_labels(dataset)
     table = class_table(model.card.space, space)
-    confusion, kept = Confusion(len(space)), list[_Kept]()
+    confusion, worst = Confusion(len(space)), list[_Kept]()
+    shown = {dataset.frames[i].name for i in np.linspace(0, len(dataset) - 1, SHOWN).round().astype(int)}
 
     def read(frame: Frame) -> tuple[Frame, U8, U8]:
         return frame, read_image(frame.image), read_label(dataset, frame, space)
@@ -108,13 +109,15 @@ def evaluate_model(model: Reader, dataset: DataSet, space: LabelSpace, worst: Pa
                 one = Confusion(len(space))
                 one.update(pred, label)
                 confusion.counts_KP += one.counts_KP
-                if worst is not None and one.counts_KP.any():
-                    score = float(np.nanmean(one.iou_K()))
-                    kept.append(_Kept(score=score, frame=frame, image=image, pred=pred, label=label))
-                    kept = sorted(kept, key=lambda k: k["score"])[:WORST]
+                if keep is not None and one.counts_KP.any():
+                    this = _Kept(float(np.nanmean(one.iou_K())), frame.name, image, pred, label)
+                    worst = sorted([*worst, this], key=lambda k: k.score)[:WORST]
+                    if frame.name in shown:
+                        _write(keep / "samples", frame.name, this, space)
             bar.advance(len(batch))
-    if worst is not None:
-        _write_worst(worst, kept, space)
+    if keep is not None:
+        for rank, this in enumerate(worst, 1):
+            _write(keep / "worst", f"{rank}-{this.name}", this, space)
     return {**confusion.scores(space), "images": len(dataset)}
 
 
@@ -136,17 +139,15 @@ def class_table(of: LabelSpace, to: LabelSpace) -> U8:
     return table
 
 
-def _write_worst(folder: Path, kept: Sequence[_Kept], space: LabelSpace) -> None:
-    """Write photograph, mask and label of each, scaled down, as `samples/` does."""
-    palette = space.palette_K3().tobytes()
-    for rank, one in enumerate(kept, 1):
-        name = f"{rank}-{one['frame'].name}"
-        factor = min(1.0, _LONG_SIDE / max(one["label"].shape))
-        size = (max(1, round(one["label"].shape[1] * factor)), max(1, round(one["label"].shape[0] * factor)))
-        with atomic_path(folder / f"{name}.jpg") as part:
-            Image.fromarray(one["image"]).resize(size, Image.Resampling.LANCZOS).save(part, quality=85)
-        for suffix, plane in (("", one["pred"]), ("_label", one["label"])):
-            mask = Image.fromarray(plane).resize(size, Image.Resampling.NEAREST)
-            mask.putpalette(palette)
-            with atomic_path(folder / f"{name}{suffix}.png") as part:
-                mask.save(part)
+def _write(folder: Path, name: str, kept: _Kept, space: LabelSpace) -> None:
+    """Write photograph, mask and label, scaled down to at most `LONG_SIDE`, in the form of `samples/`."""
+    height, width = kept.label.shape
+    factor = min(1.0, LONG_SIDE / max(height, width))
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    with atomic_path(folder / f"{name}.jpg") as part:
+        Image.fromarray(kept.image).resize(size, Image.Resampling.LANCZOS).save(part, quality=88)
+    for suffix, plane in (("", kept.pred), ("_label", kept.label)):
+        mask = Image.fromarray(plane).resize(size, Image.Resampling.NEAREST)
+        mask.putpalette(space.palette_K3().tobytes())
+        with atomic_path(folder / f"{name}{suffix}.png") as part:
+            mask.save(part)

@@ -61,7 +61,7 @@ def render(run: Run) -> str:
         colours={name: _css(colour) for name, colour in colours(run).items()},
         curves=[(stage.name, loss_chart(stage), legend(stage)) for stage in run.stages if stage.steps],
         progress=Markup(miou_chart(run)),
-        rounds=[s for s in run.stages if s.pseudo or s.guard],
+        rounds=[(s, guard_rows(s)) for s in run.stages if s.pseudo or s.guard],
         shares=[(s.name, Markup(share_chart(run, s))) for s in run.stages if s.pseudo.get("class_share")],
         validators=validator_table(run.stages),
         facts=facts(run),
@@ -99,10 +99,13 @@ def class_rows(run: Run, before: dict[str, Any], after: dict[str, Any]) -> list[
 
 def loss_chart(stage: Stage) -> Markup:
     """Loss and its named parts over the steps of one stage."""
-    series = [plots.Series("loss", [(e["step"], e["loss"]) for e in stage.steps if "loss" in e], main=True)]
-    for name in _parts(stage):
-        logged = [e for e in stage.steps if name in e.get("losses", {})]
-        series.append(plots.Series(name, [(e["step"], e["losses"][name]) for e in logged]))
+    last = stage.steps[-1]["step"]
+    steps = [e for e in stage.steps if e["step"] >= 0.02 * last]  # the very first losses would flatten all others
+    total = [(e["step"], e["loss"]) for e in steps if "loss" in e]
+    series = [plots.Series("each step", total, "raw"), plots.Series("loss", plots.smooth(total), "main")]
+    for colour, name in enumerate(_parts(stage), 1):
+        logged = [(e["step"], e["losses"][name]) for e in steps if name in e.get("losses", {})]
+        series.append(plots.Series(name, plots.smooth(logged), colour=colour % 6))
     return Markup(plots.line_chart(series, f"Training loss of {words.stage_title(stage.name)}"))
 
 
@@ -124,7 +127,7 @@ def miou_chart(run: Run) -> str:
     if len(dots) < 2:
         return ""
     names = [words.stage_title(s.name) for s in run.stages]
-    return plots.line_chart([plots.Series("mean IoU", dots, main=True)], "Mean IoU after each stage", "", x_names=names)
+    return plots.line_chart([plots.Series("mean IoU", dots, "main")], "Mean IoU after each stage", "", x_names=names)
 
 
 def share_chart(run: Run, stage: Stage) -> str:
@@ -132,6 +135,22 @@ def share_chart(run: Run, stage: Stage) -> str:
     paint = colours(run)
     shares = [(k, float(v), _css(paint.get(k, _GREY))) for k, v in stage.pseudo["class_share"].items() if v]
     return plots.stacked(shares, f"Class shares of the labels of {words.stage_title(stage.name)}")
+
+
+def guard_rows(stage: Stage) -> list[tuple[str, str]]:
+    """What the guard measured, as name and text; pairs are before and after the round."""
+
+    def number(value: Any) -> str:
+        return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+    rows: list[tuple[str, str]] = []
+    for name, value in stage.guard.get("signals", {}).items():
+        for key, one in value.items() if isinstance(value, dict) else [("", value)]:
+            pair = isinstance(one, list) and len(one) == 2
+            rows.append(
+                (f"{name} {key}".replace("_", " ").strip(), " → ".join(map(number, one)) if pair else number(one))
+            )
+    return rows
 
 
 def validator_table(stages: list[Stage]) -> dict[str, Any]:

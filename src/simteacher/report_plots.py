@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 WIDTH, HEIGHT = 520, 230
@@ -13,11 +13,30 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One curve: points in data units, a name for the legend, and whether it is the main one (drawn strong)."""
+    """One curve.
+
+    Attributes:
+        name: For the legend.
+        points: (x, y) in data units.
+        kind: "main" is drawn strong, "raw" faint.
+        colour: 0 to 5, of the page's series colours.
+    """
 
     name: str
     points: Sequence[tuple[float, float]]
-    main: bool = False
+    kind: str = ""
+    colour: int = 0
+
+
+def smooth(points: Sequence[tuple[float, float]], share: float = 0.08) -> list[tuple[float, float]]:
+    """Moving average over ``share`` of the points, shorter towards both ends."""
+    reach = round(len(points) * share / 2)
+    out = []
+    for i, (x, _) in enumerate(points):
+        near = min(reach, i, len(points) - 1 - i)
+        window = [y for _, y in points[i - near : i + near + 1]]
+        out.append((x, sum(window) / len(window)))
+    return out
 
 
 def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
@@ -41,12 +60,12 @@ def line_chart(series: Sequence[Series], title: str, x_label: str = "step", *, x
     """Curves over a common axis; non-finite points are left out.
 
     Args:
-        series: The curves; colours follow their order, the main one is drawn strong.
+        series: The curves, the last on top.
         title: Spoken by screen readers.
         x_label: Below the horizontal axis.
         x_names: Names of the positions 0, 1, … in place of numbers.
     """
-    curves = [Series(s.name, [p for p in s.points if math.isfinite(p[1])], s.main) for s in series]
+    curves = [replace(s, points=[p for p in s.points if math.isfinite(p[1])]) for s in series]
     curves = [s for s in curves if s.points]
     if not curves:
         return ""
@@ -74,13 +93,13 @@ def line_chart(series: Sequence[Series], title: str, x_label: str = "step", *, x
         name = escape(x_names[int(tick)]) if x_names else _number(tick)
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{name}</text>')
     parts.append(f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">{escape(x_label)}</text>')
-    for index, curve in enumerate(curves):
+    for curve in curves:
         spots = [place(x, y) for x, y in curve.points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
-        kind = f"line s{index % 6}" + (" main" if curve.main else "")
+        kind = f"line s{curve.colour} {curve.kind}"
         parts.append(f'<polyline class="{kind}" points="{path}"><title>{escape(curve.name)}</title></polyline>')
         if x_names:  # few points: each with its value
-            parts += [f'<circle class="dot s{index % 6}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in spots]
+            parts += [f'<circle class="dot s{curve.colour}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in spots]
             parts += [f'<text class="value" x="{x:.1f}" y="{y - 10:.1f}" text-anchor="middle">{value:.1f}</text>'
                       for (x, y), (_, value) in zip(spots, curve.points, strict=True)]  # fmt: skip
     return "".join(parts) + "</svg>"

@@ -106,7 +106,12 @@ def story(run: Run) -> list[str]:
 
 def _teacher(run: Run) -> str:
     stage = run.before
-    if stage is None or not stage.steps:
+    if stage is None:
+        return ""
+    given = (run.config.get("teacher") or {}).get("weights")
+    if given:
+        return f"The teacher, a network that reads streets from synthetic images alone, was trained before ({given})."
+    if not stage.steps:
         return ""
     spent = minutes([stage])
     took = f" in {_time(spent)}" if spent else ""
