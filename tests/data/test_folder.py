@@ -90,6 +90,16 @@ def test_stopped_writer_goes_on_to_the_same_bytes(tmp_path: Path, stop: str) -> 
     assert [f.name for f in dataset.frames] == ["d"]
 
 
+def test_a_finished_set_that_grows(tmp_path: Path) -> None:
+    write(tmp_path / "grown", "ab")
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "grown", stop="d")
+    assert yaml.safe_load((tmp_path / "grown/dataset.yaml").read_text())["complete"] is False
+    write(tmp_path / "grown")
+    write(tmp_path / "whole")
+    assert contents(tmp_path / "grown") == contents(tmp_path / "whole")
+
+
 def test_a_frame_without_one_of_its_files_is_written_again(tmp_path: Path) -> None:
     write(tmp_path)
     before = contents(tmp_path)

@@ -21,6 +21,7 @@ def shares(label_HW: np.ndarray, space: object = CAMVID) -> dict[str, float]:
     return {name: counts[i] for i, name in enumerate(space.classes)}  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_cityscapes_ids_become_train_ids(shared_data: Path) -> None:
     """By the official table pixel for pixel; and against the file of train ids.
 
@@ -63,6 +64,7 @@ def test_synthia_is_not_read_as_zeros(shared_data: Path) -> None:
     assert "lane marking" in labelling(dataset).why
 
 
+@pytest.mark.slow
 def test_both_carla_forms_give_the_same_classes(shared_data: Path) -> None:
     ids, colors = (open_dataset(shared_data / f"fixtures/{name}") for name in ("carla", "carla_rgba"))
     assert ids.format == colors.format == "carla" and len(ids) == len(colors) == 2

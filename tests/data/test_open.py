@@ -109,6 +109,14 @@ def test_photographs(tmp_path: Path) -> None:
     assert all(read_image(f.image).shape == (48, 64, 3) for f in dataset.frames)
 
 
+def test_only_images_counts_where_there_is_such_a_folder(tmp_path: Path) -> None:
+    made = lookalikes.photographs(tmp_path / "set" / "images")
+    shutil.copytree(made.root, tmp_path / "set" / "drawings")
+    for spec in (tmp_path / "set", f"folder:{tmp_path / 'set'}"):
+        dataset = open_dataset(spec)
+        assert dataset.why.endswith("images are in images/") and len(dataset) == 5
+
+
 def test_names_stay_apart(tmp_path: Path) -> None:
     lookalikes.photographs(tmp_path)
     shutil.copy(tmp_path / "a.jpg", tmp_path / "a.png")

@@ -56,7 +56,7 @@ def test_size_mismatch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no picture", None], ids=["empty", "text", "truncated"])
 def test_damaged_label(tmp_path: Path, content: bytes | None) -> None:
-    dataset = open_dataset(lookalikes.camvid(tmp_path, size=(256, 192)).spec)
+    dataset = open_dataset(lookalikes.camvid(tmp_path, count=1).spec)
     label = dataset.frames[0].label
     assert label is not None
     label.write_bytes(label.read_bytes()[:120] if content is None else content)
@@ -66,11 +66,11 @@ def test_damaged_label(tmp_path: Path, content: bytes | None) -> None:
 
 
 def test_truncated_16_bit_label(tmp_path: Path) -> None:
-    dataset = open_dataset(lookalikes.synthia(tmp_path, size=(256, 192)).spec)
+    dataset = open_dataset(lookalikes.synthia(tmp_path, count=1).spec)
     labelling(dataset)
     label = dataset.frames[0].label
     assert label is not None
-    label.write_bytes(label.read_bytes()[:300])
+    label.write_bytes(label.read_bytes()[: label.stat().st_size // 2])
     with pytest.raises(UserError) as error:
         read_label(dataset, dataset.frames[0], CITYSCAPES)
     assert error.value.where == str(label)

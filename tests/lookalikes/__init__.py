@@ -1,6 +1,6 @@
 """Tiny look-alikes of every data set format: one function a format writes a folder and says what each pixel is.
 
-``made = lookalikes.synthia(tmp_path / "synthia")``: ``made.truth["0000000"]`` is an array of class names in the words of
+``made = lookalikes.synthia(tmp_path / "synthia")``: ``made.truth["0000000"]`` holds class names in the words of
 Cityscapes (CamVid's own for `camvid`), and ``made.spec`` opens the set.
 """
 

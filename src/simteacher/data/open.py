@@ -73,22 +73,26 @@ def open_with_splits(spec: str | Path) -> tuple[DataSet, dict[str, set[str]]]:
 
 def _recognise(wanted: str | None, root: Path, files: list[str]) -> Match:
     """The row of the table that fits ``files`` best, among those of the wanted format."""
-    matches = [match(spec, root, files) for spec in SPECS]
-    fits = [m for m in matches if m.frames and (m.spec.tells or m.labelled)]
-    if not fits:
-        what = "holds no images" if files else "the folder is empty"
-        raise UserError(what, root, "name a folder with images (jpg, png, webp, bmp, tif or ppm)")
-    kind = wanted or fits[0].spec.format
-    rows = [m for m in matches if m.frames and m.spec.format == kind]
-    if not rows:
-        layouts = " or ".join(spec.why for spec in SPECS if spec.format == kind)
-        seen = fits[0].spec
-        raise UserError(
-            f"holds no images in the layout of {kind}, where {layouts}",
-            root,
-            f"it looks like {seen.format}: {seen.why}",
-        )
-    return max(rows, key=lambda m: (m.labelled, m.spec in [f.spec for f in fits], len(m.frames)))
+    found = _rows(wanted, root, files) if wanted else []
+    if found:
+        return max(found, key=lambda m: m.labelled)  # among equals the first
+    for kind in dict.fromkeys(spec.format for spec in SPECS):
+        fits = [m for m in _rows(kind, root, files) if m.spec.tells or m.labelled]
+        if not fits:
+            continue
+        if wanted:
+            layouts = " or ".join(spec.why for spec in SPECS if spec.format == wanted)
+            what = f"holds no images in the layout of {wanted}, where {layouts}"
+            raise UserError(what, root, f"it looks like {kind}: {fits[0].spec.why}")
+        return max(fits, key=lambda m: m.labelled)
+    what = "holds no images" if files else "the folder is empty"
+    raise UserError(what, root, "name a folder with images (jpg, png, webp, bmp, tif or ppm)")
+
+
+def _rows(kind: str, root: Path, files: list[str]) -> list[Match]:
+    """What the rows of one format find, those that find something."""
+    matches = (match(spec, root, files) for spec in SPECS if spec.format == kind)
+    return [m for m in matches if m.frames]
 
 
 def _open_described(root: Path, files: list[str]) -> tuple[DataSet, dict[str, set[str]]]:

@@ -57,7 +57,7 @@ def _decode(image: Image.Image, decode: str, path: Path) -> NDArray[Any]:
         return raw.astype(np.uint16)
     if raw.ndim == 3 and raw.dtype == np.uint8:
         # grey pictures are often saved with three equal channels
-        if decode == "red" or (raw[..., :3] == raw[..., :1]).all():
+        if decode == "red" or raw.shape[2] == 2 or (raw[..., :3] == raw[..., :1]).all():
             return np.ascontiguousarray(raw[..., 0])
         fix = "save class numbers, one channel of 8 bits; colours are read where the label space lists them"
         raise UserError("the label is a colour picture, not class numbers", path, fix)
