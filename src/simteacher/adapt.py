@@ -27,6 +27,7 @@ from simteacher.dense import working_size
 from simteacher.errors import UserError
 from simteacher.files import atomic_path, atomic_write
 from simteacher.inputs import Inputs, open_inputs
+from simteacher.memory import keep_freed_memory
 from simteacher.models.batchnorm import reestimate
 from simteacher.models.build import build_network
 from simteacher.models.store import Model, ModelCard, load, save_model
@@ -75,6 +76,7 @@ def adapt(
     warnings.filterwarnings("ignore", message=".*(Precision|precision|devices|GPU).*", module="lightning_fabric.*")
     fabric = Fabric(accelerator="auto", devices="auto" if torch.cuda.is_available() else 1, precision="bf16-mixed")
     fabric.launch()
+    keep_freed_memory()
     with RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0) as run:
         if run.finished:
             say(f"{folder}: this run is finished; nothing to do")
