@@ -1,7 +1,7 @@
 """The scene file: every distribution of the simulator as a range or a table of weights, and what must happen (stage).
 
-A range is ``[low, high]`` or one number; each frame draws from it. A weight table names its choices; what it does not name has
-weight 0, unless its values are shares such as ``40%`` (`ranges.weights`). Lengths are metres, angles degrees.
+A range is ``[low, high]`` or one number; each frame draws from it. A weight table names its choices; what it does not
+name has weight 0, unless its values are shares such as ``40%`` (`ranges.weights`). Lengths are metres, angles degrees.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ from simteacher.scenes.ranges import Chance, Pair, Weighted, Within
 
 SceneKind = Literal["town", "shopping", "residential", "avenue", "modern", "park", "carpark", "country", "industrial"]
 VehicleKind = Literal[
-    "hatchback", "mini", "saloon", "estate", "suv", "mpv", "taxi", "van", "minibus", "pickup", "truck", "bus", "tram", "bicycle", "motorcycle"
+    "hatchback", "mini", "saloon", "estate", "suv", "mpv", "taxi", "van", "minibus", "pickup", "truck", "bus", "tram",
+    "bicycle", "motorcycle"
 ]  # fmt: skip
 Weather = Literal["clear", "fair", "overcast", "rain", "fog"]
 Lanes = Literal["1", "2", "3", "4"]
 TimeOfDay = Literal["day", "low_sun", "dusk", "night"]
 KINDS: dict[SceneKind, float] = {
-    "town": 1.2, "shopping": 1.4, "residential": 1.2, "avenue": 0.8, "modern": 0.8, "park": 0.7, "carpark": 0.5, "country": 0.4, "industrial": 0.4,
+    "town": 1.2, "shopping": 1.4, "residential": 1.2, "avenue": 0.8, "modern": 0.8, "park": 0.7, "carpark": 0.5,
+    "country": 0.4, "industrial": 0.4,
 }  # fmt: skip
 VEHICLES: dict[VehicleKind, float] = {
-    "hatchback": 5, "mini": 2, "saloon": 4, "estate": 2, "suv": 2, "mpv": 1.5, "taxi": 0.8, "van": 1.6, "minibus": 0.4, "pickup": 0.4,
+    "hatchback": 5, "mini": 2, "saloon": 4, "estate": 2, "suv": 2, "mpv": 1.5, "taxi": 0.8, "van": 1.6, "minibus":
+    0.4, "pickup": 0.4,
     "truck": 0.9, "bus": 0.8, "tram": 0.25, "bicycle": 1.2, "motorcycle": 0.7,
 }  # fmt: skip
 WEATHER: dict[Weather, float] = {"clear": 3, "fair": 3, "overcast": 3, "rain": 0.6, "fog": 0.4}
@@ -122,7 +125,7 @@ class CameraRanges(Strict):
     roll: Annotated[Pair, Within(-45, 45)] = (-1.5, 1.5)
     fov: Annotated[Pair, Within(10, 130)] = (48, 85)
     distortion: Annotated[Pair, Within(-0.3, 0.3)] = (-0.12, 0.02)
-    exposure: Annotated[Pair, Within(0.05, 10)] = (0.4, 1.7)
+    exposure: Annotated[Pair, Within(0.05, 10)] = (0.5, 1.9)
     warmth: Annotated[Pair, Within(-0.4, 0.4)] = (-0.08, 0.08)
     gamma: Annotated[Pair, Within(1, 4)] = (2.0, 2.5)
     contrast: Annotated[Pair, Within(0.3, 3)] = (0.85, 1.25)
@@ -134,8 +137,31 @@ class CameraRanges(Strict):
     bonnet: Chance = 0.12
 
 
-WHAT = Literal["person", "rider", "bicycle", "motorcycle", "car", "truck", "bus", "tram", "traffic light", "traffic sign", "tree", "fence", "wall"]
-ROOM: dict[str, float] = {"car": 2.2, "truck": 4.5, "bus": 5.8, "tram": 12.0, "tree": 0.5, "rider": 0.9, "bicycle": 0.9, "motorcycle": 1.0}
+WHAT = Literal[
+    "person",
+    "rider",
+    "bicycle",
+    "motorcycle",
+    "car",
+    "truck",
+    "bus",
+    "tram",
+    "traffic light",
+    "traffic sign",
+    "tree",
+    "fence",
+    "wall",
+]
+ROOM: dict[str, float] = {
+    "car": 2.2,
+    "truck": 4.5,
+    "bus": 5.8,
+    "tram": 12.0,
+    "tree": 0.5,
+    "rider": 0.9,
+    "bicycle": 0.9,
+    "motorcycle": 1.0,
+}
 
 
 class Stage(Strict):
@@ -192,11 +218,19 @@ class UserMesh(Strict):
         return value
 
 
+class ClipSpec(Strict):
+    """Clips of ``--sequence``: frames in each, and frames a second."""
+
+    frames: Annotated[int, Field(ge=2, le=999)] = 24
+    rate: Annotated[float, Field(gt=0)] = 10.0
+
+
 class SceneSpec(Strict):
     """Everything a frame is drawn from.
 
     Attributes:
-        labels: "filled" as people annotate (crowns, railings and wheels count as solid), or "exact" per visible surface.
+        labels: "filled" as people annotate (crowns, railings and wheels count as solid), or "exact" per visible
+            surface.
         random_textures: Chance that a thing gets an arbitrary texture; a fifth of it that a whole world does.
     """
 
@@ -204,6 +238,7 @@ class SceneSpec(Strict):
     objects: ObjectSpec = ObjectSpec()
     light: LightSpec = LightSpec()
     camera: CameraRanges = CameraRanges()
+    clip: ClipSpec = ClipSpec()
     random_textures: Chance = 0.15
     labels: Literal["filled", "exact"] = "filled"
     stage: tuple[Stage, ...] = ()
@@ -216,7 +251,9 @@ class SceneSpec(Strict):
                 room = max(ROOM.get(a.what, 0.3), ROOM.get(b.what, 0.3)) + 0.2
                 if abs(a.ahead - b.ahead) < room and abs(a.across - b.across) < min(room, 1.2):
                     text = "the {what} stands in the {other} staged before it"
-                    raise PydanticCustomError("overlap", text, {"what": a.what, "other": b.what, "index": i, "before": j})
+                    raise PydanticCustomError(
+                        "overlap", text, {"what": a.what, "other": b.what, "index": i, "before": j}
+                    )
         return self
 
 
@@ -225,4 +262,3 @@ def load_scene(path: str | Path) -> SceneSpec:
     from simteacher.scenes.scenefile import load_scene as load
 
     return load(path)
-
