@@ -93,13 +93,41 @@ def translate(
     /,
     *,
     method: Annotated[
-        Literal["color", "fda", "cyclegan", "cut"], Parameter(help="cyclegan and cut train first.")
+        Literal["color", "histogram", "fda", "cyclegan", "cut"],
+        Parameter(help="color: Reinhard's in Lab. cyclegan and cut train first."),
     ] = "color",
+    seed: Annotated[int, Parameter(help="Draws photographs, weights and crops.")] = 0,
+    beta: Annotated[float | None, Parameter(help="fda: share of the spectrum to take over; 0.01.")] = None,
+    budget: Annotated[
+        Literal["small", "paper"] | None, Parameter(help="cyclegan, cut: small, for a CPU, or paper, as published.")
+    ] = None,
+    steps: Annotated[int | None, Parameter(help="cyclegan, cut: optimiser steps, instead of the budget's.")] = None,
+    crop: Annotated[int | None, Parameter(help="cyclegan, cut: pixels of the square that a step sees.")] = None,
+    height: Annotated[int | None, Parameter(help="cyclegan, cut: images are scaled to this height.")] = None,
+    channels: Annotated[int | None, Parameter(help="cyclegan, cut: width of the networks' first layer.")] = None,
+    blocks: Annotated[int | None, Parameter(help="cyclegan, cut: residual blocks of the generator.")] = None,
+    check: Annotated[
+        str | None, Parameter(help="A model that reads the images before and after: do the labels still fit?")
+    ] = None,
 ) -> None:
     """Make the images of a labelled set look like photographs; the labels stay the same."""
     import simteacher
 
-    simteacher.translate(source, target, out, method=method)
+    simteacher.translate(
+        source,
+        target,
+        out,
+        method=method,
+        seed=seed,
+        beta=beta,
+        budget=budget,
+        steps=steps,
+        crop=crop,
+        height=height,
+        channels=channels,
+        blocks=blocks,
+        check=check,
+    )
 
 
 def label(
