@@ -102,11 +102,12 @@ class _Run:
         best = self.teacher()
         if self.recipe.batchnorm and self.data.source is not None:
             best = self.adapt_batchnorm(best)
-        reading = None
+        first = reading = None
         for number in range(1, self.recipe.rounds.count + 1 if self.data.source is not None else 1):
             reading = reading or guard.read(best, self.probe)
+            first = first or reading
             student = self.round(number, best)
-            verdict, after = self.judge(number, reading, student)
+            verdict, after = self.judge(number, reading, student, first)
             if verdict == "revert":
                 break
             best, reading = student, after
@@ -251,10 +252,12 @@ class _Run:
             card = replace(card, network=teacher.card.network)
         return self.store(name, trained, card)
 
-    def judge(self, number: int, before: guard.Reading, student: Model) -> tuple[str, guard.Reading]:
+    def judge(
+        self, number: int, before: guard.Reading, student: Model, first: guard.Reading
+    ) -> tuple[str, guard.Reading]:
         """Compare student and teacher without labels; log the verdict once."""
         after = guard.read(student, self.probe)
-        verdict, reasons, signals = guard.judge(before, after, self.data.space.classes, self.recipe.guard)
+        verdict, reasons, signals = guard.judge(before, after, self.data.space.classes, self.recipe.guard, first)
         name = f"round-{number}"
         if not any(e["event"] == "guard" and e["stage"] == name for e in self.run.events()):
             self.run.log(event="guard", stage=name, verdict=verdict, reasons=reasons, signals=signals)

@@ -68,9 +68,16 @@ def read(model: Reader, dataset: DataSet) -> Reading:
 
 
 def judge(
-    before: Reading, after: Reading, classes: tuple[str, ...], how: Guard
+    before: Reading, after: Reading, classes: tuple[str, ...], how: Guard, first: Reading | None = None
 ) -> tuple[str, list[str], dict[str, Any]]:
     """Compare a student with its teacher.
+
+    Args:
+        before: The teacher that labelled.
+        after: The student.
+        classes: Names, for the reasons.
+        how: Limits.
+        first: The teacher of the first round: a class that fades a little in every round is judged against its share there.
 
     Returns:
         ("keep" or "revert", reasons in words, the signals as numbers). No label is needed for any of it.
@@ -78,6 +85,7 @@ def judge(
     reasons = []
     for i, name in enumerate(classes):
         was, now = before.share_K[i], after.share_K[i]
+        was = max(was, first.share_K[i]) if first is not None else was
         if was >= how.min_share and now < how.vanish * was:
             reasons.append(f"class '{name}' vanishes: {was:.2%} of the pixels before, {now:.2%} now")
     changed = float(np.mean([np.mean(a != b) for a, b in zip(before.labels, after.labels, strict=True)]))
