@@ -51,7 +51,7 @@ def trained(
     gan = make(method, settings, seed, device)
     generator, kept = gan.networks["to_target"], folder / "generator.safetensors"
     if not kept.is_file():
-        train(gan, settings, streams_of(settings, source, target, seed), folder, seed, method, device)
+        train(gan, settings, streams_of(settings, source, target, seed), folder, seed, method)
         weights = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
         atomic_write(kept, save(weights, metadata={"method": method, "settings": json.dumps(settings.to_dict())}))
         (folder / "state.safetensors").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What CycleGAN and CUT share: their interface, the discriminator's loss, Adam as both publish it, images as tensors."""
+"""What CycleGAN and CUT share: interface, discriminator's loss, Adam as both publish it, images as tensors."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ RATE = 2e-4
 class Gan(Protocol):
     """What the loop asks of `CycleGan` and `Cut`; the generator is ``networks["to_target"]``."""
 
+    device: torch.device
     networks: dict[str, nn.Module]
     optimisers: dict[str, torch.optim.Adam]
 

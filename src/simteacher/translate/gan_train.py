@@ -58,18 +58,16 @@ def train(
     folder: Path,
     seed: int,
     label: str,
-    device: torch.device,
 ) -> None:
     """Train from the saved state, where there is one, to the last step.
 
     Args:
-        gan: Networks on ``device``, trained in place.
+        gan: Trained in place.
         settings: How long.
         streams: As `streams_of` makes them.
         folder: Gets ``state.safetensors``, ``metrics.jsonl`` and ``samples/``.
         seed: Of patches and pool.
         label: Shown with the progress.
-        device: Where to train.
 
     Raises:
         UserError: A loss is not finite, or the saved state is damaged.
@@ -83,7 +81,7 @@ def train(
     with progress(steps, label) as bar, interruptible() as stopping:
         bar.done = step
         for batches in prefetch(streams, step, steps):
-            a_BCHW, b_BCHW = (batches[role].plain_BCHW.to(device) * 2 - 1 for role in ("source", "target"))
+            a_BCHW, b_BCHW = (batches[role].plain_BCHW.to(gan.device) * 2 - 1 for role in ("source", "target"))
             torch.manual_seed(seed * 1_000_003 + step)
             for optimiser in gan.optimisers.values():
                 for group in optimiser.param_groups:
@@ -95,7 +93,7 @@ def train(
             if step % LOG_EVERY == 0 or step in (1, steps):
                 log.write(step, losses, (time.monotonic() - began) / (step - first))
             if step % max(1, steps // SHEETS) == 0 or step == steps:
-                _sheet(gan, streams, folder / "samples" / f"step-{step:06d}.jpg", device)
+                _sheet(gan, streams, folder / "samples" / f"step-{step:06d}.jpg")
             bar.advance(note=" ".join(f"{k} {float(v):.2f}" for k, v in losses.items()))
             if stopping or step == steps or time.monotonic() - saved > SAVE_SECONDS:
                 save_state(state_path, _tree(gan, step))
@@ -141,12 +139,12 @@ class _Log:
             file.write("\n")
 
 
-def _sheet(gan: Gan, streams: dict[str, Stream], path: Path, device: torch.device) -> None:
+def _sheet(gan: Gan, streams: dict[str, Stream], path: Path) -> None:
     """A few whole images of both sets, spread over each, as the networks now see them."""
     rows = []
     for row in range(SHEET_ROWS):
         loaded = (stream.load(row * len(stream.dataset) // SHEET_ROWS)[0] for stream in streams.values())
-        columns = gan.sheet(*(network_input(image, device) for image in loaded))
+        columns = gan.sheet(*(network_input(image, gan.device) for image in loaded))
         rows.append({title: pixels(image_BCHW) for title, image_BCHW in columns.items()})
     write_sheet(path, rows)
 
