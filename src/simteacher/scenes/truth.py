@@ -114,7 +114,7 @@ def objects(scene: Scene, g: GBuffer) -> list[Object]:
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     return [
         _object(scene, g, optics, int(owner[start]), shown[start:stop])
-        for start, stop in zip(starts, [*starts[1:], len(owner)], strict=True)
+        for start, stop in zip(starts, np.append(starts, len(owner))[1:], strict=True)
     ]
 
 
