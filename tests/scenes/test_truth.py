@@ -41,6 +41,11 @@ def test_boxes_are_the_bounds_of_the_masks(world: World) -> None:
         assert o["pixels"] == len(rows)
 
 
+def test_a_street_without_people_and_vehicles_has_no_boxes(world: World) -> None:
+    empty = replace(world, things=[t for t in world.things if not t.countable])
+    assert truth.objects(*view(empty)) == []
+
+
 def test_occlusion_equals_a_render_of_the_thing_alone(world: World) -> None:
     """The second car is partly behind the first; alone it covers its amodal pixels."""
     scene, g = view(world)
