@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
@@ -148,8 +149,12 @@ def _tell(text: str) -> None:
 _MAIN_PROCESS = os.getpid()
 
 
-def _terminate(number: int, _: object) -> None:
+def _terminate(number: int, frame: FrameType | None) -> None:
     """A scheduler's SIGTERM ends a run as Ctrl-C does; workers of ours that inherited this handler just end."""
     if os.getpid() != _MAIN_PROCESS:
         os._exit(128 + number)
-    signal.raise_signal(signal.SIGINT)
+    interrupt = signal.getsignal(signal.SIGINT)
+    if callable(interrupt):
+        interrupt(signal.SIGINT, frame)
+    else:  # started with Ctrl-C ignored, as shells do in the background
+        raise KeyboardInterrupt
