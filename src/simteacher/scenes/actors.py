@@ -19,7 +19,9 @@ CLASS = {"truck": "truck", "bus": "bus", "tram": "train", "bicycle": "bicycle", 
 
 
 def _paint(g: Rng) -> Material:
-    return Material("plain", pick(g, CAR_PAINT, 0.25) if g.random() < 0.95 else anycolour(g), gloss=float(g.uniform(0.25, 0.6)))
+    return Material(
+        "plain", pick(g, CAR_PAINT, 0.25) if g.random() < 0.95 else anycolour(g), gloss=float(g.uniform(0.25, 0.6))
+    )
 
 
 def vehicle_mesh(g: Rng, kind: str, detail: int = 1) -> Mesh:
@@ -41,16 +43,32 @@ def vehicle_mesh(g: Rng, kind: str, detail: int = 1) -> Mesh:
     mesh = {"bus": heavy.bus, "truck": heavy.truck, "tram": heavy.tram}[kind](seed)
     one = Material("plain", pick(g, LIVERY, 0.2), gloss=0.35)
     first = mesh.materials[0], mesh.materials[1]
-    return Mesh(mesh.vertices_V3, mesh.faces_F3, mesh.uv_F32, mesh.material_F, tuple(one if m == first[0] else two if m == heavy.SECOND else m for m in mesh.materials))
+    return Mesh(
+        mesh.vertices_V3,
+        mesh.faces_F3,
+        mesh.uv_F32,
+        mesh.material_F,
+        tuple(one if m == first[0] else two if m == heavy.SECOND else m for m in mesh.materials),
+    )
 
 
-def place_vehicle(g: Rng, street: Street, kind: str, s: float, d: float, yaw: float, speed: float, up: float = 0.0, rider: bool = True) -> None:
+def place_vehicle(
+    g: Rng, street: Street, kind: str, s: float, d: float, yaw: float, speed: float, up: float = 0.0, rider: bool = True
+) -> None:
     """Put one vehicle at (s, d), turned by yaw from the street's direction; two-wheelers that move have riders."""
     pose = street.path.pose(s, d, up, yaw)
     turn = speed * math.cos(yaw) * street.path.curvature(s) if speed else 0.0
     hull = cycles.wheels() if kind == "bicycle" else None
     detail = int(-12 < s < 45)
-    street.put(vehicle_mesh(g, kind, detail), pose, CLASS.get(kind, "car"), countable=True, speed=speed, yaw_rate=turn, hull=hull)
+    street.put(
+        vehicle_mesh(g, kind, detail),
+        pose,
+        CLASS.get(kind, "car"),
+        countable=True,
+        speed=speed,
+        yaw_rate=turn,
+        hull=hull,
+    )
     if kind in ("bicycle", "motorcycle") and rider:
         mesh = cycles.cyclist(int(g.integers(32))) if kind == "bicycle" else cycles.motorcyclist(int(g.integers(16)))
         street.put(people.dressed(mesh, g, vest=0.2), pose, "rider", countable=True, speed=speed, yaw_rate=turn)
@@ -77,7 +95,9 @@ def traffic(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> 
                     off = np.sign(d if d else 1.0) * 0.9
                 speed = pace * float(g.uniform(0.93, 1.07)) * (0.45 if kind == "bicycle" else 1)
                 if street.free(s, d, long * 0.42):
-                    place_vehicle(g, street, kind, s, d + off, (0.0 if direction > 0 else np.pi) + g.normal(0, 0.02), speed)
+                    place_vehicle(
+                        g, street, kind, s, d + off, (0.0 if direction > 0 else np.pi) + g.normal(0, 0.02), speed
+                    )
             s += long / 2 + (g.uniform(1.2, 4) if queue else 4 + g.exponential(10 + 70 * (1 - busy)))
     for j in street.junctions:
         if 4 < j.s < 90 and g.random() < 0.5 * min(1.0, 3 * busy):
@@ -85,7 +105,9 @@ def traffic(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> 
             d = side * g.uniform(street.half + 4, street.half + 14)
             lane = j.s + g.choice([-1, 1]) * j.wide / 4
             if street.free(lane, d, 2):
-                place_vehicle(g, street, choose(g, spec.objects.vehicles), lane, d, np.pi / 2 * float(g.choice([-1, 1])), 0.0)
+                place_vehicle(
+                    g, street, choose(g, spec.objects.vehicles), lane, d, np.pi / 2 * float(g.choice([-1, 1])), 0.0
+                )
     return own
 
 
@@ -108,11 +130,15 @@ def parked(g: Rng, street: Street, spec: SceneSpec) -> None:
                 blocked = not street.parking and abs(s) < 7
                 if not blocked and street.free(s, d, long * 0.45):
                     forward = (side > 0) == street.left_hand or g.random() < 0.15
-                    place_vehicle(g, street, kind, s, d, (0.0 if forward else np.pi) + g.normal(0, 0.025), 0.0, rider=False)
+                    place_vehicle(
+                        g, street, kind, s, d, (0.0 if forward else np.pi) + g.normal(0, 0.025), 0.0, rider=False
+                    )
             s += long / 2 + g.uniform(0.6, 1.6)
 
 
-def person(g: Rng, street: Street, s: float, d: float, up: float, yaw: float, pose: str = "walking", speed: float | None = None) -> None:
+def person(
+    g: Rng, street: Street, s: float, d: float, up: float, yaw: float, pose: str = "walking", speed: float | None = None
+) -> None:
     """One pedestrian."""
     mesh = people.dressed(people.walker(int(g.integers(64)), pose), g)
     k = float(g.choice([1.0, 1.0, 1.0, 0.66])) * g.uniform(0.92, 1.07)
@@ -122,7 +148,9 @@ def person(g: Rng, street: Street, s: float, d: float, up: float, yaw: float, po
 
 def pedestrians(g: Rng, street: Street, spec: SceneSpec) -> None:
     """People on the sidewalks, alone and in groups, and on crossings."""
-    amount = uniform(g, spec.objects.people) ** 1.5 * (2.0 if street.kind == "shopping" else 0.5 if street.kind in ("country", "industrial") else 1.0)
+    amount = uniform(g, spec.objects.people) ** 1.5 * (
+        2.0 if street.kind == "shopping" else 0.5 if street.kind in ("country", "industrial") else 1.0
+    )
     for _ in range(g.poisson(18 * amount)):
         side = int(g.choice([-1, 1]))
         s = 2.5 + g.exponential(24)
@@ -140,7 +168,14 @@ def pedestrians(g: Rng, street: Street, spec: SceneSpec) -> None:
                 person(g, street, ss, dd, b.kerb, yaw + g.normal(0, 0.15), pose)
     for c in street.crossings:
         for _ in range(g.poisson(1.5)):
-            person(g, street, c + g.uniform(0.3, 2.5), g.uniform(-street.half, street.half), 0.0, np.pi / 2 * float(g.choice([-1, 1])))
+            person(
+                g,
+                street,
+                c + g.uniform(0.3, 2.5),
+                g.uniform(-street.half, street.half),
+                0.0,
+                np.pi / 2 * float(g.choice([-1, 1])),
+            )
 
 
 def cyclists(g: Rng, street: Street, spec: SceneSpec) -> None:

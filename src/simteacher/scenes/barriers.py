@@ -1,4 +1,7 @@
-"""Fences, railings, walls: pieces of a given kind, eight metres along x from the origin, standing on z = 0, y across."""
+"""Fences, railings, walls.
+
+Pieces of a given kind, eight metres along x from the origin, standing on z = 0, y across.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,20 @@ FENCES = ("railing", "guard", "mesh", "boards", "panel", "picket", "barrier", "p
 
 def _posts(pitch: float, height: float, half: float, material: Material) -> Mesh:
     x = np.arange(0, LENGTH + 0.01, pitch)
-    return sh.boxes(np.column_stack([x - half, 0 * x - half, 0 * x]), np.column_stack([x + half, 0 * x + half, 0 * x + height]), material)
+    return sh.boxes(
+        np.column_stack([x - half, 0 * x - half, 0 * x]),
+        np.column_stack([x + half, 0 * x + half, 0 * x + height]),
+        material,
+    )
 
 
 def _rails(heights: list[float], half: float, material: Material) -> Mesh:
     z = np.array(heights)
-    return sh.boxes(np.column_stack([0 * z, 0 * z - half, z - half]), np.column_stack([0 * z + LENGTH, 0 * z + half, z + half]), material)
+    return sh.boxes(
+        np.column_stack([0 * z, 0 * z - half, z - half]),
+        np.column_stack([0 * z + LENGTH, 0 * z + half, z + half]),
+        material,
+    )
 
 
 @lru_cache(maxsize=64)
@@ -29,16 +40,40 @@ def fence(kind: str, seed: int) -> Mesh:
     """Eight metres of one of ``FENCES``."""
     g = np.random.default_rng([71, seed])
     metal = Material("rust", METALS[int(g.integers(len(METALS)))], gloss=0.15)
-    wood = Material("timber", [rgb(140, 105, 70), rgb(120, 110, 100), rgb(90, 65, 45), rgb(170, 140, 100)][int(g.integers(4))], scale=1.0)
+    wood = Material(
+        "timber",
+        [rgb(140, 105, 70), rgb(120, 110, 100), rgb(90, 65, 45), rgb(170, 140, 100)][int(g.integers(4))],
+        scale=1.0,
+    )
     if kind == "railing":
         h, pitch = g.uniform(0.9, 2.1), g.uniform(0.1, 0.15)
         x = np.arange(pitch / 2, LENGTH, pitch)
-        bars = sh.frusta(np.column_stack([x, 0 * x, 0 * x + 0.06]), np.column_stack([x, 0 * x, 0 * x + h]), 0.011, 0.009, 4, metal, caps=False)
-        base = [sh.boxes([[0, -0.14, 0]], [[LENGTH, 0.14, 0.35]], Material("brick_1", BRICKS[seed % 7], scale=1.2))] if seed % 3 == 0 else []
+        bars = sh.frusta(
+            np.column_stack([x, 0 * x, 0 * x + 0.06]),
+            np.column_stack([x, 0 * x, 0 * x + h]),
+            0.011,
+            0.009,
+            4,
+            metal,
+            caps=False,
+        )
+        base = (
+            [sh.boxes([[0, -0.14, 0]], [[LENGTH, 0.14, 0.35]], Material("brick_1", BRICKS[seed % 7], scale=1.2))]
+            if seed % 3 == 0
+            else []
+        )
         return merge([bars, _rails([0.15, h * 0.9], 0.02, metal), _posts(2.0, h + 0.06, 0.035, metal), *base])
     if kind == "guard":  # pedestrian guard rail along the kerb
         x = np.arange(0.1, LENGTH, 0.11)
-        bars = sh.frusta(np.column_stack([x, 0 * x, 0 * x + 0.2]), np.column_stack([x, 0 * x, 0 * x + 0.98]), 0.008, 0.008, 3, metal, caps=False)
+        bars = sh.frusta(
+            np.column_stack([x, 0 * x, 0 * x + 0.2]),
+            np.column_stack([x, 0 * x, 0 * x + 0.98]),
+            0.008,
+            0.008,
+            3,
+            metal,
+            caps=False,
+        )
         return merge([bars, _rails([0.2, 1.0], 0.022, metal), _posts(2.0, 1.02, 0.026, metal)])
     if kind == "mesh":
         h = g.uniform(1.4, 2.6)
@@ -49,30 +84,51 @@ def fence(kind: str, seed: int) -> Mesh:
         inside = np.linalg.norm(hi - lo, axis=1) > 0.05
         lo, hi = lo[inside], hi[inside]
         mirror = np.array([-1.0, 1, 1])
-        a, b = np.concatenate([lo, lo * mirror + [LENGTH, 0, 0]]), np.concatenate([hi, hi * mirror + [LENGTH, 0, 0]])
+        a, b = (
+            np.concatenate([lo, lo * mirror + sh.v(LENGTH, 0, 0)]),
+            np.concatenate([hi, hi * mirror + sh.v(LENGTH, 0, 0)]),
+        )
         wires = sh.frusta(a, b, 0.006, 0.006, 3, metal, caps=False)
         return merge([wires, _rails([0.05, h - 0.02], 0.015, metal), _posts(2.66, h + 0.1, 0.035, metal)])
     if kind == "boards":
-        return merge([sh.boxes([[0, -0.02, 0.03]], [[LENGTH, 0.02, g.uniform(1.4, 2.0)]], wood), _posts(2.0, 1.9, 0.05, wood)])
+        return merge(
+            [sh.boxes([[0, -0.02, 0.03]], [[LENGTH, 0.02, g.uniform(1.4, 2.0)]], wood), _posts(2.0, 1.9, 0.05, wood)]
+        )
     if kind == "panel":
         concrete = Material("render_2", rgb(175, 172, 165), scale=2.0)
         h = g.uniform(1.5, 1.9)
         slat = np.arange(0.2, h, 0.14)
-        slats = sh.boxes(np.column_stack([0 * slat, 0 * slat - 0.015, slat]), np.column_stack([0 * slat + LENGTH, 0 * slat + 0.02, slat + 0.125]), wood)
-        return merge([slats, _posts(1.83, h + 0.1, 0.06, concrete), sh.boxes([[0, -0.03, 0]], [[LENGTH, 0.03, 0.2]], concrete)])
+        slats = sh.boxes(
+            np.column_stack([0 * slat, 0 * slat - 0.015, slat]),
+            np.column_stack([0 * slat + LENGTH, 0 * slat + 0.02, slat + 0.125]),
+            wood,
+        )
+        return merge(
+            [slats, _posts(1.83, h + 0.1, 0.06, concrete), sh.boxes([[0, -0.03, 0]], [[LENGTH, 0.03, 0.2]], concrete)]
+        )
     if kind == "picket":
         paint = Material("plain", rgb(232, 232, 228)) if seed % 2 else wood
         x = np.arange(0.05, LENGTH, 0.16)
         h = g.uniform(0.8, 1.15)
-        bars = sh.boxes(np.column_stack([x, 0 * x - 0.012, 0 * x + 0.06]), np.column_stack([x + 0.09, 0 * x + 0.012, 0 * x + h]), paint)
+        bars = sh.boxes(
+            np.column_stack([x, 0 * x - 0.012, 0 * x + 0.06]),
+            np.column_stack([x + 0.09, 0 * x + 0.012, 0 * x + h]),
+            paint,
+        )
         return merge([bars, _rails([0.25, h * 0.8], 0.03, paint), _posts(2.0, h + 0.05, 0.045, paint)])
     if kind == "barrier":  # red and white works barrier
         x = np.arange(0, LENGTH, 0.5)
         red, white = Material("plain", rgb(200, 40, 35)), Material("plain", rgb(232, 232, 232))
-        plank = [sh.boxes([[a, -0.02, z]], [[a + 0.5, 0.02, z + 0.2]], red if (i + j) % 2 else white) for j, z in enumerate((0.35, 0.8)) for i, a in enumerate(x)]
+        plank = [
+            sh.boxes([[a, -0.02, z]], [[a + 0.5, 0.02, z + 0.2]], red if (i + j) % 2 else white)
+            for j, z in enumerate((0.35, 0.8))
+            for i, a in enumerate(x)
+        ]
         return merge([*plank, _posts(2.0, 1.02, 0.03, white)])
     x = np.arange(0.2, LENGTH, 1.9)
-    posts = sh.boxes(np.column_stack([x - 0.06, 0 * x - 0.06, 0 * x]), np.column_stack([x + 0.06, 0 * x + 0.06, 0 * x + 1.1]), wood)
+    posts = sh.boxes(
+        np.column_stack([x - 0.06, 0 * x - 0.06, 0 * x]), np.column_stack([x + 0.06, 0 * x + 0.06, 0 * x + 1.1]), wood
+    )
     return merge([posts, _rails([0.5, 0.95], 0.045, wood)])
 
 
@@ -87,7 +143,9 @@ def wall(seed: int) -> Mesh:
         Material(f"render_{g.integers(3)}", RENDERS[int(g.integers(9))], scale=3.0),
     ]
     body = sh.boxes([[0, -half, 0]], [[LENGTH, half, h]], options[int(g.choice([0, 0, 1, 2]))])
-    coping = sh.boxes([[0, -half - 0.05, h]], [[LENGTH, half + 0.05, h + 0.07]], Material("render_2", rgb(165, 160, 150), scale=2.0))
+    coping = sh.boxes(
+        [[0, -half - 0.05, h]], [[LENGTH, half + 0.05, h + 0.07]], Material("render_2", rgb(165, 160, 150), scale=2.0)
+    )
     piers = _posts(g.choice([2.7, 4.0]), h + 0.15, half + 0.08, body.materials[0]) if g.random() < 0.5 else body
     return merge([body, coping, piers])
 

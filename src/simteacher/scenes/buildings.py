@@ -39,7 +39,9 @@ class Building:
 
 def wall_material(g: Rng, style: str) -> Material:
     """Brick, stone, render, concrete or cladding with a fitting colour."""
-    weights = {"office": (0.3, 0.15, 0.35, 0.2), "hall": (0.35, 0.05, 0.25, 0.35), "church": (0.1, 0.9, 0, 0)}.get(style, (0.55, 0.1, 0.33, 0.02))
+    weights = {"office": (0.3, 0.15, 0.35, 0.2), "hall": (0.35, 0.05, 0.25, 0.35), "church": (0.1, 0.9, 0, 0)}.get(
+        style, (0.55, 0.1, 0.33, 0.02)
+    )
     kind = g.choice(4, p=weights)
     if kind == 0:
         return Material(f"brick_{g.integers(4)}", pick(g, BRICKS, 0.2), scale=float(g.uniform(1.1, 1.4)))
@@ -50,7 +52,9 @@ def wall_material(g: Rng, style: str) -> Material:
     return Material("cladding", pick(g, RENDERS, 0.3), scale=2.0, gloss=0.1)
 
 
-def _gable(width: float, depth: float, eaves: float, rise: float, roof: Material, wall: Material, over: float) -> list[Mesh]:
+def _gable(
+    width: float, depth: float, eaves: float, rise: float, roof: Material, wall: Material, over: float
+) -> list[Mesh]:
     """Pitched roof with its ridge along x; over = overhang of the eaves."""
     drop = over * rise / (depth / 2)
     y0, ym, y1 = -over, depth / 2, depth + over
@@ -64,7 +68,12 @@ def _gable(width: float, depth: float, eaves: float, rise: float, roof: Material
         [[-0.1, y0, lo - 0.12], [width + 0.1, y0, lo - 0.12], [width + 0.1, y0, lo], [-0.1, y0, lo]],
         [[width + 0.1, y1, lo - 0.12], [-0.1, y1, lo - 0.12], [-0.1, y1, lo], [width + 0.1, y1, lo]],
     ]
-    ends = np.array([[[0, depth, eaves], [0, 0, eaves], [0, ym, hi - 0.1], [0, ym, hi - 0.1]], [[width, 0, eaves], [width, depth, eaves], [width, ym, hi - 0.1], [width, ym, hi - 0.1]]])
+    ends = np.array(
+        [
+            [[0, depth, eaves], [0, 0, eaves], [0, ym, hi - 0.1], [0, ym, hi - 0.1]],
+            [[width, 0, eaves], [width, depth, eaves], [width, ym, hi - 0.1], [width, ym, hi - 0.1]],
+        ]
+    )
     return [sh.quads(slope, roof), sh.quads(np.concatenate([under, edge]), STONE_TRIM), sh.quads(ends, wall)]
 
 
@@ -76,22 +85,36 @@ def _chimneys(g: Rng, width: float, depth: float, top: float, wall: Material) ->
         out.append(sh.boxes([[x - w / 2, y - d / 2, top - 1.5]], [[x + w / 2, y + d / 2, top + h]], wall))
         pots = int(g.integers(1, 4))
         at = np.column_stack([np.full(pots, x), y + (np.arange(pots) - (pots - 1) / 2) * 0.35, np.full(pots, top + h)])
-        out.append(sh.frusta(at, at + [0, 0, 0.45], 0.12, 0.1, 6, Material("plain", rgb(150, 85, 55))))
+        out.append(sh.frusta(at, at + sh.v(0, 0, 0.45), 0.12, 0.1, 6, Material("plain", rgb(150, 85, 55))))
     return out
 
 
-def _dormers(g: Rng, width: float, depth: float, eaves: float, rise: float, roof: Material, wall: Material) -> list[Mesh]:
+def _dormers(
+    g: Rng, width: float, depth: float, eaves: float, rise: float, roof: Material, wall: Material
+) -> list[Mesh]:
     out = []
     for x in np.arange(1.8, width - 1.5, g.uniform(2.6, 4.5)):
         z0, z1 = eaves + 0.35, eaves + min(1.7, rise * 0.85)
         y = 0.35 / rise * depth / 2
         out.append(sh.boxes([[x - 0.6, y, z0 - 0.3]], [[x + 0.6, y + depth * 0.3, z1]], wall))
-        out.append(rects(x - 0.48, x + 0.48, z0, z1 - 0.12, y - 0.02, Material(f"window_{g.integers(8)}", (1, 1, 1), gloss=0.6), fit=True))
+        out.append(
+            rects(
+                x - 0.48,
+                x + 0.48,
+                z0,
+                z1 - 0.12,
+                y - 0.02,
+                Material(f"window_{g.integers(8)}", (1, 1, 1), gloss=0.6),
+                fit=True,
+            )
+        )
         out.append(sh.boxes([[x - 0.75, y - 0.15, z1]], [[x + 0.75, y + depth * 0.3, z1 + 0.12]], roof))
     return out
 
 
-def _holes(g: Rng, width: float, z0: float, floor_h: float, bays: int, wide: float, tall: float) -> tuple[np.ndarray, np.ndarray]:
+def _holes(
+    g: Rng, width: float, z0: float, floor_h: float, bays: int, wide: float, tall: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Cells and centred windows of one floor."""
     edge = np.linspace(0, width, bays + 1)
     half = min(wide, (edge[1] - edge[0]) * 0.86) / 2
@@ -101,7 +124,9 @@ def _holes(g: Rng, width: float, z0: float, floor_h: float, bays: int, wide: flo
     return cell, np.column_stack([middle - half, middle + half, np.full(bays, bottom), np.full(bays, bottom + tall)])
 
 
-def _front(g: Rng, style: str, width: float, floors: int, ground: float, floor_h: float, wall: Material, detail: int) -> tuple[list[Mesh], list[Mesh]]:
+def _front(
+    g: Rng, style: str, width: float, floors: int, ground: float, floor_h: float, wall: Material, detail: int
+) -> tuple[list[Mesh], list[Mesh]]:
     """The street side."""
     parts: list[Mesh] = []
     signs: list[Mesh] = []
@@ -143,10 +168,18 @@ def _front(g: Rng, style: str, width: float, floors: int, ground: float, floor_h
             if g.random() < 0.6 and style != "office":
                 parts.append(sills(hole, 0.03, 0.16, trim, top=True))
         if style == "flats" and floor > 0 and g.random() < 0.75:
-            lo = np.column_stack([hole[::2, 0] - 0.4, np.full(len(hole[::2]), -1.1), np.full(len(hole[::2]), z0 - 0.05)])
+            lo = np.column_stack(
+                [hole[::2, 0] - 0.4, np.full(len(hole[::2]), -1.1), np.full(len(hole[::2]), z0 - 0.05)]
+            )
             hi = np.column_stack([hole[::2, 1] + 0.4, np.full(len(hole[::2]), 0.0), np.full(len(hole[::2]), z0 + 0.1)])
             parts.append(sh.boxes(lo, hi, trim))
-            parts.append(sh.boxes(lo + [0, 0, 0.15], np.column_stack([hi[:, 0], lo[:, 1] + 0.04, hi[:, 2] + 0.9]), Material("plain", rgb(150, 160, 165), gloss=0.4)))
+            parts.append(
+                sh.boxes(
+                    lo + sh.v(0, 0, 0.15),
+                    np.column_stack([hi[:, 0], lo[:, 1] + 0.04, hi[:, 2] + 0.9]),
+                    Material("plain", rgb(150, 160, 165), gloss=0.4),
+                )
+            )
         if detail and floor > 0 and g.random() < 0.35:
             parts.append(sh.boxes([[0, -0.05, z0 - 0.1]], [[width, 0.01, z0 + 0.06]], trim))
     return parts, signs
@@ -163,7 +196,8 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
     """
     g = np.random.default_rng([81, STYLES.index(style), seed])
     ranges = {
-        "terrace": ((4.2, 7.5), (2, 5)), "shop": ((4.5, 11), (2, 6)), "house": ((7, 12), (1, 3)), "office": ((12, 34), (3, 8)),
+        "terrace": ((4.2, 7.5), (2, 5)), "shop": ((4.5, 11), (2, 6)), "house": ((7, 12), (1, 3)), "office": ((12, 34),
+        (3, 8)),
         "flats": ((12, 28), (3, 7)), "hall": ((18, 45), (1, 3)), "church": ((14, 24), (1, 2)),
     }[style]  # fmt: skip
     width, floors = g.uniform(*ranges[0]), int(g.integers(*ranges[1]))
@@ -190,7 +224,11 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
         parts += ornaments(g, style, width, ground, floor_h, floors, eaves, wall, STONE_TRIM)
     if detail and g.random() < 0.7:
         x = 0.1 if g.random() < 0.5 else width - 0.1
-        parts.append(sh.frusta([[x, -0.08, 0.1]], [[x, -0.08, eaves]], 0.045, 0.045, 5, Material("plain", rgb(40, 40, 42)), caps=False))
+        parts.append(
+            sh.frusta(
+                [[x, -0.08, 0.1]], [[x, -0.08, eaves]], 0.045, 0.045, 5, Material("plain", rgb(40, 40, 42)), caps=False
+            )
+        )
     if style in ("house", "terrace", "church") or (style == "shop" and g.random() < 0.6):
         rise = depth / 2 * g.uniform(0.55, 1.0) if style != "church" else depth / 2 * 1.3
         parts += _gable(width, depth, eaves, rise, roof, wall, g.uniform(0.15, 0.5))
@@ -201,7 +239,11 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
         if style == "house" and g.random() < 0.6:  # a gabled bay
             w = width * g.uniform(0.3, 0.45)
             bay_cell, bay_hole = _holes(g, w, 0, ground, 1, w * 0.7, 1.4)
-            bay = [sh.boxes([[0, 0.01, 0]], [[w, 1.2, ground]], wall), *pierced(bay_cell, bay_hole, 0.06, wall, Material("window_4", (1, 1, 1), gloss=0.6), STONE_TRIM), sh.boxes([[-0.1, -0.1, ground]], [[w + 0.1, 1.2, ground + 0.25]], roof)]
+            bay = [
+                sh.boxes([[0, 0.01, 0]], [[w, 1.2, ground]], wall),
+                *pierced(bay_cell, bay_hole, 0.06, wall, Material("window_4", (1, 1, 1), gloss=0.6), STONE_TRIM),
+                sh.boxes([[-0.1, -0.1, ground]], [[w + 0.1, 1.2, ground + 0.25]], roof),
+            ]
             parts += [sh.moved(m, width * 0.08, -0.9) for m in bay]
         height = eaves + rise
         if style == "church":
@@ -209,11 +251,20 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
     else:
         cap = g.uniform(0.3, 1.0)
         ring = [[[-0.05, -0.08, eaves]], [[width + 0.05, 0.25, eaves + cap]]]
-        parts += [sh.boxes(*ring, wall), sh.boxes([[0, 0, eaves - 0.3]], [[width, depth, eaves]], Material("roof_2", rgb(120, 118, 112), scale=4.0))]
+        parts += [
+            sh.boxes(*ring, wall),
+            sh.boxes([[0, 0, eaves - 0.3]], [[width, depth, eaves]], Material("roof_2", rgb(120, 118, 112), scale=4.0)),
+        ]
         parts.append(sh.boxes([[-0.1, -0.14, eaves + cap]], [[width + 0.1, 0.3, eaves + cap + 0.1]], STONE_TRIM))
         if g.random() < 0.5:
             x, y = g.uniform(0, width * 0.6), g.uniform(3, depth * 0.5)
-            parts.append(sh.boxes([[x, y, eaves]], [[x + g.uniform(2, 5), y + 3, eaves + g.uniform(1.2, 2.6)]], Material("cladding", rgb(165, 168, 170), scale=2.0)))
+            parts.append(
+                sh.boxes(
+                    [[x, y, eaves]],
+                    [[x + g.uniform(2, 5), y + 3, eaves + g.uniform(1.2, 2.6)]],
+                    Material("cladding", rgb(165, 168, 170), scale=2.0),
+                )
+            )
         height = eaves + cap
     return Building(merge(parts), merge(signs) if signs else None, float(width), float(depth), float(height))
 
@@ -224,7 +275,13 @@ def _tower(g: Rng, wall: Material, roof: Material, height: float) -> list[Mesh]:
     body = sh.boxes([[0, -1.5, 0]], [[w, w - 1.5, h]], wall)
     slit = rects([w * 0.35], [w * 0.65], [h * 0.7], [h * 0.88], -1.52, Material("window_3", (0.3, 0.3, 0.3)), fit=True)
     if g.random() < 0.5:
-        return [body, slit, sh.frusta([[w / 2, w / 2 - 1.5, h]], [[w / 2, w / 2 - 1.5, h + w * 2.2]], w * 0.6, 0.05, 8, roof)]
+        return [
+            body,
+            slit,
+            sh.frusta([[w / 2, w / 2 - 1.5, h]], [[w / 2, w / 2 - 1.5, h + w * 2.2]], w * 0.6, 0.05, 8, roof),
+        ]
     x = np.arange(0, w, 1.2)
-    merlon = sh.boxes(np.column_stack([x, 0 * x - 1.55, 0 * x + h]), np.column_stack([x + 0.6, 0 * x - 1.1, 0 * x + h + 0.9]), wall)
+    merlon = sh.boxes(
+        np.column_stack([x, 0 * x - 1.55, 0 * x + h]), np.column_stack([x + 0.6, 0 * x - 1.1, 0 * x + h + 0.9]), wall
+    )
     return [body, slit, merlon]

@@ -28,29 +28,48 @@ def bicycle(seed: int) -> Mesh:
     g = np.random.default_rng([41, seed])
     r = 0.335
     rear, front = np.array([-0.52, 0, r]), np.array([0.53, 0, r])
-    crank, seat, head, head_low = np.array([-0.08, 0, 0.29]), np.array([-0.24, 0, 0.86]), np.array([0.34, 0, 0.9]), np.array([0.38, 0, 0.74])
+    crank, seat, head, head_low = (
+        np.array([-0.08, 0, 0.29]),
+        np.array([-0.24, 0, 0.86]),
+        np.array([0.34, 0, 0.9]),
+        np.array([0.38, 0, 0.74]),
+    )
     step = seed % 3 == 0
     tube = [(crank, seat), (head, head_low), (crank, head_low), (rear, crank), (rear, seat - [-0.06, 0, 0.2])]
-    tube.append((crank + [0.03, 0, 0.14], head) if step else (seat + [0.02, 0, -0.08], head))
+    tube.append((crank + sh.v(0.03, 0, 0.14), head) if step else (seat + sh.v(0.02, 0, -0.08), head))
     a, b = np.array([t[0] for t in tube]), np.array([t[1] for t in tube])
     parts = [sh.frusta(a, b, 0.018, 0.018, 6, FRAME)]
     for x in (rear, front):
         wheel = sh.wheel_ring(r - 0.018, 0.02, RUBBER, 20, 4)
         parts += [sh.moved(wheel, float(x[0]), 0, float(x[2])), _spokes(float(x[0]), r, r - 0.03, 14)]
-    fork = [(head_low + [0, y, 0], front + [0, y, 0]) for y in (-0.045, 0.045)]
+    fork = [(head_low + sh.v(0, y, 0), front + sh.v(0, y, 0)) for y in (-0.045, 0.045)]
     bar_z = g.uniform(0.98, 1.08)
     bar = np.array([0.33, 0, bar_z])
-    more = [*fork, (head, bar), (bar + [0, -0.28, 0], bar + [0, 0.28, 0]), (bar + [0, -0.28, 0], bar + [-0.14, -0.3, -0.02]), (bar + [0, 0.28, 0], bar + [-0.14, 0.3, -0.02])]
-    more += [(crank + [0, -0.09, 0.16], crank + [0, -0.09, 0]), (crank + [0, 0.09, -0.16], crank + [0, 0.09, 0]), (seat, seat + [-0.02, 0, 0.1])]
+    more = [
+        *fork,
+        (head, bar),
+        (bar + sh.v(0, -0.28, 0), bar + sh.v(0, 0.28, 0)),
+        (bar + sh.v(0, -0.28, 0), bar + sh.v(-0.14, -0.3, -0.02)),
+        (bar + sh.v(0, 0.28, 0), bar + sh.v(-0.14, 0.3, -0.02)),
+    ]
+    more += [
+        (crank + sh.v(0, -0.09, 0.16), crank + sh.v(0, -0.09, 0)),
+        (crank + sh.v(0, 0.09, -0.16), crank + sh.v(0, 0.09, 0)),
+        (seat, seat + sh.v(-0.02, 0, 0.1)),
+    ]
     parts.append(sh.frusta([m[0] for m in more], [m[1] for m in more], 0.014, 0.014, 5, CHROME if seed % 2 else DARK))
-    parts.append(sh.balls([seat + [-0.02, 0, 0.12]], [[0.13, 0.07, 0.035]], DARK, 4, 7))
+    parts.append(sh.balls([seat + sh.v(-0.02, 0, 0.12)], [[0.13, 0.07, 0.035]], DARK, 4, 7))
     parts.append(sh.boxes([[-0.12, -0.17, 0.11], [-0.12, 0.08, 0.43]], [[0.0, -0.08, 0.14], [0.0, 0.17, 0.46]], DARK))
     angle = np.linspace(0.1, 2.4, 7)
-    guard = np.column_stack([rear[0] - (r + 0.03) * np.cos(angle + 0.3), 0 * angle, r + (r + 0.03) * np.sin(angle + 0.3)])
+    guard = np.column_stack(
+        [rear[0] - (r + 0.03) * np.cos(angle + 0.3), 0 * angle, r + (r + 0.03) * np.sin(angle + 0.3)]
+    )
     if g.random() < 0.6:
         parts.append(sh.frusta(guard[:-1], guard[1:], 0.025, 0.025, 4, DARK))
     if g.random() < 0.35:
-        parts.append(sh.boxes([[0.38, -0.17, 0.82]], [[0.64, 0.17, 1.02]], Material("cloth_2", rgb(140, 110, 70), scale=0.3)))
+        parts.append(
+            sh.boxes([[0.38, -0.17, 0.82]], [[0.64, 0.17, 1.02]], Material("cloth_2", rgb(140, 110, 70), scale=0.3))
+        )
     if g.random() < 0.4:
         parts.append(sh.boxes([[-0.72, -0.06, 0.72]], [[-0.3, 0.06, 0.74]], DARK))
         parts.append(sh.boxes([[-0.68, -0.19, 0.4]], [[-0.36, -0.07, 0.72]], DARK))
@@ -65,7 +84,7 @@ def wheels() -> Mesh:
     rim = np.column_stack([0.31 * np.cos(angle), 0 * angle, 0.31 * np.sin(angle)])
     parts = []
     for x in (-0.52, 0.53):
-        ring = rim + [x, 0, 0.335]
+        ring = rim + sh.v(x, 0, 0.335)
         centre = np.broadcast_to([x, 0, 0.335], ring.shape)
         parts.append(sh.quads(np.stack([centre, ring, np.roll(ring, -1, 0), centre], 1), FRAME))
     parts.append(sh.quads([[[-0.08, 0, 0.29], [0.38, 0, 0.74], [0.34, 0, 0.88], [-0.22, 0, 0.8]]], FRAME))
@@ -80,13 +99,15 @@ def cyclist(seed: int) -> Mesh:
     hip = np.array([-0.26, 0, 1.0])
     neck = hip + np.array([0.54 * np.sin(lean) + 0.06, 0, 0.54 * np.cos(lean)])
     a = g.uniform(0, 2 * np.pi)
-    pedal = [np.array([-0.1 + 0.16 * np.cos(t), y, 0.22 + 0.16 * np.sin(t)]) for t, y in ((a, 0.12), (a + np.pi, -0.12))]
+    pedal = [
+        np.array([-0.1 + 0.16 * np.cos(t), y, 0.22 + 0.16 * np.sin(t)]) for t, y in ((a, 0.12), (a + np.pi, -0.12))
+    ]
     hands = [np.array([0.24, 0.28, 1.05]), np.array([0.24, -0.28, 1.05])]
     parts = people.figure(hip, neck, pedal, hands, slim=float(g.uniform(0.9, 1.15)), coat=0.02, look=1.0)
     if seed % 3:
-        parts.append(sh.balls([neck + [0.07, 0, 0.235]], [[0.14, 0.1, 0.085]], people.EXTRA, 5, 8))
+        parts.append(sh.balls([neck + sh.v(0.07, 0, 0.235)], [[0.14, 0.1, 0.085]], people.EXTRA, 5, 8))
     if seed % 4 == 1:
-        parts.append(sh.balls([(hip + neck) / 2 + [-0.2, 0, 0.06]], [[0.11, 0.15, 0.22]], people.EXTRA, 6, 8))
+        parts.append(sh.balls([(hip + neck) / 2 + sh.v(-0.2, 0, 0.06)], [[0.11, 0.15, 0.22]], people.EXTRA, 6, 8))
     return people.tidy(parts)
 
 
@@ -100,10 +121,28 @@ def motorcycle(seed: int) -> Mesh:
     parts = []
     for x in (rear, front):
         parts.append(sh.moved(sh.wheel_ring(r - 0.06, 0.065, RUBBER, 16, 6), float(x[0]), 0, float(x[2])))
-        parts.append(sh.frusta([x + [0, -0.04, 0]], [x + [0, 0.04, 0]], r - 0.09, r - 0.09, 10, CHROME))
+        parts.append(sh.frusta([x + sh.v(0, -0.04, 0)], [x + sh.v(0, 0.04, 0)], r - 0.09, r - 0.09, 10, CHROME))
     head = np.array([0.42, 0, 0.85])
-    parts.append(sh.frusta([front + [0, y, 0] for y in (-0.09, 0.09)], [head + [0, y, 0] for y in (-0.09, 0.09)], 0.03, 0.03, 6, CHROME))
-    parts.append(sh.frusta([head + [-0.06, -0.36, 0.13], head], [head + [-0.06, 0.36, 0.13], head + [-0.06, 0, 0.15]], 0.02, 0.03, 5, DARK))
+    parts.append(
+        sh.frusta(
+            [front + sh.v(0, y, 0) for y in (-0.09, 0.09)],
+            [head + sh.v(0, y, 0) for y in (-0.09, 0.09)],
+            0.03,
+            0.03,
+            6,
+            CHROME,
+        )
+    )
+    parts.append(
+        sh.frusta(
+            [head + sh.v(-0.06, -0.36, 0.13), head],
+            [head + sh.v(-0.06, 0.36, 0.13), head + sh.v(-0.06, 0, 0.15)],
+            0.02,
+            0.03,
+            5,
+            DARK,
+        )
+    )
     if scooter:
         parts.append(sh.balls([[-0.45, 0, 0.52]], [[0.42, 0.2, 0.25]], FRAME, 6, 8))
         parts.append(sh.boxes([[-0.15, -0.18, 0.24]], [[0.35, 0.18, 0.3]], DARK))
@@ -118,7 +157,7 @@ def motorcycle(seed: int) -> Mesh:
         parts.append(sh.frusta([[-0.75, -0.16, 0.4]], [[0.05, -0.16, 0.36]], 0.055, 0.04, 7, CHROME))
         if g.random() < 0.6:
             parts.append(sh.balls([[0.52, 0, 0.88]], [[0.18, 0.2, 0.24]], FRAME, 6, 8))
-    parts.append(sh.balls([head + [0.12, 0, 0.0]], [[0.07, 0.1, 0.1]], LAMP, 5, 8))
+    parts.append(sh.balls([head + sh.v(0.12, 0, 0.0)], [[0.07, 0.1, 0.1]], LAMP, 5, 8))
     parts.append(sh.boxes([[-0.88, -0.1, 0.62]], [[-0.82, 0.1, 0.7]], TAIL))
     parts.append(sh.boxes([[-0.9, -0.1, 0.44]], [[-0.88, 0.1, 0.58]], Material("plain", rgb(235, 190, 40))))
     return merge([sh.frusta([rear], [head], 0.05, 0.05, 6, FRAME), *parts])
@@ -134,5 +173,5 @@ def motorcyclist(seed: int) -> Mesh:
     feet = [np.array([-0.05, 0.2, 0.28]), np.array([-0.05, -0.2, 0.28])]
     hands = [np.array([0.33, 0.33, 1.0]), np.array([0.33, -0.33, 1.0])]
     parts = people.figure(hip, neck, feet, hands, slim=1.15, coat=0.02)
-    parts.append(sh.balls([neck + [0.03, 0, 0.18]], [[0.15, 0.13, 0.16]], people.EXTRA, 6, 8))
+    parts.append(sh.balls([neck + sh.v(0.03, 0, 0.18)], [[0.15, 0.13, 0.16]], people.EXTRA, 6, 8))
     return people.tidy(parts)

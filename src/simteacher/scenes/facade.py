@@ -15,7 +15,16 @@ from simteacher.scenes.palette import Rng, rgb
 Array = npt.NDArray[np.float64]
 
 
-def rects(x0: npt.ArrayLike, x1: npt.ArrayLike, z0: npt.ArrayLike, z1: npt.ArrayLike, y: float, material: Material, *, fit: bool = False) -> Mesh:
+def rects(
+    x0: npt.ArrayLike,
+    x1: npt.ArrayLike,
+    z0: npt.ArrayLike,
+    z1: npt.ArrayLike,
+    y: float,
+    material: Material,
+    *,
+    fit: bool = False,
+) -> Mesh:
     """Upright rectangles facing -y at depth y; ``fit`` maps one picture on each."""
     a, b, c, d = np.broadcast_arrays(*(np.asarray(v, np.float64).ravel() for v in (x0, x1, z0, z1)))
     depth = np.full(len(a), y)
@@ -26,7 +35,9 @@ def rects(x0: npt.ArrayLike, x1: npt.ArrayLike, z0: npt.ArrayLike, z1: npt.Array
     return sh.quads(corner, material, uv)
 
 
-def pierced(cell_N4: Array, hole_N4: Array, recess: float, wall: Material, pane: Material, reveal: Material) -> list[Mesh]:
+def pierced(
+    cell_N4: Array, hole_N4: Array, recess: float, wall: Material, pane: Material, reveal: Material
+) -> list[Mesh]:
     """Cells of wall with one hole each.
 
     Args:
@@ -39,7 +50,14 @@ def pierced(cell_N4: Array, hole_N4: Array, recess: float, wall: Material, pane:
     """
     x0, x1, z0, z1 = cell_N4.T
     a, b, c, d = hole_N4.T
-    around = rects(np.concatenate([x0, x0, x0, b]), np.concatenate([x1, x1, a, x1]), np.concatenate([z0, d, c, c]), np.concatenate([c, z1, d, d]), 0.0, wall)
+    around = rects(
+        np.concatenate([x0, x0, x0, b]),
+        np.concatenate([x1, x1, a, x1]),
+        np.concatenate([z0, d, c, c]),
+        np.concatenate([c, z1, d, d]),
+        0.0,
+        wall,
+    )
     zero, deep = 0 * a, 0 * a + recess
     side = [
         np.stack([np.stack(p, -1) for p in q], 1)
@@ -67,7 +85,20 @@ def shop_front(g: Rng, width: float, height: float) -> tuple[list[Mesh], list[Me
     Returns:
         Building parts, and hanging signs.
     """
-    paint = Material("plain", [rgb(20, 60, 45), rgb(120, 20, 30), rgb(25, 35, 70), rgb(30, 30, 32), rgb(225, 222, 212), rgb(90, 60, 40), rgb(200, 160, 40), rgb(110, 140, 150)][int(g.integers(8))], gloss=0.15)
+    paint = Material(
+        "plain",
+        [
+            rgb(20, 60, 45),
+            rgb(120, 20, 30),
+            rgb(25, 35, 70),
+            rgb(30, 30, 32),
+            rgb(225, 222, 212),
+            rgb(90, 60, 40),
+            rgb(200, 160, 40),
+            rgb(110, 140, 150),
+        ][int(g.integers(8))],
+        gloss=0.15,
+    )
     number = int(g.integers(10))
     board = Material(f"fascia_{g.integers(12)}", (1, 1, 1), gloss=0.15, glow=0.2 if g.random() < 0.3 else 0.0)
     fascia_h = g.uniform(0.55, 0.95)
@@ -83,14 +114,46 @@ def shop_front(g: Rng, width: float, height: float) -> tuple[list[Mesh], list[Me
             continue
         n = max(1, round((b - a) / 2.6))
         edge = np.linspace(a, b, n + 1)
-        parts.append(rects(edge[:-1], edge[1:], sill, glass_top, 0.12, Material(f"shop_{number}", (1, 1, 1), gloss=0.6, glow=0.15), fit=True))
-        parts.append(sh.boxes(np.column_stack([edge - 0.05, 0 * edge - 0.02, 0 * edge + sill]), np.column_stack([edge + 0.05, 0 * edge + 0.15, 0 * edge + glass_top]), paint))
-    parts.append(rects(door_x, door_x + door_w, 0.05, glass_top, 0.3 if g.random() < 0.5 else 0.12, Material(f"door_{g.choice([2, 5])}", (1, 1, 1), gloss=0.4), fit=True))
+        parts.append(
+            rects(
+                edge[:-1],
+                edge[1:],
+                sill,
+                glass_top,
+                0.12,
+                Material(f"shop_{number}", (1, 1, 1), gloss=0.6, glow=0.15),
+                fit=True,
+            )
+        )
+        parts.append(
+            sh.boxes(
+                np.column_stack([edge - 0.05, 0 * edge - 0.02, 0 * edge + sill]),
+                np.column_stack([edge + 0.05, 0 * edge + 0.15, 0 * edge + glass_top]),
+                paint,
+            )
+        )
+    parts.append(
+        rects(
+            door_x,
+            door_x + door_w,
+            0.05,
+            glass_top,
+            0.3 if g.random() < 0.5 else 0.12,
+            Material(f"door_{g.choice([2, 5])}", (1, 1, 1), gloss=0.4),
+            fit=True,
+        )
+    )
     parts.append(sh.boxes([[0, -0.14, glass_top]], [[width, 0.05, top]], paint))
     name = width * g.uniform(0.55, 1.0)
     left = (width - name) / 2
     parts.append(rects(left, left + name, glass_top + 0.03, top - 0.03, -0.155, board, fit=True))
-    parts.append(sh.boxes([[0, -0.2, 0], [width - 0.2, -0.2, 0], [0, -0.24, top]], [[0.2, 0.02, top], [width, 0.02, top], [width, 0.0, top + 0.1]], paint))
+    parts.append(
+        sh.boxes(
+            [[0, -0.2, 0], [width - 0.2, -0.2, 0], [0, -0.24, top]],
+            [[0.2, 0.02, top], [width, 0.02, top], [width, 0.0, top + 0.1]],
+            paint,
+        )
+    )
     if g.random() < 0.22:
         out, drop = g.uniform(0.8, 1.5), g.uniform(0.5, 0.8)
         canvas = Material("cloth_1" if g.random() < 0.5 else "cloth_0", rgb(*g.integers(40, 240, 3)), scale=1.0)
@@ -100,10 +163,18 @@ def shop_front(g: Rng, width: float, height: float) -> tuple[list[Mesh], list[Me
         parts.append(rects(0.1, width - 0.1, z - drop - 0.22, z - drop, -out, canvas))
     signs = []
     if g.random() < 0.4:
-        picture = Material(f"fascia_{g.integers(12)}" if g.random() < 0.7 else f"poster_{g.integers(8)}", (1, 1, 1), gloss=0.15)
+        picture = Material(
+            f"fascia_{g.integers(12)}" if g.random() < 0.7 else f"poster_{g.integers(8)}", (1, 1, 1), gloss=0.15
+        )
         x, z, s = g.uniform(0.3, width - 0.3), top + g.uniform(0.1, 0.9), g.uniform(0.35, 0.6)
         plate = sh.prism([(-s, -s * 0.7), (s, -s * 0.7), (s, s * 0.7), (-s, s * 0.7)], 0.08, picture, picture, fit=True)
-        back = sh.moved(sh.prism([(-s, -s * 0.7), (s, -s * 0.7), (s, s * 0.7), (-s, s * 0.7)], 0.01, picture, picture, fit=True), -0.085, yaw=np.pi)
+        back = sh.moved(
+            sh.prism([(-s, -s * 0.7), (s, -s * 0.7), (s, s * 0.7), (-s, s * 0.7)], 0.01, picture, picture, fit=True),
+            -0.085,
+            yaw=np.pi,
+        )
         signs += [sh.moved(p, x, -0.25 - s, z) for p in (plate, back)]
-        parts.append(sh.boxes([[x - 0.06, -0.3, z + s * 0.5]], [[x, 0.0, z + s * 0.6]], Material("plain", rgb(30, 30, 30))))
+        parts.append(
+            sh.boxes([[x - 0.06, -0.3, z + s * 0.5]], [[x, 0.0, z + s * 0.6]], Material("plain", rgb(30, 30, 30)))
+        )
     return parts, signs

@@ -1,4 +1,7 @@
-"""What stands behind the sidewalk: rows of buildings, gardens, parks, car parks, fields, and their fences, walls and hedges."""
+"""What stands behind the sidewalk.
+
+Rows of buildings, gardens, parks, car parks, fields, and their fences, walls and hedges.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,9 @@ def repainted(g: Rng, mesh: Mesh) -> Mesh:
     return replace(mesh, materials=tuple(out))
 
 
-def _building(g: Rng, street: Street, block: Block, s: float, v: float, made: buildings.Building, *, paint: bool = True) -> None:
+def _building(
+    g: Rng, street: Street, block: Block, s: float, v: float, made: buildings.Building, *, paint: bool = True
+) -> None:
     """Stand a building with its front at distance v from the street's middle, occupying s to s + width."""
     middle = s + made.width / 2
     pose = street.path.upright(middle, block.side * v, block.kerb, 0.0 if block.side > 0 else np.pi)
@@ -58,18 +63,28 @@ def _building(g: Rng, street: Street, block: Block, s: float, v: float, made: bu
 def _row(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
     """Buildings side by side along a block, perhaps behind front gardens."""
     style = b.front
-    setback = {"terrace": g.choice([0.0, 0.0, 2.0, 4.0]), "shop": 0.0, "house": g.uniform(3, 9), "office": g.choice([0.0, 0.0, 3.0, 8.0]), "flats": g.choice([0.0, 2.5, 6.0])}.get(style, g.uniform(3, 14))
+    setback = {
+        "terrace": g.choice([0.0, 0.0, 2.0, 4.0]),
+        "shop": 0.0,
+        "house": g.uniform(3, 9),
+        "office": g.choice([0.0, 0.0, 3.0, 8.0]),
+        "flats": g.choice([0.0, 2.5, 6.0]),
+    }.get(style, g.uniform(3, 14))
     corner = b.walk + b.verge + 0.3
     s, end = b.s0 + corner, b.s1 - corner
     same = int(g.integers(POOL))
     uniform_row = style == "terrace" and g.random() < 0.6
-    gap = {"house": (1.5, 6.0), "hall": (3, 15), "church": (6, 20), "office": (0, 4), "flats": (0, 8)}.get(style, (0.0, 0.0))
+    gap = {"house": (1.5, 6.0), "hall": (3, 15), "church": (6, 20), "office": (0, 4), "flats": (0, 8)}.get(
+        style, (0.0, 0.0)
+    )
     while s < end - 3 and s < LAST + 20:
         kind = style
         if style in ("terrace", "shop") and g.random() < 0.15:
             kind = ("terrace", "shop", "office", "flats")[int(g.integers(4))]
         near = -25 < s < 75
-        made = buildings.building(kind, same if uniform_row and kind == style else int(g.integers(POOL)), 1 if near else 0)
+        made = buildings.building(
+            kind, same if uniform_row and kind == style else int(g.integers(POOL)), 1 if near else 0
+        )
         if s + made.width > end + 1.5:
             made = min((buildings.building(kind, i, 1 if near else 0) for i in range(6)), key=lambda m: m.width)
             if s + made.width > end + 2:
@@ -95,7 +110,14 @@ def _behind(g: Rng, street: Street, b: Block) -> None:
         s += made.width + g.uniform(2, 14)
 
 
-def boundary(g: Rng, street: Street, b: Block, spec: SceneSpec, chance: float = 1.0, kinds: tuple[str, ...] = ("wall", "fence", "hedge", "fence")) -> None:
+def boundary(
+    g: Rng,
+    street: Street,
+    b: Block,
+    spec: SceneSpec,
+    chance: float = 1.0,
+    kinds: tuple[str, ...] = ("wall", "fence", "hedge", "fence"),
+) -> None:
     """Walls, fences or hedges along the property line, with openings."""
     if g.random() > chance:
         return
@@ -113,7 +135,9 @@ def boundary(g: Rng, street: Street, b: Block, spec: SceneSpec, chance: float = 
         if length < 1:
             break
         if g.random() < 0.88:
-            pose = street.path.pose(s, b.side * v, b.kerb) @ np.diag([length / barriers.LENGTH, 1.0, tall if kind == "hedge" else 1.0, 1.0])
+            pose = street.path.pose(s, b.side * v, b.kerb) @ np.diag(
+                [length / barriers.LENGTH, 1.0, tall if kind == "hedge" else 1.0, 1.0]
+            )
             if kind == "hedge":
                 street.put(replace(vegetation.hedge(seed, int(-8 < s < 30)).mesh, materials=tint), pose, "vegetation")
             elif kind == "wall":
@@ -134,7 +158,9 @@ def plant(g: Rng, street: Street, s: float, d: float, up: float, height: float) 
     _grow(g, street, grow(seed, detail), s, d, up, (wide, wide, tall))
 
 
-def _grow(g: Rng, street: Street, plant: trees.Plant, s: float, d: float, up: float, scale: tuple[float, float, float]) -> None:
+def _grow(
+    g: Rng, street: Street, plant: trees.Plant, s: float, d: float, up: float, scale: tuple[float, float, float]
+) -> None:
     """Stand a plant, scaled by its pose so that its mesh stays shared."""
     pose = street.path.upright(s, d, up, g.uniform(0, 2 * np.pi)) @ np.diag([*scale, 1.0])
     made = trees.coloured(plant, g)
@@ -160,7 +186,11 @@ def _garden(g: Rng, street: Street, b: Block, deep: float, spec: SceneSpec) -> N
 
 def _green(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
     """Park, field or overgrown plot: boundary, then trees, thinning out with distance."""
-    kinds = {"park": ("fence", "fence", "wall", "hedge"), "field": ("hedge", "hedge", "fence", "wall"), "garden": ("wall", "hedge", "fence")}[b.front]
+    kinds = {
+        "park": ("fence", "fence", "wall", "hedge"),
+        "field": ("hedge", "hedge", "fence", "wall"),
+        "garden": ("wall", "hedge", "fence"),
+    }[b.front]
     boundary(g, street, b, spec, 0.85, kinds)
     density = g.uniform(0.3, 1.0) * (0.45 if b.front == "field" else 1.0)
     for _ in range(int(26 * density)):
@@ -187,12 +217,29 @@ def _carpark(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
         for s in np.arange(max(b.s0 + 8, -10), min(b.s1 - 8, 75), 2.5):
             lines.append([s - 1.3, s - 1.2, *sorted((b.side * (v - 2.4), b.side * (v + 2.4)))])
             if g.random() < 0.65:
-                kind = choose(g, {k: w for k, w in spec.objects.vehicles.items() if k in ("hatchback", "mini", "saloon", "estate", "suv", "mpv", "van")} or {"hatchback": 1.0})
-                place_vehicle(g, street, kind, s, b.side * v, np.pi / 2 * float(g.choice([-1, 1])), 0.0, up=b.kerb - 0.02)
+                kind = choose(
+                    g,
+                    {
+                        k: w
+                        for k, w in spec.objects.vehicles.items()
+                        if k in ("hatchback", "mini", "saloon", "estate", "suv", "mpv", "van")
+                    }
+                    or {"hatchback": 1.0},
+                )
+                place_vehicle(
+                    g, street, kind, s, b.side * v, np.pi / 2 * float(g.choice([-1, 1])), 0.0, up=b.kerb - 0.02
+                )
         if lines:
             street.put(street.path.patches(lines, b.kerb - 0.01, street.surfaces.paint), np.eye(4), "road")
     for _ in range(int(g.integers(2, 8))):
-        plant(g, street, within(g, max(b.s0 + 5, -5), min(b.s1 - 5, 100)), b.side * (b.property_line + g.uniform(1, 40)), b.kerb, g.uniform(4, 10))
+        plant(
+            g,
+            street,
+            within(g, max(b.s0 + 5, -5), min(b.s1 - 5, 100)),
+            b.side * (b.property_line + g.uniform(1, 40)),
+            b.kerb,
+            g.uniform(4, 10),
+        )
     made = buildings.building("hall", int(g.integers(POOL)), 1)
     if b.s1 - b.s0 > made.width + 6:
         s = within(g, max(b.s0 + 2, -10), b.s1 - made.width - 2)
@@ -202,7 +249,9 @@ def _carpark(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
 def _ends(g: Rng, street: Street) -> None:
     """Close the view at the far ends of the street and of its cross streets."""
     for d in np.arange(-80, 81, 20.0):
-        made = buildings.building(("terrace", "flats", "house", "hall", "church")[int(g.integers(5))], int(g.integers(POOL)), 0)
+        made = buildings.building(
+            ("terrace", "flats", "house", "hall", "church")[int(g.integers(5))], int(g.integers(POOL)), 0
+        )
         pose = street.path.upright(LAST + 65 + g.uniform(0, 30), d + made.width / 2, 0.0, -np.pi / 2)
         if g.random() < (0.25 if street.kind == "country" else 0.8):
             street.put(repainted(g, made.mesh), pose, "building")
@@ -212,6 +261,8 @@ def _ends(g: Rng, street: Street) -> None:
         for side in j.sides:
             if j.s < 5:
                 continue
-            made = buildings.building(("terrace", "flats", "house", "shop")[int(g.integers(4))], int(g.integers(POOL)), 0)
+            made = buildings.building(
+                ("terrace", "flats", "house", "shop")[int(g.integers(4))], int(g.integers(POOL)), 0
+            )
             pose = street.path.upright(j.s, side * 66, 0.0, 0.0 if side > 0 else np.pi) @ sh.pose(-made.width / 2, 0, 0)
             street.put(repainted(g, made.mesh), pose, "building")

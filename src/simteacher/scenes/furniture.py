@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simteacher.scenes import barriers, props
+from simteacher.scenes import barriers, clutter, props
 from simteacher.scenes import shapes as sh
 from simteacher.scenes.actors import person, place_vehicle
 from simteacher.scenes.draw import uniform
@@ -32,7 +32,14 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
         _at_kerb(street, props.sign(int(g.integers(128))), s, side, g.uniform(0.35, 0.7), toward + g.normal(0, 0.15))
     for _ in range(g.poisson(0.9 * amount)):
         side = int(g.choice([-1, 1]))
-        _behind_walk(street, props.totem(int(g.integers(24))), 6 + g.exponential(18), side, g.uniform(-0.8, 2.5), np.pi + g.normal(0, 0.5))
+        _behind_walk(
+            street,
+            props.totem(int(g.integers(24))),
+            6 + g.exponential(18),
+            side,
+            g.uniform(-0.8, 2.5),
+            np.pi + g.normal(0, 0.5),
+        )
     _signals(g, street)
     for side in (1, -1):
         _tree_row(g, street, spec, side)
@@ -43,23 +50,25 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
         kind = kinds[int(g.integers(len(kinds)))]
         s = 2.5 + g.exponential(20)
         if g.random() < 0.5:
-            _at_kerb(street, props.small(kind, int(g.integers(12))), s, side, 0.55, g.uniform(0, 6))
+            _at_kerb(street, clutter.small(kind, int(g.integers(12))), s, side, 0.55, g.uniform(0, 6))
         else:
-            _behind_walk(street, props.small(kind, int(g.integers(12))), s, side, -0.5, g.uniform(0, 6))
+            _behind_walk(street, clutter.small(kind, int(g.integers(12))), s, side, -0.5, g.uniform(0, 6))
     if g.random() < 0.3 * amount:
         side = int(g.choice([-1, 1]))
         s = float(g.uniform(6, 40))
         b = street.block_at(s, side)
         if b is not None and b.walk > 2:
             pose = street.path.upright(s, side * (b.edge + b.verge + 1.2), b.kerb, -side * np.pi / 2)
-            street.put_parts(props.shelter(int(g.integers(24))), pose)
+            street.put_parts(clutter.shelter(int(g.integers(24))), pose)
             for k in range(int(g.integers(0, 4))):
-                person(g, street, s - 1 + k * 0.8, side * (b.edge + b.verge + 0.9), b.kerb, -side * np.pi / 2, "standing")
+                person(
+                    g, street, s - 1 + k * 0.8, side * (b.edge + b.verge + 0.9), b.kerb, -side * np.pi / 2, "standing"
+                )
     for c in street.crossings:
         for side in (1, -1):
             for s in (c - 0.8, c + 4.2):
                 if g.random() < 0.5:
-                    _at_kerb(street, props.small("beacon", 0), s, side, 0.4, 0.0)
+                    _at_kerb(street, clutter.small("beacon", 0), s, side, 0.4, 0.0)
     _bicycles(g, street, amount)
     if g.random() < spec.street.island and len(street.lanes) > 1:
         _island(g, street)
@@ -85,7 +94,9 @@ def _behind_walk(street: Street, parts: props.Parts, s: float, side: int, out: f
 
 def _signals(g: Rng, street: Street) -> None:
     """Traffic lights at junctions and crossings that have them; the near ones face the camera."""
-    places = [(j.s - j.wide / 2 - 1.5, j.s + j.wide / 2 + 1.5) for j in street.junctions if j.s > 6] + [(c - 1, c + 4) for c in street.crossings]
+    places = [(j.s - j.wide / 2 - 1.5, j.s + j.wide / 2 + 1.5) for j in street.junctions if j.s > 6] + [
+        (c - 1, c + 4) for c in street.crossings
+    ]
     for near, far in places[:3]:
         if g.random() > 0.5:
             continue
@@ -93,13 +104,23 @@ def _signals(g: Rng, street: Street) -> None:
         for side in (1, -1):
             _at_kerb(street, props.traffic_light(seed), near, side, 0.5, np.pi)
             if g.random() < 0.7:
-                _at_kerb(street, props.traffic_light((seed + 3) % 36), far, side, 0.5, np.pi if g.random() < 0.6 else 0.0)
+                _at_kerb(
+                    street, props.traffic_light((seed + 3) % 36), far, side, 0.5, np.pi if g.random() < 0.6 else 0.0
+                )
 
 
 def _tree_row(g: Rng, street: Street, spec: SceneSpec, side: int) -> None:
     """Street trees in the verge or at the kerb."""
     density = uniform(g, spec.objects.trees)
-    chance = {"avenue": 0.95, "residential": 0.4, "park": 0.5, "country": 0.5, "modern": 0.6, "town": 0.4, "shopping": 0.3}.get(street.kind, 0.25)
+    chance = {
+        "avenue": 0.95,
+        "residential": 0.4,
+        "park": 0.5,
+        "country": 0.5,
+        "modern": 0.6,
+        "town": 0.4,
+        "shopping": 0.3,
+    }.get(street.kind, 0.25)
     if g.random() > chance * (0.4 + density):
         return
     pitch, height = g.uniform(6, 16), g.uniform(6, 18)
@@ -121,14 +142,16 @@ def _run(g: Rng, street: Street, side: int, amount: float) -> None:
     if kind == "bollard":
         seed, pitch = int(g.integers(12)), g.uniform(1.4, 3.0)
         for s in np.arange(s0, s0 + long, pitch):
-            _at_kerb(street, props.small("bollard", seed), float(s), side, 0.45, 0.0)
+            _at_kerb(street, clutter.small("bollard", seed), float(s), side, 0.45, 0.0)
         return
     seed = int(g.integers(12))
     for s in np.arange(s0, s0 + long, barriers.LENGTH):
         b = street.block_at(float(s) + 4, side)
         if b is not None and b.s0 + b.radius < s and s + barriers.LENGTH < b.s1 - b.radius and b.walk + b.verge > 1.2:
             mesh = barriers.fence(kind, seed)
-            street.put(mesh, street.path.pose(float(s), side * (b.edge + 0.3), b.kerb), "fence", hull=barriers.outline(mesh))
+            street.put(
+                mesh, street.path.pose(float(s), side * (b.edge + 0.3), b.kerb), "fence", hull=barriers.outline(mesh)
+            )
 
 
 def _bicycles(g: Rng, street: Street, amount: float) -> None:
@@ -144,7 +167,17 @@ def _bicycles(g: Rng, street: Street, amount: float) -> None:
             at = s + k * (1.9 if along else 0.7)
             d = side * (b.edge + b.verge + (0.6 if g.random() < 0.5 or b.walk < 2 else b.walk - 0.8))
             if street.block_at(at, side) is b and street.free(at, d, 0.3):
-                place_vehicle(g, street, kind, at, d, (0.0 if along else np.pi / 2) + g.normal(0, 0.2), 0.0, up=b.kerb, rider=False)
+                place_vehicle(
+                    g,
+                    street,
+                    kind,
+                    at,
+                    d,
+                    (0.0 if along else np.pi / 2) + g.normal(0, 0.2),
+                    0.0,
+                    up=b.kerb,
+                    rider=False,
+                )
 
 
 def _island(g: Rng, street: Street) -> None:
@@ -155,7 +188,18 @@ def _island(g: Rng, street: Street) -> None:
     s, d, long, wide = float(g.uniform(8, 40)), gap[0], float(g.uniform(4, 12)), float(g.uniform(1.0, 1.8))
     if not street.free(s + long / 2, d, long / 2):
         return
-    block = Block(1, s, s + long, d - wide / 2, 0.0, wide, street.blocks[0].kerb if street.blocks else 0.1, wide / 2, "island", wide)
+    block = Block(
+        1,
+        s,
+        s + long,
+        d - wide / 2,
+        0.0,
+        wide,
+        street.blocks[0].kerb if street.blocks else 0.1,
+        wide / 2,
+        "island",
+        wide,
+    )
     corner = [[s, d - wide / 2], [s + long, d - wide / 2], [s + long, d + wide / 2], [s, d + wide / 2]]
     top = street.path.flat([corner], block.kerb, street.surfaces.sidewalk)
     low = street.path.flat([corner], 0.0, street.surfaces.kerb).vertices_V3
@@ -165,6 +209,6 @@ def _island(g: Rng, street: Street) -> None:
     street.put(top, np.eye(4), "sidewalk")
     for at in (s + 0.5, s + long - 0.5):
         kind = "keepleft" if g.random() < 0.6 else "bollard"
-        street.put_parts(props.small(kind, int(g.integers(12))), street.path.upright(at, d, block.kerb, np.pi))
+        street.put_parts(clutter.small(kind, int(g.integers(12))), street.path.upright(at, d, block.kerb, np.pi))
     if g.random() < 0.5:
         street.put_parts(props.lamp(int(g.integers(48))), street.path.upright(s + long / 2, d, block.kerb, np.pi / 2))

@@ -1,7 +1,7 @@
 """Labels as people draw them: a bare crown, a railing or a spoked wheel counts as filled, though one looks through it.
 
-A thing may have a hull, a mesh that the picture never shows. Where a hull is nearer than what a pixel sees, the pixel's class and
-instance are those of the hull's thing. Depth, normals and flow stay those of what is seen.
+A thing may have a hull, a mesh that the picture never shows. Where a hull is nearer than what a pixel sees, the
+pixel's class and instance are those of the hull's thing. Depth, normals and flow stay those of what is seen.
 """
 
 from __future__ import annotations

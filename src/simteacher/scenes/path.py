@@ -30,7 +30,10 @@ class Path:
 
     @classmethod
     def through(cls, curvature_N: Array, slope_N: Array) -> Path:
-        """Integrate curvature (1/m) and slope, both sampled every metre, so that s = 0 is the origin heading along x."""
+        """Integrate curvature (1/m) and slope, both sampled every metre.
+
+        s = 0 becomes the origin, heading along x.
+        """
         zero = round(-START / STEP)
         heading = np.cumsum(curvature_N) * STEP
         heading -= heading[zero]
@@ -52,7 +55,10 @@ class Path:
         """World points, shape (..., 3)."""
         s, d, up = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(d, np.float64), np.asarray(up, np.float64))
         a = self._at(s, self.heading_N)
-        return np.stack([self._at(s, self.x_N) - np.sin(a) * d, self._at(s, self.y_N) + np.cos(a) * d, self._at(s, self.z_N) + up], -1)
+        return np.stack(
+            [self._at(s, self.x_N) - np.sin(a) * d, self._at(s, self.y_N) + np.cos(a) * d, self._at(s, self.z_N) + up],
+            -1,
+        )
 
     def pose(self, s: float, d: float, up: float = 0.0, yaw: float = 0.0) -> Array:
         """Local to world for something at (s, d) turned by yaw from the street's direction, pitched with the hill."""
@@ -81,7 +87,9 @@ class Path:
             edge = np.linspace(s0, s1, n + 1)
             pieces.append(np.stack([edge[:-1], edge[1:], np.full(n, d0), np.full(n, d1)], 1))
         s0, s1, d0, d1 = np.concatenate(pieces).T
-        corner = np.stack([np.stack([s0, d0], 1), np.stack([s1, d0], 1), np.stack([s1, d1], 1), np.stack([s0, d1], 1)], 1)
+        corner = np.stack(
+            [np.stack([s0, d0], 1), np.stack([s1, d0], 1), np.stack([s1, d1], 1), np.stack([s0, d1], 1)], 1
+        )
         return self.flat(corner, up, material)
 
     def flat(self, corner_N42: npt.ArrayLike, up: npt.ArrayLike, material: Material) -> Mesh:

@@ -1,6 +1,7 @@
 """Pictures that fit one panel: windows, doors, shop fronts, lettering, posters, traffic signs, number plates.
 
-Drawn with Pillow in sRGB at twice the size, then linearised. Text is arbitrary syllables: marks that look like lettering.
+Drawn with Pillow in sRGB at twice the size, then linearised. Text is arbitrary syllables: marks that look like
+lettering.
 """
 
 from __future__ import annotations
@@ -15,27 +16,39 @@ from simteacher.scenes.mesh import F32
 Rng = np.random.Generator
 Colour = tuple[int, int, int]
 M = 512
-WHITE, BLACK, RED, BLUE, YELLOW, GREEN = (240, 240, 240), (15, 15, 15), (190, 20, 30), (20, 70, 170), (245, 200, 20), (10, 100, 60)
+WHITE, BLACK, RED, BLUE, YELLOW, GREEN = (
+    (240, 240, 240),
+    (15, 15, 15),
+    (190, 20, 30),
+    (20, 70, 170),
+    (245, 200, 20),
+    (10, 100, 60),
+)
 
 
-def _canvas(colour: Colour) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+def canvas(colour: Colour) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """An empty picture and its pen."""
     image = Image.new("RGB", (M, M), colour)
     return image, ImageDraw.Draw(image)
 
 
-def _linear(image: Image.Image) -> F32:
+def linear(image: Image.Image) -> F32:
+    """Shrink and linearise."""
     small = np.asarray(image.resize((256, 256), Image.Resampling.BOX), np.float32) / 255
     return (small**2.2).astype(np.float32)
 
 
 def word(g: Rng, low: int = 3, high: int = 9) -> str:
     """A pronounceable nonsense word."""
-    letters = [("bcdfghklmnprstvw"[int(g.integers(16))] if i % 2 == 0 else "aeiou"[int(g.integers(5))]) for i in range(int(g.integers(low, high)))]
+    letters = [
+        ("bcdfghklmnprstvw"[int(g.integers(16))] if i % 2 == 0 else "aeiou"[int(g.integers(5))])
+        for i in range(int(g.integers(low, high)))
+    ]
     text = "".join(letters)
     return text.upper() if g.random() < 0.6 else text.capitalize()
 
 
-def _text(draw: ImageDraw.ImageDraw, text: str, box: tuple[float, float, float, float], fill: Colour) -> None:
+def text(draw: ImageDraw.ImageDraw, text: str, box: tuple[float, float, float, float], fill: Colour) -> None:
     """Write ``text`` stretched into the box (x0, y0, x1, y1)."""
     font = ImageFont.load_default(size=120)
     left, top, right, bottom = font.getbbox(text)
@@ -52,9 +65,18 @@ def _any(g: Rng, low: int = 10, high: int = 245) -> Colour:
 
 def window(g: Rng, kind: int) -> F32:
     """Glazing seen from outside: dark room, reflected sky, curtains or blinds, with its frame."""
-    frame = [(235, 235, 230), (225, 225, 225), (60, 60, 62), (90, 60, 40), (235, 235, 235), (30, 50, 45), (200, 200, 200), (245, 245, 245)][kind]
+    frame = [
+        (235, 235, 230),
+        (225, 225, 225),
+        (60, 60, 62),
+        (90, 60, 40),
+        (235, 235, 235),
+        (30, 50, 45),
+        (200, 200, 200),
+        (245, 245, 245),
+    ][kind]
     dark = int(g.integers(15, 60))
-    image, draw = _canvas((dark, dark + 4, dark + 8))
+    image, draw = canvas((dark, dark + 4, dark + 8))
     for y in range(M):
         k = max(0.0, 1 - y / (M * 0.75)) * (0.2 + 0.1 * (kind % 4))
         draw.line((0, y, M, y), fill=(int(dark + 150 * k), int(dark + 170 * k), int(dark + 195 * k)))
@@ -76,13 +98,13 @@ def window(g: Rng, kind: int) -> F32:
         x = i * M / cols
         draw.rectangle((x - bar, 0, x + bar, M), fill=frame)
     draw.rectangle((0, 0, M - 1, M - 1), outline=frame, width=26)
-    return _linear(image)
+    return linear(image)
 
 
 def door(g: Rng, kind: int) -> F32:
     """Panelled, glazed or plain door in its frame."""
     colour = [(25, 45, 80), (110, 20, 25), (25, 70, 45), (235, 235, 230), (30, 30, 32), (110, 75, 45)][kind]
-    image, draw = _canvas(colour)
+    image, draw = canvas(colour)
     lighter = tuple(min(255, c + 25) for c in colour)
     if kind % 3 == 2:
         draw.rectangle((70, 50, M - 70, 300), fill=(40, 50, 60))
@@ -92,7 +114,7 @@ def door(g: Rng, kind: int) -> F32:
                 draw.rectangle((x0, y0, x0 + 170, y1), outline=lighter, width=9)
     draw.rectangle((0, 0, M - 1, M - 1), outline=(225, 225, 220) if kind != 3 else (120, 120, 120), width=28)
     draw.ellipse((400, 260, 430, 290), fill=(200, 180, 90))
-    return _linear(image)
+    return linear(image)
 
 
 def _muted(g: Rng, low: int, high: int, keep: float = 0.45) -> Colour:
@@ -105,7 +127,7 @@ def _muted(g: Rng, low: int, high: int, keep: float = 0.45) -> Colour:
 def shop(g: Rng, kind: int) -> F32:
     """Display window: dim interior, shelves and goods, lamps, posters on the glass."""
     base = int(g.integers(8, 45))
-    image, draw = _canvas((base, base, base))
+    image, draw = canvas((base, base, base))
     for y in range(0, M, 4):  # deeper is darker
         tone = int(base * (0.6 + 0.9 * y / M))
         draw.rectangle((0, y, M, y + 4), fill=(tone, tone, int(tone * 0.95)))
@@ -122,134 +144,67 @@ def shop(g: Rng, kind: int) -> F32:
     for x in range(int(g.integers(20, 60)), M, int(g.integers(70, 170))):
         draw.ellipse((x, 12, x + 12, 22), fill=(255, 240, 200))
     draw.rectangle((0, M - 26, M, M), fill=_muted(g, 15, 90))
-    return _linear(image)
+    return linear(image)
 
 
 def fascia(g: Rng, kind: int) -> F32:
     """Shop name board."""
-    back = [BLUE, RED, GREEN, BLACK, WHITE, YELLOW, (90, 20, 90), (230, 100, 20), (20, 130, 150), (60, 40, 30), (180, 190, 195), (10, 40, 90)][kind]
-    image, draw = _canvas(back)
+    back = [
+        BLUE,
+        RED,
+        GREEN,
+        BLACK,
+        WHITE,
+        YELLOW,
+        (90, 20, 90),
+        (230, 100, 20),
+        (20, 130, 150),
+        (60, 40, 30),
+        (180, 190, 195),
+        (10, 40, 90),
+    ][kind]
+    image, draw = canvas(back)
     ink = WHITE if sum(back) < 380 else _any(g, 10, 90)
     if g.random() < 0.3 and sum(back) < 380:
         ink = YELLOW
     left = g.uniform(30, 140)
-    _text(draw, word(g) + (" " + word(g) if g.random() < 0.4 else ""), (left, 120, M - left, 390), ink)
+    text(draw, word(g) + (" " + word(g) if g.random() < 0.4 else ""), (left, 120, M - left, 390), ink)
     draw.rectangle((0, 0, M - 1, M - 1), outline=_any(g), width=12)
-    return _linear(image)
+    return linear(image)
 
 
 def poster(g: Rng, kind: int) -> F32:
     """Advertisement: blocks of colour with a headline."""
-    image, draw = _canvas(_any(g))
+    image, draw = canvas(_any(g))
     for _ in range(6):
         x, y = g.uniform(-50, M, 2)
         box = (x, y, x + g.uniform(60, 320), y + g.uniform(60, 320))
         (draw.ellipse if g.random() < 0.5 else draw.rectangle)(box, fill=_any(g))
     y = g.uniform(20, 360)
-    _text(draw, word(g), (40, y, M - 40, y + 90), WHITE if g.random() < 0.6 else BLACK)
+    text(draw, word(g), (40, y, M - 40, y + 90), WHITE if g.random() < 0.6 else BLACK)
     for row in range(int(g.integers(1, 4))):
-        _text(draw, word(g, 8, 14), (60, y + 105 + row * 34, M - 90, y + 130 + row * 34), BLACK)
+        text(draw, word(g, 8, 14), (60, y + 105 + row * 34, M - 90, y + 130 + row * 34), BLACK)
     draw.rectangle((0, 0, M - 1, M - 1), outline=(230, 230, 230), width=14)
-    return _linear(image)
-
-
-def _ring(edge: Colour, fill: Colour, width: int = 56) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    image, draw = _canvas(edge)
-    draw.ellipse((width, width, M - width, M - width), fill=fill)
-    return image, draw
-
-
-def round_sign(g: Rng, kind: int) -> F32:
-    """Speed limits, no entry, prohibitions, blue orders; the plate is cut round by its mesh."""
-    if kind < 3:
-        image, draw = _ring(RED, WHITE)
-        _text(draw, ("20", "30", "50")[kind], (130, 160, M - 130, 350), BLACK)
-    elif kind == 3:
-        image, draw = _canvas(RED)
-        draw.rectangle((80, 210, M - 80, 300), fill=WHITE)
-    elif kind == 4:
-        image, draw = _ring(RED, BLUE, 50)
-        draw.line((90, 90, M - 90, M - 90), fill=RED, width=54)
-    elif kind == 5:
-        image, draw = _ring(RED, WHITE)
-        draw.polygon([(180, 380), (180, 200), (300, 200), (300, 150), (390, 235), (300, 320), (300, 270), (240, 270), (240, 380)], fill=BLACK)
-        draw.line((100, 100, M - 100, M - 100), fill=RED, width=44)
-    elif kind == 6:
-        image, draw = _ring(WHITE, BLUE, 16)
-        draw.polygon([(350, 130), (330, 320), (280, 270), (180, 400), (130, 350), (240, 225), (180, 170)], fill=WHITE)
-    else:
-        image, draw = _ring(WHITE, BLUE, 16)
-        draw.ellipse((110, 260, 230, 380), outline=WHITE, width=20)
-        draw.ellipse((290, 260, 410, 380), outline=WHITE, width=20)
-        draw.line([(170, 320), (220, 200), (330, 200), (350, 320), (260, 320), (220, 200)], fill=WHITE, width=18)
-    return _linear(image)
-
-
-def triangle_sign(g: Rng, kind: int) -> F32:
-    """Warnings; the plate is cut triangular by its mesh, apex up."""
-    image, draw = _canvas(RED)
-    draw.polygon([(M / 2, 130), (M - 90, M - 60), (90, M - 60)], fill=YELLOW if kind == 3 else WHITE)
-    if kind == 0:
-        draw.rectangle((240, 230, 272, 390), fill=BLACK)
-        draw.ellipse((236, 405, 276, 440), fill=BLACK)
-    elif kind == 1:
-        draw.ellipse((240, 220, 276, 256), fill=BLACK)
-        draw.line([(258, 256), (250, 340), (220, 430)], fill=BLACK, width=24)
-        draw.line([(250, 340), (300, 430)], fill=BLACK, width=22)
-    elif kind == 2:
-        draw.line([(200, 430), (260, 330), (230, 260)], fill=BLACK, width=26)
-        draw.line([(310, 430), (300, 330), (250, 290)], fill=BLACK, width=26)
-    else:
-        draw.polygon([(256, 230), (320, 430), (190, 430)], fill=BLACK)
-    return _linear(image)
-
-
-def board_sign(g: Rng, kind: int) -> F32:
-    """Rectangular signs: directions, parking, one way, information."""
-    back = [BLUE, GREEN, WHITE, BLUE, (245, 245, 240), (120, 70, 30), YELLOW, BLUE][kind]
-    image, draw = _canvas(back)
-    ink = WHITE if sum(back) < 420 else BLACK
-    draw.rectangle((10, 10, M - 10, M - 10), outline=ink, width=12)
-    if kind == 3:
-        _text(draw, "P", (150, 90, M - 150, M - 90), ink)
-    elif kind == 7:
-        draw.polygon([(256, 60), (420, 250), (310, 250), (310, 450), (200, 450), (200, 250), (92, 250)], fill=ink)
-    else:
-        rows = int(g.integers(2, 5))
-        for r in range(rows):
-            y = 50 + r * 410 / rows
-            _text(draw, word(g), (50, y, g.uniform(250, 400), y + 300 / rows), ink)
-            draw.polygon([(420, y), (480, y + 50), (420, y + 100)], fill=ink)
-    return _linear(image)
-
-
-def other_sign(g: Rng, kind: int) -> F32:
-    """Stop (octagon), give way (triangle, apex down), arrow chevrons."""
-    if kind == 0:
-        image, draw = _canvas(RED)
-        _text(draw, "STOP", (60, 180, M - 60, 330), WHITE)
-    elif kind == 1:
-        image, draw = _canvas(RED)
-        draw.polygon([(110, 70), (M - 110, 70), (M / 2, 350)], fill=WHITE)
-    else:
-        image, draw = _canvas(BLACK)
-        for x in range(0, M, 200):
-            draw.polygon([(x, 0), (x + 90, 0), (x + 190, 256), (x + 90, M), (x, M), (x + 100, 256)], fill=WHITE)
-    return _linear(image)
+    return linear(image)
 
 
 def plate(g: Rng, kind: int) -> F32:
     """Number plate."""
-    image, draw = _canvas([(240, 240, 240), (235, 190, 40), (235, 235, 240)][kind])
+    image, draw = canvas([(240, 240, 240), (235, 190, 40), (235, 235, 240)][kind])
     if kind == 2:
         draw.rectangle((0, 0, 60, M), fill=BLUE)
-    _text(draw, word(g, 3, 4).upper() + str(int(g.integers(10, 99))) + word(g, 2, 4).upper(), (80, 110, M - 40, 400), BLACK)
-    return _linear(image)
+    text(
+        draw,
+        word(g, 3, 4).upper() + str(int(g.integers(10, 99))) + word(g, 2, 4).upper(),
+        (80, 110, M - 40, 400),
+        BLACK,
+    )
+    return linear(image)
 
 
 def hub(g: Rng, kind: int) -> F32:
     """Wheel face: tyre, rim and spokes."""
-    image, draw = _canvas((18, 18, 18))
+    image, draw = canvas((18, 18, 18))
     rim = [(170, 172, 175), (120, 122, 126), (60, 60, 62)][kind]
     draw.ellipse((95, 95, M - 95, M - 95), fill=rim)
     spokes = (5, 10, 7)[kind]
@@ -259,23 +214,20 @@ def hub(g: Rng, kind: int) -> F32:
         r = 260 / spokes
         draw.ellipse((x - r, y - r, x + r, y + r), fill=(30, 30, 32))
     draw.ellipse((226, 226, 286, 286), fill=rim)
-    return _linear(image)
+    return linear(image)
 
 
-def _many(name: str, make: Callable[[Rng, int], F32], count: int) -> dict[str, Callable[[Rng], F32]]:
+def many(name: str, make: Callable[[Rng, int], F32], count: int) -> dict[str, Callable[[Rng], F32]]:
+    """``count`` makers name_0, name_1 ..."""
     return {f"{name}_{i}": (lambda g, i=i: make(g, i)) for i in range(count)}
 
 
 MAKERS: dict[str, Callable[[Rng], F32]] = {
-    **_many("window", window, 8),
-    **_many("door", door, 6),
-    **_many("shop", shop, 10),
-    **_many("fascia", fascia, 12),
-    **_many("poster", poster, 8),
-    **_many("round", round_sign, 8),
-    **_many("triangle", triangle_sign, 4),
-    **_many("board", board_sign, 8),
-    **_many("special", other_sign, 3),
-    **_many("plate", plate, 3),
-    **_many("hub", hub, 3),
+    **many("window", window, 8),
+    **many("door", door, 6),
+    **many("shop", shop, 10),
+    **many("fascia", fascia, 12),
+    **many("poster", poster, 8),
+    **many("plate", plate, 3),
+    **many("hub", hub, 3),
 }

@@ -1,4 +1,6 @@
-"""Street furniture. Each function gives parts by class name, because a sign's post is a pole and its plate a traffic sign.
+"""Street furniture. Each function gives parts by class name.
+
+A sign's post is a pole and its plate a traffic sign.
 
 Axes: x the way the thing faces (towards oncoming drivers for signs), y left, z up, standing on z = 0.
 """
@@ -19,11 +21,13 @@ BACK = Material("plain", rgb(110, 112, 114))
 BLACK = Material("plain", rgb(22, 22, 23), gloss=0.15)
 
 
-def _metal(g: np.random.Generator) -> Material:
+def painted(g: np.random.Generator) -> Material:
+    """Metal of a usual colour."""
     return Material("rust", METALS[int(g.integers(len(METALS)))], gloss=0.15)
 
 
-def _circle(radius: float, z: float, count: int = 16) -> list[tuple[float, float]]:
+def circle(radius: float, z: float, count: int = 16) -> list[tuple[float, float]]:
+    """Outline (y, z) of a round plate."""
     return [(radius * float(np.cos(a)), z + radius * float(np.sin(a))) for a in np.arange(count) * 2 * np.pi / count]
 
 
@@ -31,7 +35,7 @@ def _circle(radius: float, z: float, count: int = 16) -> list[tuple[float, float
 def lamp(seed: int) -> Parts:
     """Street light: straight or curved arm over +x, a lantern, or a tall mast with two arms."""
     g = np.random.default_rng([61, seed])
-    kind, metal = seed % 5, _metal(g)
+    kind, metal = seed % 5, painted(g)
     height = g.uniform(3.5, 5) if kind == 3 else g.uniform(5.5, 11)
     radius = g.uniform(0.045, 0.075)
     glow = Material("plain", rgb(255, 240, 205), gloss=0.2, glow=1.0)
@@ -40,7 +44,10 @@ def lamp(seed: int) -> Parts:
         sh.frusta([[0, 0, 0]], [[0, 0, g.uniform(0.8, 1.6)]], radius * 1.7, radius * 1.6, 8, metal),
     ]
     if kind == 3:
-        parts += [sh.frusta([[0, 0, height]], [[0, 0, height + 0.45]], 0.12, 0.22, 6, glow), sh.frusta([[0, 0, height + 0.45]], [[0, 0, height + 0.7]], 0.26, 0.03, 6, metal)]
+        parts += [
+            sh.frusta([[0, 0, height]], [[0, 0, height + 0.45]], 0.12, 0.22, 6, glow),
+            sh.frusta([[0, 0, height + 0.45]], [[0, 0, height + 0.7]], 0.26, 0.03, 6, metal),
+        ]
     else:
         reach = g.uniform(0.8, 2.2)
         for direction in (1, -1) if kind == 4 else (1,):
@@ -48,12 +55,24 @@ def lamp(seed: int) -> Parts:
             if kind in (0, 4):
                 arm = np.column_stack([direction * reach * t, 0 * t, height + 0.15 * t])
             else:
-                arm = np.column_stack([direction * reach * np.sin(t * np.pi / 2), 0 * t, height + reach * 0.6 * (1 - np.cos(t * np.pi / 2 * 1.25)) / 1.2])
+                arm = np.column_stack(
+                    [
+                        direction * reach * np.sin(t * np.pi / 2),
+                        0 * t,
+                        height + reach * 0.6 * (1 - np.cos(t * np.pi / 2 * 1.25)) / 1.2,
+                    ]
+                )
                 arm[:, 2] = height + reach * 0.7 * np.sin(t * np.pi * 0.55)
             parts.append(sh.frusta(arm[:-1], arm[1:], radius * 0.55, radius * 0.5, 6, metal))
             end = arm[-1]
-            parts.append(sh.balls([end + [direction * 0.25, 0, 0.02]], [[0.36, 0.13, 0.07]], metal, 4, 8))
-            parts.append(sh.boxes([end + [direction * 0.25 - 0.22, -0.09, -0.06]], [end + [direction * 0.25 + 0.22, 0.09, -0.03]], glow))
+            parts.append(sh.balls([end + sh.v(direction * 0.25, 0, 0.02)], [[0.36, 0.13, 0.07]], metal, 4, 8))
+            parts.append(
+                sh.boxes(
+                    [end + sh.v(direction * 0.25 - 0.22, -0.09, -0.06)],
+                    [end + sh.v(direction * 0.25 + 0.22, 0.09, -0.03)],
+                    glow,
+                )
+            )
     return {"pole": merge(parts)}
 
 
@@ -61,15 +80,31 @@ def _plate(kind: str, number: int, size: float, z: float) -> Mesh:
     """One sign plate centred at height z, 5 cm in front of the post."""
     half = size / 2
     shapes = {
-        "round": _circle(half, z),
+        "round": circle(half, z),
         "triangle": [(-half, z - half * 0.8), (half, z - half * 0.8), (0, z + half * 0.93)],
         "giveway": [(-half, z + half * 0.8), (0, z - half * 0.93), (half, z + half * 0.8)],
-        "stop": [(half * 1.08 * float(np.cos(a)), z + half * 1.08 * float(np.sin(a))) for a in np.pi / 8 + np.arange(8) * np.pi / 4],
+        "stop": [
+            (half * 1.08 * float(np.cos(a)), z + half * 1.08 * float(np.sin(a)))
+            for a in np.pi / 8 + np.arange(8) * np.pi / 4
+        ],
     }
-    names = {"round": f"round_{number % 8}", "triangle": f"triangle_{number % 4}", "giveway": "special_1", "stop": "special_0"}
+    names = {
+        "round": f"round_{number % 8}",
+        "triangle": f"triangle_{number % 4}",
+        "giveway": "special_1",
+        "stop": "special_0",
+    }
     if kind in shapes:
-        return sh.moved(sh.prism(shapes[kind], 0.02, Material(names[kind], (1, 1, 1), gloss=0.15), BACK, fit=True), 0.07)
-    wide, high = {"square": (1.0, 1.0), "tall": (0.75, 1.2), "direction": (2.3, 0.75), "chevron": (2.0, 0.7), "small": (1.2, 0.6)}[kind]
+        return sh.moved(
+            sh.prism(shapes[kind], 0.02, Material(names[kind], (1, 1, 1), gloss=0.15), BACK, fit=True), 0.07
+        )
+    wide, high = {
+        "square": (1.0, 1.0),
+        "tall": (0.75, 1.2),
+        "direction": (2.3, 0.75),
+        "chevron": (2.0, 0.7),
+        "small": (1.2, 0.6),
+    }[kind]
     w, h = half * wide, half * high
     picture = "special_2" if kind == "chevron" else f"board_{number % 8}"
     outline = [(-w, z - h), (w, z - h), (w, z + h), (-w, z + h)]
@@ -85,7 +120,10 @@ def sign(seed: int) -> Parts:
         size, z = g.uniform(0.8, 1.6), g.uniform(1.5, 2.8)
         plate = _plate("direction" if g.random() < 0.6 else "tall", seed // 9, size, z)
         ys = [-size * 0.3, size * 0.3]
-        return {"pole": sh.frusta([[0, y, 0] for y in ys], [[0, y, z] for y in ys], 0.05, 0.05, 7, post), "traffic sign": plate}
+        return {
+            "pole": sh.frusta([[0, y, 0] for y in ys], [[0, y, z] for y in ys], 0.05, 0.05, 7, post),
+            "traffic sign": plate,
+        }
     kinds = ["round", "round", "triangle", "square", "giveway", "tall", "stop", "chevron", "small"]
     top = g.uniform(2.0, 3.2)
     plates, z = [], top
@@ -101,10 +139,24 @@ def totem(seed: int) -> Parts:
     """Free-standing information board or advertising panel, 1.5 to 4.5 m high."""
     g = np.random.default_rng([63, seed])
     w, h, foot = g.uniform(0.5, 0.9), g.uniform(1.5, 3.2), g.uniform(0.1, 1.2)
-    picture = Material(f"board_{g.integers(8)}" if g.random() < 0.6 else f"poster_{g.integers(8)}", (1, 1, 1), gloss=0.2)
+    picture = Material(
+        f"board_{g.integers(8)}" if g.random() < 0.6 else f"poster_{g.integers(8)}", (1, 1, 1), gloss=0.2
+    )
     outline = [(-w, foot), (w, foot), (w, foot + h), (-w, foot + h)]
-    plate = merge([sh.prism(outline, 0.1, picture, picture, fit=True), sh.moved(sh.prism(outline, 0.02, picture, picture, fit=True), -0.11, yaw=np.pi)])
-    posts = sh.frusta([[-0.05, y, 0] for y in (-w * 0.9, w * 0.9)], [[-0.05, y, foot + h * 0.9] for y in (-w * 0.9, w * 0.9)], 0.06, 0.06, 7, GREY)
+    plate = merge(
+        [
+            sh.prism(outline, 0.1, picture, picture, fit=True),
+            sh.moved(sh.prism(outline, 0.02, picture, picture, fit=True), -0.11, yaw=np.pi),
+        ]
+    )
+    posts = sh.frusta(
+        [[-0.05, y, 0] for y in (-w * 0.9, w * 0.9)],
+        [[-0.05, y, foot + h * 0.9] for y in (-w * 0.9, w * 0.9)],
+        0.06,
+        0.06,
+        7,
+        GREY,
+    )
     return {"pole": posts, "traffic sign": plate}
 
 
@@ -126,10 +178,17 @@ def traffic_light(seed: int) -> Parts:
             c = z + 0.72 - 0.29 * i
             on = i == lit
             tint = lens[i] if on else (lens[i][0] * 0.12, lens[i][1] * 0.12, lens[i][2] * 0.12)
-            parts.append(sh.moved(sh.prism(_circle(0.1, c, 10), 0.02, Material("plain", tint, gloss=0.3, glow=2.0 if on else 0.0), BLACK), 0.215))
+            parts.append(
+                sh.moved(
+                    sh.prism(
+                        circle(0.1, c, 10), 0.02, Material("plain", tint, gloss=0.3, glow=2.0 if on else 0.0), BLACK
+                    ),
+                    0.215,
+                )
+            )
             hood = np.linspace(0.15, np.pi - 0.15, 5)
             rim = np.column_stack([np.full(5, 0.2), 0.12 * np.cos(hood), c + 0.12 * np.sin(hood)])
-            out = rim + [0.17, 0, 0]
+            out = rim + sh.v(0.17, 0, 0)
             parts.append(sh.quads(np.stack([rim[:-1], out[:-1], out[1:], rim[1:]], 1), BLACK))
         return sh.moved(merge(parts), 0.0, y, 0.0, turn)
 
@@ -141,64 +200,10 @@ def traffic_light(seed: int) -> Parts:
     if g.random() < 0.25:
         reach = g.uniform(2.5, 5)
         side = float(g.choice([-1, 1]))
-        poles.append(sh.frusta([[-0.06, 0, 0], [-0.06, 0, 5.2]], [[-0.06, 0, 5.3], [-0.06, side * reach, 5.7]], 0.08, 0.05, 8, post))
+        poles.append(
+            sh.frusta(
+                [[-0.06, 0, 0], [-0.06, 0, 5.2]], [[-0.06, 0, 5.3], [-0.06, side * reach, 5.7]], 0.08, 0.05, 8, post
+            )
+        )
         heads.append(head(side * reach, 4.9))
     return {"pole": merge(poles), "traffic light": merge(heads)}
-
-
-@lru_cache(maxsize=36)
-def small(kind: str, seed: int) -> Parts:
-    """Bollard, bin, cabinet, phone box, bench, post box, planter, beacon, parking meter, flag pole."""
-    g = np.random.default_rng([65, seed])
-    metal = _metal(g)
-    red = Material("plain", rgb(170, 20, 25), gloss=0.3)
-    if kind == "bollard":
-        h, r = g.uniform(0.7, 1.1), g.uniform(0.05, 0.11)
-        band = Material("plain", rgb(235, 235, 235)) if g.random() < 0.6 else metal
-        body = [sh.frusta([[0, 0, 0], [0, 0, h * 0.75], [0, 0, h * 0.85]], [[0, 0, h * 0.75], [0, 0, h * 0.85], [0, 0, h]], r, r, 8, metal)]
-        body.append(sh.frusta([[0, 0, h * 0.76]], [[0, 0, h * 0.84]], r * 1.05, r * 1.05, 8, band))
-        return {"pole": merge([*body, sh.balls([[0, 0, h]], [[r * 1.1, r * 1.1, r]], metal, 4, 8)])}
-    if kind == "beacon":
-        z = np.linspace(0, 2.4, 7)
-        stripe = [sh.frusta([[0, 0, a]], [[0, 0, b]], 0.05, 0.05, 8, BLACK if i % 2 else Material("plain", (0.85, 0.85, 0.85))) for i, (a, b) in enumerate(zip(z[:-1], z[1:], strict=True))]
-        return {"pole": merge([*stripe, sh.balls([[0, 0, 2.55]], [[0.16, 0.16, 0.16]], Material("plain", rgb(250, 165, 30), glow=0.8), 6, 10)])}
-    if kind == "keepleft":
-        lit = Material(f"round_{6 + seed % 2}", (1, 1, 1), glow=0.3)
-        box = [sh.boxes([[-0.1, -0.2, 0]], [[0.1, 0.2, 1.0]], Material("plain", rgb(235, 230, 200), glow=0.2))]
-        return {"traffic sign": merge([*box, sh.moved(sh.prism(_circle(0.19, 0.72), 0.01, lit, BACK, fit=True), 0.115)])}
-    if kind == "flag":
-        h = g.uniform(5, 8)
-        flag = sh.quads([[[0, 0, h - 2.6], [0, 0.9, h - 2.6], [0, 0.9, h - 0.2], [0, 0, h - 0.2]]], Material("cloth_0", (0.6, 0.05, 0.05)))
-        return {"pole": sh.frusta([[0, 0, 0]], [[0, 0, h]], 0.06, 0.04, 8, Material("plain", (0.8, 0.8, 0.8))), "": flag}
-    if kind == "bin":
-        r, h = g.uniform(0.2, 0.32), g.uniform(0.8, 1.15)
-        return {"": merge([sh.frusta([[0, 0, 0]], [[0, 0, h]], r * 0.9, r, 9, metal), sh.balls([[0, 0, h]], [[r, r, 0.12]], BLACK, 4, 9)])}
-    if kind == "cabinet":
-        return {"": sh.boxes([[-0.25, -g.uniform(0.4, 0.8), 0]], [[0.2, 0.4, g.uniform(0.9, 1.4)]], metal)}
-    if kind == "phone":
-        posts = sh.boxes([[-0.45, -0.45, 0], [-0.45, -0.45, 2.1]], [[0.45, 0.45, 0.35], [0.45, 0.45, 2.45]], red)
-        frame = sh.boxes([[x, y, 0] for x in (-0.45, 0.37) for y in (-0.45, 0.37)], [[x + 0.08, y + 0.08, 2.2] for x in (-0.45, 0.37) for y in (-0.45, 0.37)], red)
-        return {"": merge([posts, frame, sh.boxes([[-0.41, -0.41, 0.3]], [[0.41, 0.41, 2.15]], Material("window_5", (1, 1, 1), gloss=0.5))])}
-    if kind == "postbox":
-        return {"": merge([sh.frusta([[0, 0, 0]], [[0, 0, 1.45]], 0.24, 0.24, 10, red), sh.balls([[0, 0, 1.45]], [[0.27, 0.27, 0.14]], red, 4, 10)])}
-    if kind == "bench":
-        wood = Material("timber", rgb(130, 95, 60), scale=0.5)
-        seat = sh.boxes([[-0.25, -0.8, 0.42], [-0.27, -0.8, 0.55]], [[0.2, 0.8, 0.47], [-0.22, 0.8, 0.9]], wood)
-        return {"": merge([seat, sh.boxes([[-0.2, y, 0] for y in (-0.7, 0.62)], [[0.15, y + 0.08, 0.42] for y in (-0.7, 0.62)], BLACK)])}
-    if kind == "cone":
-        return {"": sh.frusta([[0, 0, 0]], [[0, 0, 0.7]], 0.17, 0.03, 8, Material("plain", rgb(230, 80, 20)))}
-    h = g.uniform(1.1, 1.4)
-    return {"pole": merge([sh.frusta([[0, 0, 0]], [[0, 0, h]], 0.04, 0.04, 7, metal), sh.boxes([[-0.1, -0.12, h]], [[0.1, 0.12, h + 0.35]], metal)])}
-
-
-@lru_cache(maxsize=24)
-def shelter(seed: int) -> Parts:
-    """Bus shelter: posts, glass back, roof, an advertising panel; class-less but for its panel."""
-    w = 3.6
-    frame = Material("plain", METALS[seed % len(METALS)], gloss=0.2)
-    posts = [[-0.6, -w / 2, 0], [-0.6, w / 2 - 0.08, 0], [0.6, -w / 2, 0]]
-    body = [sh.boxes(posts, np.array(posts) + [0.08, 0.08, 2.4], frame), sh.boxes([[-0.75, -w / 2 - 0.1, 2.4]], [[0.9, w / 2 + 0.1, 2.52]], frame)]
-    body.append(sh.boxes([[-0.58, -w / 2 + 0.1, 0.25]], [[-0.55, w / 2 - 0.1, 2.2]], Material("plain", rgb(120, 135, 140), gloss=0.7)))
-    picture = Material(f"poster_{seed % 8}", (1, 1, 1), gloss=0.3, glow=0.2)
-    panel = sh.moved(sh.prism([(-0.6, 0.35), (0.6, 0.35), (0.6, 2.15), (-0.6, 2.15)], 0.12, picture, picture, fit=True), 0.06, w / 2 + 0.0, 0, np.pi / 2)
-    return {"": merge([*body, panel])}

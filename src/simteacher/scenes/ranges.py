@@ -1,6 +1,7 @@
 """Types of a scene file's distributions: ranges within physical limits, and tables of weights or shares.
 
-Used as metadata: ``height: Annotated[Pair, Within(0.1, 6)]``, ``time: Annotated[dict[TimeOfDay, float], Weighted(TIME)]``.
+Used as metadata: ``height: Annotated[Pair, Within(0.1, 6)]``, ``time: Annotated[dict[TimeOfDay, float],
+Weighted(TIME)]``.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class Within:
 class Weighted:
     """A weight table.
 
-    A single name stands for a table with only that choice. Values such as "40%" are shares of the whole; what a table of
-    shares does not name keeps its default proportion in the rest.
+    A single name stands for a table with only that choice. Values such as "40%" are shares of the whole; what a table
+    of shares does not name keeps its default proportion in the rest.
     """
 
     defaults: Mapping[Any, float]

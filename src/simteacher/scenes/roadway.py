@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from simteacher.scenes import ground as gr
@@ -22,7 +24,10 @@ def lay(g: Rng, street: Street) -> None:
     street.put(gr.merge(_markings(g, street)), np.eye(4), "road")
     low = float(path.z_N.min()) - 1.0
     size = 1500.0
-    far = sh.quads([[[-size, -size, low], [size, -size, low], [size, size, low], [-size, size, low]]], Material("grass_1", (0.7, 0.7, 0.7), scale=30.0))
+    far = sh.quads(
+        [[[-size, -size, low], [size, -size, low], [size, size, low], [-size, size, low]]],
+        Material("grass_1", (0.7, 0.7, 0.7), scale=30.0),
+    )
     street.put(far, np.eye(4), "terrain")
 
 
@@ -55,17 +60,34 @@ def _block(g: Rng, street: Street, b: Block) -> None:
     if b.verge:
         after = line(kerb + b.verge)
         tone = float(g.uniform(0.5, 1.0))
-        street.put(gr.strip(path, b.side, b.edge, top, after, b.kerb, b.kerb, Material(GRASS[int(g.integers(3))], (tone, tone, tone), scale=3.0)), np.eye(4), "terrain")
+        street.put(
+            gr.strip(
+                path,
+                b.side,
+                b.edge,
+                top,
+                after,
+                b.kerb,
+                b.kerb,
+                Material(GRASS[int(g.integers(3))], (tone, tone, tone), scale=3.0),
+            ),
+            np.eye(4),
+            "terrain",
+        )
         top, inset = after, kerb + b.verge
     back = line(inset + b.walk)
-    street.put(merge([*edge, gr.strip(path, b.side, b.edge, top, back, b.kerb, b.kerb, surf.sidewalk)]), np.eye(4), "sidewalk")
+    street.put(
+        merge([*edge, gr.strip(path, b.side, b.edge, top, back, b.kerb, b.kerb, surf.sidewalk)]), np.eye(4), "sidewalk"
+    )
     s0, s1 = max(b.s0 + b.radius, -30.0), min(b.s1 - b.radius, 120.0)
     if surf.gutter is not None and s1 - s0 > 2:
         d0, d1 = sorted((b.side * (b.edge - 0.32), b.side * b.edge))
         street.put(path.patches([[s0, s1, d0, d1]], 0.003, surf.gutter), np.eye(4), "road")
     _repairs(g, street, b)
     material, name = _inner(g, b, surf.sidewalk)
-    street.put(gr.fill(path, b.side, b.edge, back, b.kerb - (0.0 if name != "road" else 0.02), material), np.eye(4), name)
+    street.put(
+        gr.fill(path, b.side, b.edge, back, b.kerb - (0.0 if name != "road" else 0.02), material), np.eye(4), name
+    )
 
 
 def _repairs(g: Rng, street: Street, b: Block) -> None:
@@ -75,12 +97,21 @@ def _repairs(g: Rng, street: Street, b: Block) -> None:
         s, v = g.uniform(1, 45), g.uniform(0.2, max(0.3, b.walk - 0.6))
         if not b.s0 + b.walk + b.radius < s < b.s1 - b.walk - b.radius - 4:
             continue
-        d0, d1 = sorted((b.side * (b.edge + 0.14 + b.verge + v), b.side * (b.edge + 0.14 + b.verge + min(v + g.uniform(0.4, 1.8), b.walk))))
+        d0, d1 = sorted(
+            (
+                b.side * (b.edge + 0.14 + b.verge + v),
+                b.side * (b.edge + 0.14 + b.verge + min(v + g.uniform(0.4, 1.8), b.walk)),
+            )
+        )
         (rects if g.random() < 0.7 else other).append([s, s + g.uniform(0.5, 4), d0, d1])
     walk = street.surfaces.sidewalk
     for found, texture in ((rects, f"paving_{g.integers(5)}"), (other, "cladding")):
         if found:
-            street.put(street.path.patches(found, b.kerb + 0.004, Material(texture, shade(g, walk.tint, 0.2), scale=2.0)), np.eye(4), "sidewalk")
+            street.put(
+                street.path.patches(found, b.kerb + 0.004, Material(texture, shade(g, walk.tint, 0.2), scale=2.0)),
+                np.eye(4),
+                "sidewalk",
+            )
 
 
 def _markings(g: Rng, street: Street) -> list:
@@ -91,7 +122,7 @@ def _markings(g: Rng, street: Street) -> list:
         return out
     inner = half - street.parking
     edge_of = sorted({round(d, 3) for d, _ in street.lanes})
-    between = [(a + b) / 2 for a, b in zip(edge_of[:-1], edge_of[1:], strict=True)]
+    between = [(a + b) / 2 for a, b in itertools.pairwise(edge_of)]
     rects = []
     for d in between:
         centre = any(np.sign(x) != np.sign(y) for x, y in [(1, 1)]) or abs(d) < 0.5
@@ -188,7 +219,7 @@ def _box(s: float, wide: float, half: float) -> np.ndarray:
             if direction < 0:
                 a[1], b[1] = b[1], a[1]
             a[1], b[1] = np.clip([a[1], b[1]], -half, half)
-            quads.append([a + [0, -0.06], b + [0, -0.06], b + [0, 0.06], a + [0, 0.06]])
+            quads.append([a + sh.v(0, -0.06), b + sh.v(0, -0.06), b + sh.v(0, 0.06), a + sh.v(0, 0.06)])
     return np.array(quads)
 
 
@@ -215,14 +246,18 @@ def _word(g: Rng, street: Street) -> np.ndarray:
             x0, x1 = long - (row + 1) * dy, long - row * dy
             y0, y1 = wide / 2 - b * dx, wide / 2 - a * dx
             quads.append([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-    return np.array(quads) * direction + [s0, d]
+    return np.array(quads) * direction + sh.v(s0, d)
 
 
 def _zigzag(g: Rng, street: Street) -> np.ndarray:
     """Zigzag lines along kerb and middle before a crossing."""
     s0 = (street.crossings[0] - 14.0) if street.crossings else g.uniform(2, 20)
     quads = []
-    for d in (street.half - street.parking - 0.6, -street.half + street.parking + 0.6, *([0.0] if len(street.lanes) > 1 else [])):
+    for d in (
+        street.half - street.parking - 0.6,
+        -street.half + street.parking + 0.6,
+        *([0.0] if len(street.lanes) > 1 else []),
+    ):
         for k in range(6):
             a, b = s0 + 2.0 * k, s0 + 2.0 * k + 2.0
             y0, y1 = (d - 0.2, d + 0.2) if k % 2 else (d + 0.2, d - 0.2)

@@ -35,14 +35,20 @@ def load_scene(path: str | Path) -> SceneSpec:
     if data is None:
         return SceneSpec()
     if not isinstance(data, dict):
-        raise UserError("a scene file is a table of settings", path, f"its keys are {', '.join(SceneSpec.model_fields)}")
+        raise UserError(
+            "a scene file is a table of settings", path, f"its keys are {', '.join(SceneSpec.model_fields)}"
+        )
     try:
         spec = SceneSpec.model_validate(data)
     except ValidationError as problem:
         raise _explain(problem, path, tree) from None
     for index, mesh in enumerate(spec.meshes):
         if not (path.parent / mesh.file).is_file():
-            raise UserError(f"there is no mesh {mesh.file}", f"{path}:{line_of(tree, ('meshes', index, 'file'))}", "give a path relative to the scene file")
+            raise UserError(
+                f"there is no mesh {mesh.file}",
+                f"{path}:{line_of(tree, ('meshes', index, 'file'))}",
+                "give a path relative to the scene file",
+            )
     if spec.meshes:
         meshes = tuple(m.model_copy(update={"file": (path.parent / m.file).resolve()}) for m in spec.meshes)
         spec = spec.model_copy(update={"meshes": meshes})
@@ -107,6 +113,12 @@ def _explain(problem: ValidationError, path: Path, tree: yaml.Node | None) -> Us
     if first["type"] == "literal_error":
         known = [k.strip("' ") for k in str(first["ctx"]["expected"]).replace(" or ", ", ").split(",")]
         value = str(first["input"])
-        return UserError(f"{'.'.join(map(str, place))}: unknown value '{value}'{nearest(value, known)}", where, f"one of: {', '.join(known)}")
+        return UserError(
+            f"{'.'.join(map(str, place))}: unknown value '{value}'{nearest(value, known)}",
+            where,
+            f"one of: {', '.join(known)}",
+        )
     text = first["msg"].removeprefix("Value error, ")
-    return UserError(f"{'.'.join(map(str, place))}: {text[0].lower() + text[1:]}", where, "see docs/simulator.md for the scene file")
+    return UserError(
+        f"{'.'.join(map(str, place))}: {text[0].lower() + text[1:]}", where, "see docs/simulator.md for the scene file"
+    )

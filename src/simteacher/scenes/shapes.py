@@ -19,7 +19,12 @@ Array = npt.NDArray[np.float64] | F32 | Sequence[Sequence[float]]
 _QUAD = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
 
 
-def _mesh(vertices: npt.ArrayLike, faces: I32, uv: npt.ArrayLike, material: Material) -> Mesh:
+def v(*numbers: float) -> npt.NDArray[np.float64]:
+    """A short vector."""
+    return np.array(numbers, np.float64)
+
+
+def surface(vertices: npt.ArrayLike, faces: I32, uv: npt.ArrayLike, material: Material) -> Mesh:
     """Pack one surface of one material."""
     return Mesh(
         np.asarray(vertices, np.float32).reshape(-1, 3),
@@ -46,7 +51,7 @@ def quads(corners_N43: npt.ArrayLike, material: Material, uv_N42: npt.ArrayLike 
     else:
         uv = np.broadcast_to(np.asarray(uv_N42, np.float64), (len(p), 4, 2))
     faces = (np.arange(len(p))[:, None, None] * 4 + _QUAD).astype(np.int32)
-    return _mesh(p, faces, uv[:, _QUAD], material)
+    return surface(p, faces, uv[:, _QUAD], material)
 
 
 UNIT_UV = np.array([[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]])
@@ -62,7 +67,8 @@ def boxes(low_N3: npt.ArrayLike, high_N3: npt.ArrayLike, material: Material) -> 
         [
             np.stack(c, -1)
             for c in (
-                (x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0), (x0, y0, z1), (x1, y0, z1), (x1, y1, z1), (x0, y1, z1),
+                (x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0), (x0, y0, z1), (x1, y0, z1), (x1, y1, z1), (x0,
+                y1, z1),
             )
         ],
         1,
@@ -72,11 +78,18 @@ def boxes(low_N3: npt.ArrayLike, high_N3: npt.ArrayLike, material: Material) -> 
     width, height = np.linalg.norm(p[:, :, 1] - p[:, :, 0], axis=-1), np.linalg.norm(p[:, :, 3] - p[:, :, 0], axis=-1)
     zero = np.zeros_like(width)
     uv = np.stack([zero, zero, width, zero, width, height, zero, height], -1).reshape(len(lo), 6, 4, 2)
-    return _mesh(corner, faces.astype(np.int32), uv[:, :, _QUAD], material)
+    return surface(corner, faces.astype(np.int32), uv[:, :, _QUAD], material)
 
 
 def frusta(
-    a_N3: npt.ArrayLike, b_N3: npt.ArrayLike, ra: npt.ArrayLike, rb: npt.ArrayLike, sides: int, material: Material, *, caps: bool = True
+    a_N3: npt.ArrayLike,
+    b_N3: npt.ArrayLike,
+    ra: npt.ArrayLike,
+    rb: npt.ArrayLike,
+    sides: int,
+    material: Material,
+    *,
+    caps: bool = True,
 ) -> Mesh:
     """Straight round bars from a to b with a radius at each end: poles, limbs, branches, spokes."""
     a, b = np.asarray(a_N3, np.float64).reshape(-1, 3), np.asarray(b_N3, np.float64).reshape(-1, 3)
@@ -106,7 +119,7 @@ def frusta(
         faces = np.concatenate([side, cap])
         uv = np.concatenate([uv, np.zeros((n, len(cap), 3, 2))], 1)
     stacked = np.arange(n)[:, None, None] * (2 * sides) + faces
-    return _mesh(vertices, stacked.astype(np.int32), uv, material)
+    return surface(vertices, stacked.astype(np.int32), uv, material)
 
 
 @lru_cache(maxsize=8)
@@ -115,7 +128,12 @@ def _ball(rings: int, sides: int) -> tuple[npt.NDArray[np.float64], I32]:
     latitude = np.linspace(-np.pi / 2, np.pi / 2, rings + 1)[1:-1]
     angle = np.arange(sides) * (2 * np.pi / sides)
     ring = np.stack(
-        [np.cos(latitude)[:, None] * np.cos(angle), np.cos(latitude)[:, None] * np.sin(angle), np.sin(latitude)[:, None] + 0 * angle], -1
+        [
+            np.cos(latitude)[:, None] * np.cos(angle),
+            np.cos(latitude)[:, None] * np.sin(angle),
+            np.sin(latitude)[:, None] + 0 * angle,
+        ],
+        -1,
     )
     vertices = np.concatenate([[[0, 0, -1.0]], ring.reshape(-1, 3), [[0, 0, 1.0]]])
     j, k = np.arange(sides), (np.arange(sides) + 1) % sides
@@ -128,7 +146,9 @@ def _ball(rings: int, sides: int) -> tuple[npt.NDArray[np.float64], I32]:
     return vertices, np.concatenate(faces).astype(np.int32)
 
 
-def balls(centre_N3: npt.ArrayLike, radius_N3: npt.ArrayLike, material: Material, rings: int = 4, sides: int = 6) -> Mesh:
+def balls(
+    centre_N3: npt.ArrayLike, radius_N3: npt.ArrayLike, material: Material, rings: int = 4, sides: int = 6
+) -> Mesh:
     """Ellipsoids with their own radii along x, y, z: heads, leaf clumps, bushes."""
     centre = np.asarray(centre_N3, np.float64).reshape(-1, 3)
     radius = np.broadcast_to(np.asarray(radius_N3, np.float64), centre.shape)
@@ -138,10 +158,16 @@ def balls(centre_N3: npt.ArrayLike, radius_N3: npt.ArrayLike, material: Material
     spread = np.stack([np.arctan2(unit[:, 1], unit[:, 0]), unit[:, 2]], -1)[faces]
     spread[..., 0] -= np.round((spread[..., 0] - spread[:, :1, 0]) / (2 * np.pi)) * 2 * np.pi  # close the seam
     uv = spread[None] * radius.mean(1)[:, None, None, None]
-    return _mesh(vertices, stacked, uv, material)
+    return surface(vertices, stacked, uv, material)
 
 
-def loft(sections_SK3: npt.ArrayLike, materials: Sequence[Material], which_SK: npt.ArrayLike | None = None, *, caps: bool = True) -> Mesh:
+def loft(
+    sections_SK3: npt.ArrayLike,
+    materials: Sequence[Material],
+    which_SK: npt.ArrayLike | None = None,
+    *,
+    caps: bool = True,
+) -> Mesh:
     """Skin over closed cross-sections.
 
     Args:
@@ -171,11 +197,17 @@ def loft(sections_SK3: npt.ArrayLike, materials: Sequence[Material], which_SK: n
         uv = np.concatenate([uv, p.reshape(-1, 3)[cap][..., 1:]])
         material = np.concatenate([material, np.zeros(len(cap), np.int32)])
     return Mesh(
-        p.reshape(-1, 3).astype(np.float32), faces.astype(np.int32), uv.astype(np.float32), material.astype(np.int32), tuple(materials)
+        p.reshape(-1, 3).astype(np.float32),
+        faces.astype(np.int32),
+        uv.astype(np.float32),
+        material.astype(np.int32),
+        tuple(materials),
     )
 
 
-def prism(outline_K2: npt.ArrayLike, depth: float, face: Material, side: Material | None = None, *, fit: bool = False) -> Mesh:
+def prism(
+    outline_K2: npt.ArrayLike, depth: float, face: Material, side: Material | None = None, *, fit: bool = False
+) -> Mesh:
     """Convex outline in the y-z plane, counter-clockwise seen from +x, pulled back from x=0 to x=-depth: sign plates.
 
     Args:
@@ -205,7 +237,11 @@ def prism(outline_K2: npt.ArrayLike, depth: float, face: Material, side: Materia
     uv = np.concatenate([flat, flat])[faces]
     material = np.concatenate([np.zeros(k - 2), np.ones(3 * k - 2)])[: len(faces)]
     return Mesh(
-        vertices.astype(np.float32), faces.astype(np.int32), uv.astype(np.float32), material.astype(np.int32), (face, side or face)
+        vertices.astype(np.float32),
+        faces.astype(np.int32),
+        uv.astype(np.float32),
+        material.astype(np.int32),
+        (face, side or face),
     )
 
 
@@ -213,15 +249,29 @@ def wheel_ring(radius: float, tube: float, material: Material, around: int = 14,
     """Torus in the x-z plane (axis y): tyres, rims, hoops."""
     t, q = np.arange(around) * 2 * np.pi / around, np.arange(sides) * 2 * np.pi / sides
     rad = radius + tube * np.cos(q)[None]
-    p = np.stack([rad * np.cos(t)[:, None], np.broadcast_to(tube * np.sin(q), rad.shape[:0] + (around, sides)), rad * np.sin(t)[:, None]], -1)
+    p = np.stack(
+        [
+            rad * np.cos(t)[:, None],
+            np.broadcast_to(tube * np.sin(q), (around, sides)),
+            rad * np.sin(t)[:, None],
+        ],
+        -1,
+    )
     i, j = np.meshgrid(np.arange(around), np.arange(sides), indexing="ij")
     i2, j2 = (i + 1) % around, (j + 1) % sides
     a, b, c, d = i * sides + j, i2 * sides + j, i2 * sides + j2, i * sides + j2
     faces = np.stack([np.stack([a, c, b], -1), np.stack([a, d, c], -1)], 2).reshape(-1, 3)
-    return _mesh(p, faces.astype(np.int32), np.zeros((len(faces), 3, 2)), material)
+    return surface(p, faces.astype(np.int32), np.zeros((len(faces), 3, 2)), material)
 
 
-def moved(mesh: Mesh, x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0, scale: float | tuple[float, float, float] = 1.0) -> Mesh:
+def moved(
+    mesh: Mesh,
+    x: float = 0.0,
+    y: float = 0.0,
+    z: float = 0.0,
+    yaw: float = 0.0,
+    scale: float | tuple[float, float, float] = 1.0,
+) -> Mesh:
     """A copy scaled, turned about z and shifted (uv stay as they are)."""
     c, s = np.cos(yaw), np.sin(yaw)
     rotation = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])

@@ -9,7 +9,7 @@ from simteacher.scenes.actors import LENGTH, person, place_vehicle
 from simteacher.scenes.draw import choose, uniform
 from simteacher.scenes.frontage import plant
 from simteacher.scenes.palette import Rng
-from simteacher.scenes.spec import SceneSpec
+from simteacher.scenes.spec import VEHICLES, SceneSpec
 from simteacher.scenes.street import Street
 from simteacher.scenes.usermesh import load_mesh
 
@@ -26,10 +26,18 @@ def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
         if item.what == "person":
             person(g, street, s, d, up, yaw, item.pose, item.speed)
         elif item.what in ("traffic light", "traffic sign"):
-            parts = props.traffic_light(int(g.integers(36))) if item.what == "traffic light" else props.sign(int(g.integers(128)))
+            parts = (
+                props.traffic_light(int(g.integers(36)))
+                if item.what == "traffic light"
+                else props.sign(int(g.integers(128)))
+            )
             street.put_parts(parts, street.path.upright(s, d, up, yaw + np.pi))
         elif item.what in ("fence", "wall"):
-            mesh = barriers.fence("railing", int(g.integers(12))) if item.what == "fence" else barriers.wall(int(g.integers(12)))
+            mesh = (
+                barriers.fence("railing", int(g.integers(12)))
+                if item.what == "fence"
+                else barriers.wall(int(g.integers(12)))
+            )
             street.put(mesh, street.path.pose(s, d, up, yaw), item.what, hull=barriers.outline(mesh))
         elif item.what == "tree":
             plant(g, street, s, d, up, 9.0)
@@ -41,21 +49,44 @@ def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
         up = block.kerb if block is not None and abs(own.across) > block.edge else 0.0
         mesh = load_mesh(own.file, own.scale, own.up)
         street.taken.append((own.ahead, own.across, float(np.ptp(mesh.vertices_V3[:, :2], axis=0).max()) / 2))
-        street.put(mesh, street.path.upright(own.ahead, own.across, up, np.deg2rad(own.heading)), own.name, countable=own.name in COUNTABLE)
+        street.put(
+            mesh,
+            street.path.upright(own.ahead, own.across, up, np.deg2rad(own.heading)),
+            own.name,
+            countable=own.name in COUNTABLE,
+        )
 
 
 GUESTS = {
-    "rider": 2.2, "motorcycle": 1.6, "bicycle": 1.6, "person": 2.0, "truck": 1.2, "bus": 1.2, "tram": 0.8, "traffic light": 1.2, "sign": 1.0,
-    "fence": 1.6, "wall": 1.3, "moto parked": 0.8,
-}  # fmt: skip
+    "rider": 2.2,
+    "motorcycle": 1.6,
+    "bicycle": 1.6,
+    "person": 2.0,
+    "truck": 1.2,
+    "bus": 1.2,
+    "tram": 0.8,
+    "traffic light": 1.2,
+    "sign": 1.0,
+    "fence": 1.6,
+    "wall": 1.3,
+    "moto parked": 0.8,
+}
+
+
+def _wanted(kind: str, spec: SceneSpec) -> bool:
+    """Whether the scene file allows this guest at all."""
+    if kind == "person":
+        return spec.objects.people[1] > 0
+    needs = {"rider": "bicycle", "moto parked": "motorcycle"}.get(kind, kind)
+    weights = {str(k): w for k, w in spec.objects.vehicles.items()}
+    return needs not in VEHICLES or weights.get(needs, 0) > 0
 
 
 def guests(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> None:
     """A few rare things near the camera, in places that suit them."""
     for _ in range(round(uniform(g, spec.objects.guests))):
         kind = choose(g, GUESTS)
-        weights = spec.objects.vehicles
-        if (kind in weights and not weights[kind]) or (kind == "rider" and not weights.get("bicycle", 0)):  # type: ignore[index]
+        if not _wanted(kind, spec):
             continue
         s, side = float(5 + g.exponential(12)), int(g.choice([-1, 1]))
         block = street.block_at(s, side)
@@ -69,7 +100,15 @@ def guests(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> N
             if street.free(s, d, long * 0.45):
                 vehicle = "bicycle" if kind == "rider" else kind
                 off = g.uniform(-0.9, 0.9) if vehicle in ("bicycle", "motorcycle") else 0.0
-                place_vehicle(g, street, vehicle, s, d + off, (0.0 if direction > 0 else np.pi) + g.normal(0, 0.05), g.uniform(2, 9))
+                place_vehicle(
+                    g,
+                    street,
+                    vehicle,
+                    s,
+                    d + off,
+                    (0.0 if direction > 0 else np.pi) + g.normal(0, 0.05),
+                    g.uniform(2, 9),
+                )
         elif kind == "person":
             d = g.uniform(-street.half - 1.5, street.half + 1.5)
             if (abs(d - ego[0]) > 1.0 or s > 7) and street.free(s, d, 0.3):
@@ -81,17 +120,38 @@ def guests(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> N
         elif kind in ("bicycle", "moto parked"):
             d = side * (block.edge + block.verge + g.uniform(0.5, max(0.6, block.walk - 0.6)))
             if street.free(s, d, 0.8):
-                place_vehicle(g, street, "bicycle" if kind == "bicycle" else "motorcycle", s, d, g.uniform(0, 6.28), 0.0, up=block.kerb, rider=False)
+                place_vehicle(
+                    g,
+                    street,
+                    "bicycle" if kind == "bicycle" else "motorcycle",
+                    s,
+                    d,
+                    g.uniform(0, 6.28),
+                    0.0,
+                    up=block.kerb,
+                    rider=False,
+                )
         elif kind in ("traffic light", "sign"):
             d = side * (block.edge + 0.5)
             if block.s0 + block.radius < s < block.s1 - block.radius and street.free(s, d, 0.3):
-                parts = props.traffic_light(int(g.integers(36))) if kind == "traffic light" else props.sign(int(g.integers(128)))
+                parts = (
+                    props.traffic_light(int(g.integers(36)))
+                    if kind == "traffic light"
+                    else props.sign(int(g.integers(128)))
+                )
                 street.put_parts(parts, street.path.upright(s, d, block.kerb, np.pi + g.normal(0, 0.2)))
         else:
-            mesh = barriers.fence(barriers.FENCES[int(g.integers(len(barriers.FENCES)))], int(g.integers(12))) if kind == "fence" else barriers.wall(int(g.integers(12)))
+            mesh = (
+                barriers.fence(barriers.FENCES[int(g.integers(len(barriers.FENCES)))], int(g.integers(12)))
+                if kind == "fence"
+                else barriers.wall(int(g.integers(12)))
+            )
             for k in range(int(g.integers(1, 4))):
                 at = s + k * barriers.LENGTH
                 if block.s0 + block.radius < at and at + barriers.LENGTH < block.s1 - block.radius:
-                    street.put(mesh, street.path.pose(at, side * (block.property_line - 0.2), block.kerb), kind, hull=barriers.outline(mesh))
-
-
+                    street.put(
+                        mesh,
+                        street.path.pose(at, side * (block.property_line - 0.2), block.kerb),
+                        kind,
+                        hull=barriers.outline(mesh),
+                    )

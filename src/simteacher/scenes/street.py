@@ -1,4 +1,7 @@
-"""The plan of one street: its line, lanes, kerbs, junctions and blocks. Drawn first; everything else is placed on it."""
+"""The plan of one street: its line, lanes, kerbs, junctions and blocks.
+
+Drawn first; everything else is placed on it.
+"""
 
 from __future__ import annotations
 
@@ -88,10 +91,22 @@ class Street:
     things: list[Thing] = field(default_factory=list)
     taken: list[tuple[float, float, float]] = field(default_factory=list)
 
-    def put(self, mesh: Mesh, pose_44: npt.NDArray[np.float64], name: str, *, countable: bool = False, speed: float = 0.0, yaw_rate: float = 0.0, hull: Mesh | None = None) -> None:
+    def put(
+        self,
+        mesh: Mesh,
+        pose_44: npt.NDArray[np.float64],
+        name: str,
+        *,
+        countable: bool = False,
+        speed: float = 0.0,
+        yaw_rate: float = 0.0,
+        hull: Mesh | None = None,
+    ) -> None:
         """Add a thing; ``speed`` is along its own x axis."""
         v = pose_44[:3, 0] * speed
-        self.things.append(Thing(mesh, pose_44, name, countable, (float(v[0]), float(v[1]), float(v[2])), yaw_rate, hull))
+        self.things.append(
+            Thing(mesh, pose_44, name, countable, (float(v[0]), float(v[1]), float(v[2])), yaw_rate, hull)
+        )
 
     def put_parts(self, parts: dict[str, Mesh], pose_44: npt.NDArray[np.float64]) -> None:
         """Add parts that share a pose, each with its class."""
@@ -154,7 +169,11 @@ def plan(g: Rng, spec: SceneSpec) -> Street:
     blocks = []
     for side in (1, -1):
         walk = uniform(g, s.sidewalk) * (1.3 if kind == "shopping" else 0.7 if kind == "country" else 1.0)
-        verge = g.uniform(0.8, 3.0) if g.random() < s.verge * (1.8 if kind in ("avenue", "country", "residential") else 0.7) else 0.0
+        verge = (
+            g.uniform(0.8, 3.0)
+            if g.random() < s.verge * (1.8 if kind in ("avenue", "country", "residential") else 0.7)
+            else 0.0
+        )
         radius = min(g.uniform(2.0, 6.0), verge + walk + 1.0)
         cuts = [FIRST - 30.0]
         for j in junctions:
@@ -167,4 +186,16 @@ def plan(g: Rng, spec: SceneSpec) -> Street:
     crossings = []
     if g.random() < s.crossing:
         crossings.append(float(g.uniform(7, 45)))
-    return Street(kind, _line(g, spec), half, parking, lanes, left, blocks, junctions, Surfaces.draw(g), crossings, bool(g.random() < spec.objects.bare))
+    return Street(
+        kind,
+        _line(g, spec),
+        half,
+        parking,
+        lanes,
+        left,
+        blocks,
+        junctions,
+        Surfaces.draw(g),
+        crossings,
+        bool(g.random() < spec.objects.bare),
+    )

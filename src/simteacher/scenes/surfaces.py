@@ -51,7 +51,13 @@ def cracks(g: Rng, count: int, steps: int = 160) -> F32:
 
 def asphalt(g: Rng, kind: int) -> F32:
     """Road surface: fine, coarse with bright chips, cracked, patchy."""
-    f = 0.75 + noise(g, 0.6, (0.1, 0.17, 0.12, 0.13)[kind]) + noise(g, 3, 0.03) + noise(g, 12, 0.03) + noise(g, 40, 0.04)
+    f = (
+        0.75
+        + noise(g, 0.6, (0.1, 0.17, 0.12, 0.13)[kind])
+        + noise(g, 3, 0.03)
+        + noise(g, 12, 0.03)
+        + noise(g, 40, 0.04)
+    )
     if kind == 1:
         f += 0.25 * (g.random((N, N)) > 0.985)
     if kind == 2:
@@ -136,7 +142,11 @@ def timber(g: Rng) -> F32:
     """Upright boards."""
     x = np.arange(N)
     tone = 1 + 0.14 * g.standard_normal(8)
-    f = 0.72 * tone[x * 8 // N][None] + noise(g, 0.8, 0.06).T * 0.5 + ndimage.gaussian_filter(g.standard_normal((N, N)), (14, 0.8), mode="wrap") * 0.5
+    f = (
+        0.72 * tone[x * 8 // N][None]
+        + noise(g, 0.8, 0.06).T * 0.5
+        + ndimage.gaussian_filter(g.standard_normal((N, N)), (14, 0.8), mode="wrap") * 0.5
+    )
     return grey(f * (1 - 0.55 * (x % 32 < 2))[None])
 
 
@@ -151,7 +161,9 @@ def roof(g: Rng, kind: int) -> F32:
 
 def bark(g: Rng) -> F32:
     """Upright fissures."""
-    return grey(0.65 + ndimage.gaussian_filter(g.standard_normal((N, N)), (9, 1.2), mode="wrap") * 1.6 + noise(g, 30, 0.08))
+    return grey(
+        0.65 + ndimage.gaussian_filter(g.standard_normal((N, N)), (9, 1.2), mode="wrap") * 1.6 + noise(g, 30, 0.08)
+    )
 
 
 def leaf(g: Rng, kind: int) -> F32:

@@ -1,7 +1,7 @@
 """The texture library: every tile is made by code, once a process.
 
-`library()` gives all tiles; the other functions tell which names may stand in for each other. Patterns meant to be tinted are near
-grey with a mean of about 0.75; pictures (signs, shop fronts) carry their own colour.
+`library()` gives all tiles; the other functions tell which names may stand in for each other. Patterns meant to be
+tinted are near grey with a mean of about 0.75; pictures (signs, shop fronts) carry their own colour.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from simteacher.scenes import pictures
+from simteacher.scenes import pictures, signs
 from simteacher.scenes import surfaces as s
 from simteacher.scenes.mesh import F32
 
@@ -45,13 +45,14 @@ def library() -> tuple[list[str], F32]:
     """Names and tiles of all textures.
 
     Returns:
-        The names, and linear RGB in [0, 1] of shape (T, 256, 256, 3). Row 0 is the top (v = 1); every tile wraps around.
+        The names, and linear RGB in [0, 1] of shape (T, 256, 256, 3). Row 0 is the top (v = 1); every tile wraps
+        around.
     """
-    makers = {**_SURFACES, **pictures.MAKERS}
+    makers = {**_SURFACES, **pictures.MAKERS, **signs.MAKERS}
     tiles = [np.clip(make(np.random.default_rng([7, i])), 0, 1) for i, make in enumerate(makers.values())]
     return list(makers), np.stack(tiles).astype(np.float32)
 
 
 def family(prefix: str) -> list[str]:
     """Names that begin with ``prefix_`` (``family("brick")`` gives brick_0 to brick_3)."""
-    return [n for n in (*_SURFACES, *pictures.MAKERS) if n.startswith(f"{prefix}_")]
+    return [n for n in (*_SURFACES, *pictures.MAKERS, *signs.MAKERS) if n.startswith(f"{prefix}_")]

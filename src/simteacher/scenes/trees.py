@@ -1,4 +1,7 @@
-"""Trees: branching skeletons with twigs, leaves or needles, and the hull of their crowns. Prototypes are 10 m high and cached."""
+"""Trees: branching skeletons with twigs, leaves or needles, and the hull of their crowns.
+
+Prototypes are 10 m high and cached.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,9 @@ def sprout(g: Rng, parent: Limbs, children: int, spread: float, rise: float, shr
     n = len(parent.base_N3)
     at = g.uniform(0.3, 1.0, (n, children))
     at[:, 0] = 1.0
-    base = (parent.base_N3[:, None] + parent.ahead_N3[:, None] * (parent.long_N[:, None] * at)[..., None]).reshape(-1, 3)
+    base = (parent.base_N3[:, None] + parent.ahead_N3[:, None] * (parent.long_N[:, None] * at)[..., None]).reshape(
+        -1, 3
+    )
     ahead = turned(g, np.repeat(parent.ahead_N3, children, 0), spread)
     ahead[:, 2] += rise
     long = (parent.long_N[:, None] * shrink * g.uniform(0.7, 1.2, (n, children)) * (1.25 - 0.5 * at)).reshape(-1)
@@ -86,7 +91,15 @@ def skeleton(g: Rng, height: float, spread: float, rise: float, fan: tuple[int, 
 def wood(stages: list[Limbs]) -> list[Mesh]:
     """Round limbs, with fewer sides towards the outside."""
     return [
-        sh.frusta(s.base_N3, s.tip_N3, np.maximum(s.radius_N, 0.008), np.maximum(s.radius_N, 0.008) * (0.62 if i == 0 else 0.5), (8, 5, 4, 3, 3)[i], BARK, caps=False)
+        sh.frusta(
+            s.base_N3,
+            s.tip_N3,
+            np.maximum(s.radius_N, 0.008),
+            np.maximum(s.radius_N, 0.008) * (0.62 if i == 0 else 0.5),
+            (8, 5, 4, 3, 3)[i],
+            BARK,
+            caps=False,
+        )
         for i, s in enumerate(stages)
     ]
 
@@ -144,7 +157,11 @@ def bare(seed: int, detail: int) -> Plant:
     stages = skeleton(g, 10.0, spread * g.uniform(0.85, 1.15), rise * g.uniform(0.7, 1.3), fan, trunk)
     each, width = ((9, 0.075), (11, 0.04), (13, 0.022))[detail]
     droop = -0.5 if habit == 2 else 0.1
-    parts = [*wood(stages), twigs(g, stages[-1], each, width, 0.85, droop), twigs(g, stages[-2], each // 2, width, 0.9, droop)]
+    parts = [
+        *wood(stages),
+        twigs(g, stages[-1], each, width, 0.85, droop),
+        twigs(g, stages[-2], each // 2, width, 0.9, droop),
+    ]
     mesh = merge(parts)
     mesh = Mesh(mesh.vertices_V3, mesh.faces_F3, mesh.uv_F32, 0 * mesh.material_F, (BARK, LEAF, INNER))
     return Plant(mesh, crown_hull(stages[-2], stages[-1], 0.36))

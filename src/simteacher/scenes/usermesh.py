@@ -53,7 +53,7 @@ def load_mesh(file: Path, scale: float, up: str) -> Mesh:
 
 
 def _face_colours(found: object, count: int) -> np.ndarray:
-    """sRGB 0..255 of each face; grey where the file gives none."""
+    """Colour (sRGB 0..255) of each face; grey where the file gives none."""
     try:
         colours = np.asarray(found.visual.to_color().face_colors, np.float64)[:, :3]  # type: ignore[attr-defined]
     except Exception:

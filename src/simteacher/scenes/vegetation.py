@@ -8,7 +8,7 @@ import numpy as np
 
 from simteacher.scenes import shapes as sh
 from simteacher.scenes.mesh import Material, Mesh, merge
-from simteacher.scenes.trees import BARK, INNER, LEAF, Plant, cards, three, twigs, unit, Limbs
+from simteacher.scenes.trees import BARK, INNER, LEAF, Limbs, Plant, cards, three, twigs, unit
 
 HEDGE = 8.0
 
@@ -21,8 +21,18 @@ def bush(seed: int, detail: int = 1) -> Plant:
     centre = np.column_stack([g.normal(0, 0.45, n), g.normal(0, 0.45, n), g.uniform(0.35, 0.75, n)])
     size = g.uniform(0.35, 0.6, (n, 3))
     if seed % 4 == 3:
-        stems = Limbs(np.column_stack([g.normal(0, 0.15, (14, 2)), np.zeros(14)]), unit(g.normal(0, 0.45, (14, 3)) + [0, 0, 1]), g.uniform(0.6, 1.2, 14), np.full(14, 0.015))
-        mesh = merge([sh.frusta(stems.base_N3, stems.tip_N3, 0.015, 0.006, 3, BARK, caps=False), twigs(g, stems, (8, 20)[detail], (0.04, 0.016)[detail], 0.5, 0.2)])
+        stems = Limbs(
+            np.column_stack([g.normal(0, 0.15, (14, 2)), np.zeros(14)]),
+            unit(g.normal(0, 0.45, (14, 3)) + sh.v(0, 0, 1)),
+            g.uniform(0.6, 1.2, 14),
+            np.full(14, 0.015),
+        )
+        mesh = merge(
+            [
+                sh.frusta(stems.base_N3, stems.tip_N3, 0.015, 0.006, 3, BARK, caps=False),
+                twigs(g, stems, (8, 20)[detail], (0.04, 0.016)[detail], 0.5, 0.2),
+            ]
+        )
         mesh = Mesh(mesh.vertices_V3, mesh.faces_F3, mesh.uv_F32, 0 * mesh.material_F, (BARK, LEAF, INNER))
         return Plant(mesh, sh.balls([[0, 0, 0.65]], [[0.7, 0.7, 0.65]], BARK, 5, 8))
     per = (14, 42)[detail]

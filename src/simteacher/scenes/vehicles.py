@@ -31,7 +31,8 @@ class Shape:
         length, width, height: Outer size.
         belt: Height of the lower edge of the windows.
         nose, hood: Height of the bonnet at its front and at the windscreen.
-        cowl, roof_front, roof_rear, tail_top: Positions where the windscreen starts, the roof starts and ends, the rear window ends.
+        cowl, roof_front, roof_rear, tail_top: Positions where the windscreen starts, the roof starts and ends, the
+            rear window ends.
         deck: Height of the tail (boot lid).
         wheel: Tyre radius.
     """
@@ -84,8 +85,14 @@ def _body(s: Shape, detail: int = 1) -> Mesh:
         ]
     )
     key = key[np.argsort(key[:, 0])]
-    pillar = [s.roof_front - 0.95, s.roof_front - 0.87] + ([s.roof_rear + 0.55, s.roof_rear + 0.48] if s.length > 4.2 else [])
-    arch = [a + d * s.wheel for a in s.axles for d in ((-1.22, -1.0, -0.55, 0.0, 0.55, 1.0, 1.22) if detail else (-1.15, 0.0, 1.15))]
+    pillar = [s.roof_front - 0.95, s.roof_front - 0.87] + (
+        [s.roof_rear + 0.55, s.roof_rear + 0.48] if s.length > 4.2 else []
+    )
+    arch = [
+        a + d * s.wheel
+        for a in s.axles
+        for d in ((-1.22, -1.0, -0.55, 0.0, 0.55, 1.0, 1.22) if detail else (-1.15, 0.0, 1.15))
+    ]
     x = np.unique(np.round(np.concatenate([key[:, 0], arch, pillar if s.windows else []]), 3))
     roof, belt, wide, top, sill = (np.interp(x, key[:, 0], key[:, c]) for c in range(1, 6))
     for axle in s.axles:
@@ -132,7 +139,10 @@ def _body(s: Shape, detail: int = 1) -> Mesh:
 
 
 def wheels(places: list[tuple[float, float]], radius: float, width: float, hub: str = "hub_0", detail: int = 1) -> Mesh:
-    """Wheels at (x, y of the outer face); each a drum with a hub picture on the outside (a plain drum without detail)."""
+    """Wheels at (x, y of the outer face).
+
+    Each is a drum with a hub picture on the outside (a plain drum without detail).
+    """
     xs = np.array(places)
     side = np.sign(xs[:, 1])
     inner = np.column_stack([xs[:, 0], xs[:, 1] - side * width, np.full(len(xs), radius)])
@@ -149,11 +159,13 @@ def wheels(places: list[tuple[float, float]], radius: float, width: float, hub: 
         centre = np.array([x, y + sgn * 0.012, radius])
         fan = np.stack([np.broadcast_to(0 * ring, ring.shape), ring, np.roll(ring, -1, 0)], 1)
         uv = np.stack([fan[..., 0], fan[..., 2]], -1) / (2 * r) + 0.5
-        discs.append(sh._mesh(fan + centre, np.arange(36).reshape(12, 3), uv, Material(hub, (1, 1, 1), gloss=0.2)))
+        discs.append(sh.surface(fan + centre, np.arange(36).reshape(12, 3), uv, Material(hub, (1, 1, 1), gloss=0.2)))
     return merge([drum, *discs])
 
 
-def patch_x(x: float, y0: float, y1: float, z0: float, z1: float, material: Material, forward: bool, deep: float = 0.04) -> Mesh:
+def patch_x(
+    x: float, y0: float, y1: float, z0: float, z1: float, material: Material, forward: bool, deep: float = 0.04
+) -> Mesh:
     """A lamp or plate: a thin box on the front (forward) or the rear face, its picture fitted to 0..1."""
     box = sh.boxes([[x - deep, min(y0, y1), z0]], [[x + deep, max(y0, y1), z1]], material)
     a, b = (min(y0, y1), max(y0, y1)) if forward else (max(y0, y1), min(y0, y1))
@@ -172,16 +184,43 @@ def _details(s: Shape, seed: int, detail: int = 1) -> list[Mesh]:
         y1, y0 = side * w * 0.86, side * (w * 0.86 - lamp_w)
         out.append(patch_x(half - 0.13, y0, y1, nose - 0.1 - lamp_h, nose - 0.1, LAMP, True, 0.06))
         tall = g.uniform(0.2, 0.5) if s.deck > 0.95 and s.length < 4.5 else 0.2
-        out.append(patch_x(-half + 0.09, side * w * 0.9, side * (w * 0.9 - (0.16 if tall > 0.3 else 0.34)), s.deck - 0.12 - tall, s.deck - 0.1, TAIL, False, 0.05))
+        out.append(
+            patch_x(
+                -half + 0.09,
+                side * w * 0.9,
+                side * (w * 0.9 - (0.16 if tall > 0.3 else 0.34)),
+                s.deck - 0.12 - tall,
+                s.deck - 0.1,
+                TAIL,
+                False,
+                0.05,
+            )
+        )
         mirror = [[s.cowl - 0.25, side * (w + 0.09), s.belt + 0.07]]
         out.append(sh.balls(mirror, [[0.06, 0.11, 0.075]], DARK, 4, 6))
     out.append(patch_x(half - 0.04, -w * 0.45, w * 0.45, nose - 0.24, nose - 0.12, DARK, True, 0.045))
     out.append(patch_x(half, -0.26, 0.26, 0.40, 0.51, Material("plate_0", (1, 1, 1)), True, 0.02))
-    out.append(patch_x(-half, -0.26, 0.26, *((0.62, 0.73) if s.deck > 0.9 else (0.45, 0.56)), Material(f"plate_{1 + seed % 2}", (1, 1, 1)), False, 0.06))
+    out.append(
+        patch_x(
+            -half,
+            -0.26,
+            0.26,
+            *((0.62, 0.73) if s.deck > 0.9 else (0.45, 0.56)),
+            Material(f"plate_{1 + seed % 2}", (1, 1, 1)),
+            False,
+            0.06,
+        )
+    )
     if not detail:
         return [m for m in out if m.materials[0] in (LAMP, TAIL)]
     strip = Material("plain", rgb(40, 40, 42)) if g.random() < 0.6 else Material("plain", rgb(150, 20, 20), gloss=0.3)
-    out.append(sh.boxes([[-half - 0.05, -w * 0.86, 0.34], [half - 0.12, -w * 0.84, 0.30]], [[-half + 0.12, w * 0.86, 0.5], [half + 0.04, w * 0.84, 0.44]], strip))
+    out.append(
+        sh.boxes(
+            [[-half - 0.05, -w * 0.86, 0.34], [half - 0.12, -w * 0.84, 0.30]],
+            [[-half + 0.12, w * 0.86, 0.5], [half + 0.04, w * 0.84, 0.44]],
+            strip,
+        )
+    )
     return out
 
 
@@ -199,9 +238,21 @@ def car(kind: str, seed: int, detail: int = 1) -> Mesh:
     places = [(a, side * (s.width / 2 - 0.02)) for a in s.axles for side in (-1, 1)]
     parts = [_body(s, detail), wheels(places, s.wheel, 0.2, f"hub_{seed % 3}", detail), *_details(s, seed, detail)]
     if kind == "taxi":
-        parts.append(sh.boxes([[0.3, -0.25, s.height - 0.05]], [[0.45, 0.25, s.height + 0.1]], Material("plain", rgb(240, 170, 30), glow=0.2)))
+        parts.append(
+            sh.boxes(
+                [[0.3, -0.25, s.height - 0.05]],
+                [[0.45, 0.25, s.height + 0.1]],
+                Material("plain", rgb(240, 170, 30), glow=0.2),
+            )
+        )
     if kind in ("estate", "suv", "mpv"):
-        parts.append(sh.boxes([[s.roof_rear + 0.1, y - 0.02, s.height - 0.06] for y in (-0.55, 0.55)], [[s.roof_front - 0.1, y + 0.02, s.height + 0.03] for y in (-0.55, 0.55)], DARK))
+        parts.append(
+            sh.boxes(
+                [[s.roof_rear + 0.1, y - 0.02, s.height - 0.06] for y in (-0.55, 0.55)],
+                [[s.roof_front - 0.1, y + 0.02, s.height + 0.03] for y in (-0.55, 0.55)],
+                DARK,
+            )
+        )
     mesh = merge(parts)
     k = g.uniform(0.95, 1.06, 3)
     return sh.moved(mesh, scale=(float(k[0]), float(k[1]), float(k[2])))

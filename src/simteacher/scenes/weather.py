@@ -13,11 +13,29 @@ from simteacher.scenes.spec import LightSpec
 def make_light(g: Rng, spec: LightSpec) -> Light:
     """One light. Radiance is relative: the camera meters every frame."""
     weather, time = choose(g, spec.weather), choose(g, spec.time)
-    height = np.deg2rad({"day": g.uniform(18, 65), "low_sun": g.uniform(5, 20), "dusk": g.uniform(0.5, 5), "night": -12.0}[time])
+    height = np.deg2rad(
+        {"day": g.uniform(18, 65), "low_sun": g.uniform(5, 20), "dusk": g.uniform(0.5, 5), "night": -12.0}[time]
+    )
     azimuth = np.deg2rad(uniform(g, spec.azimuth))
-    sun_3 = (float(np.cos(height) * np.cos(azimuth)), float(np.cos(height) * np.sin(azimuth)), float(max(np.sin(height), 0.02)))
-    cloud = {"clear": g.uniform(0, 0.25), "fair": g.uniform(0.25, 0.75), "overcast": g.uniform(0.8, 1), "rain": g.uniform(0.85, 1), "fog": g.uniform(0.5, 1)}[weather]
-    direct = {"clear": g.uniform(1.6, 3.0), "fair": g.uniform(1.0, 2.6), "overcast": 0.0, "rain": 0.0, "fog": g.uniform(0, 0.3)}[weather]
+    sun_3 = (
+        float(np.cos(height) * np.cos(azimuth)),
+        float(np.cos(height) * np.sin(azimuth)),
+        float(max(np.sin(height), 0.02)),
+    )
+    cloud = {
+        "clear": g.uniform(0, 0.25),
+        "fair": g.uniform(0.25, 0.75),
+        "overcast": g.uniform(0.8, 1),
+        "rain": g.uniform(0.85, 1),
+        "fog": g.uniform(0.5, 1),
+    }[weather]
+    direct = {
+        "clear": g.uniform(1.6, 3.0),
+        "fair": g.uniform(1.0, 2.6),
+        "overcast": 0.0,
+        "rain": 0.0,
+        "fog": g.uniform(0, 0.3),
+    }[weather]
     warm = float(np.clip(np.rad2deg(height) / 35, 0, 1))
     sun = direct * np.array([1.0, 0.72 + 0.24 * warm, 0.45 + 0.42 * warm])
     blue = np.array([0.68, 0.82, 1.0]) * g.uniform(0.35, 0.6)
@@ -39,4 +57,13 @@ def make_light(g: Rng, spec: LightSpec) -> Light:
     def three(v: np.ndarray) -> tuple[float, float, float]:
         return (float(v[0]), float(v[1]), float(v[2]))
 
-    return Light(sun_3, three(sun), three(sky), three(horizon), float(cloud), float(fog), float(wet), time == "night" or (time == "dusk" and g.random() < 0.5))
+    return Light(
+        sun_3,
+        three(sun),
+        three(sky),
+        three(horizon),
+        float(cloud),
+        float(fog),
+        float(wet),
+        time == "night" or (time == "dusk" and g.random() < 0.5),
+    )

@@ -1,4 +1,7 @@
-"""(seed, frame, scene file) to one world: street, buildings, traffic, people, light and camera. The same input gives the same world."""
+"""(seed, frame, scene file) to one world: street, buildings, traffic, people, light and camera.
+
+The same input gives the same world.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,12 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int]) -
     if spec.labels == "exact":
         things = [replace(t, hull=None) for t in things]
     curve = float(street.path.heading(1.0) - street.path.heading(-1.0)) / 2
-    facts: dict[str, object] = {"kind": street.kind, "left_hand": street.left_hand, "speed": speed, "yaw_rate": speed * curve}
+    facts: dict[str, object] = {
+        "kind": street.kind,
+        "left_hand": street.left_hand,
+        "speed": speed,
+        "yaw_rate": speed * curve,
+    }
     return World(things, light, view, facts)
 
 
@@ -62,7 +70,16 @@ def _along(view: CameraSpec, speed: float) -> tuple[float, float, float]:
 def _randomised(g: Rng, things: list[Thing], chance: float) -> list[Thing]:
     """Domain randomisation: some things, and now and then a whole world, get arbitrary textures and tints."""
     wild = g.random() < chance * 0.2
-    patterns = [*textures.family("random"), *textures.family("brick"), *textures.family("render"), *textures.family("cloth"), "gravel", "cobble", "plain", *textures.family("grass")]
+    patterns = [
+        *textures.family("random"),
+        *textures.family("brick"),
+        *textures.family("render"),
+        *textures.family("cloth"),
+        "gravel",
+        "cobble",
+        "plain",
+        *textures.family("grass"),
+    ]
     out = []
     for thing in things:
         if g.random() > (0.5 if wild else chance * 0.3):
@@ -76,7 +93,17 @@ def _randomised(g: Rng, things: list[Thing], chance: float) -> list[Thing]:
             if m not in swap:
                 keep = m.glow > 0 or m.gloss > 0.5 or (not ground and g.random() < 0.3)
                 tint = one if ground else anycolour(g)
-                swap[m] = m if keep else Material(pattern if ground or g.random() < 0.7 else m.texture, tint if "random" not in pattern else (1, 1, 1), m.gloss, 0.0, float(g.uniform(0.5, 4)))
+                swap[m] = (
+                    m
+                    if keep
+                    else Material(
+                        pattern if ground or g.random() < 0.7 else m.texture,
+                        tint if "random" not in pattern else (1, 1, 1),
+                        m.gloss,
+                        0.0,
+                        float(g.uniform(0.5, 4)),
+                    )
+                )
         out.append(replace(thing, mesh=replace(thing.mesh, materials=tuple(swap[m] for m in thing.mesh.materials))))
     return out
 
@@ -85,8 +112,13 @@ def _turn(angle: float) -> npt.NDArray[np.float64]:
     return sh.pose(0, 0, 0, angle)[:3, :3]
 
 
-def _moved(pose_44: npt.NDArray[np.float64], velocity_3: tuple[float, float, float], yaw_rate: float, seconds: float) -> npt.NDArray[np.float64]:
-    """On along an arc: the chord points half-way between the directions at both ends, so that going back ends where it began."""
+def _moved(
+    pose_44: npt.NDArray[np.float64], velocity_3: tuple[float, float, float], yaw_rate: float, seconds: float
+) -> npt.NDArray[np.float64]:
+    """On along an arc: the chord points half-way between the directions at both ends.
+
+    Going back then ends where it began.
+    """
     out = pose_44.copy()
     angle = yaw_rate * seconds
     out[:3, :3] = _turn(angle) @ pose_44[:3, :3]
