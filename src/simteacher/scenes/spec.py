@@ -231,6 +231,7 @@ class SceneSpec(Strict):
     Attributes:
         labels: "filled" as people annotate (crowns, railings and wheels count as solid), or "exact" per visible
             surface.
+        size: Width and height of the pictures, pixels; ``--size`` goes before it.
         random_textures: Chance that a thing gets an arbitrary texture; a fifth of it that a whole world does.
     """
 
@@ -239,6 +240,7 @@ class SceneSpec(Strict):
     light: LightSpec = LightSpec()
     camera: CameraRanges = CameraRanges()
     clip: ClipSpec = ClipSpec()
+    size: tuple[int, int] | None = None
     random_textures: Chance = 0.15
     labels: Literal["filled", "exact"] = "filled"
     stage: tuple[Stage, ...] = ()
