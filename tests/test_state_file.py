@@ -50,6 +50,30 @@ def test_types_and_odd_layouts(tmp_path: Path, dtype: torch.dtype) -> None:
     assert kept.keys() == tree.keys() and kept["other"] == tree["other"]
     for name in ("plain", "channels last", "part", "empty", "scalar", "same twice"):
         assert kept[name].dtype == tree[name].dtype and torch.equal(kept[name], tree[name]), name
+    assert kept["channels last"].stride() == tree["channels last"].stride() != kept["plain"].stride()
+
+
+def test_a_fused_optimiser_of_a_channels_last_network_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
+    def build() -> tuple[torch.nn.Conv2d, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        layer = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        return layer, torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
+
+    def step(layer: torch.nn.Conv2d, optimiser: torch.optim.Optimizer, seed: int) -> None:
+        image = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+        optimiser.zero_grad()
+        layer(image).square().mean().backward()
+        optimiser.step()
+
+    whole, parts = build(), build()
+    for seed in range(4):
+        step(*whole, seed)
+        step(*parts, seed)
+        save_state(tmp_path / "s.safetensors", {"layer": parts[0].state_dict(), "optimiser": parts[1].state_dict()})
+        parts, kept = build(), load_state(tmp_path / "s.safetensors")
+        parts[0].load_state_dict(kept["layer"])
+        parts[1].load_state_dict(kept["optimiser"])
+    assert torch.equal(whole[0].weight, parts[0].weight)
 
 
 def test_a_saved_state_is_a_copy(tmp_path: Path) -> None:

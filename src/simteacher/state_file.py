@@ -17,8 +17,9 @@ from simteacher.files import atomic_write
 def _flatten(tree: Any, prefix: str, tensors: dict[str, torch.Tensor]) -> Any:
     """Replace tensors by references; everything else must be JSON."""
     if isinstance(tree, torch.Tensor):
-        tensors[prefix] = tree.detach().cpu().contiguous().clone()
-        return {"__tensor__": prefix}
+        order = sorted(range(tree.ndim), key=lambda d: -tree.stride(d))
+        tensors[prefix] = tree.detach().cpu().permute(order).contiguous().clone()
+        return {"__tensor__": prefix, "order": order}
     if isinstance(tree, dict):
         return {"__dict__": [[k, _flatten(v, f"{prefix}/{k}", tensors)] for k, v in tree.items()]}
     if isinstance(tree, (list, tuple)):
@@ -27,12 +28,14 @@ def _flatten(tree: Any, prefix: str, tensors: dict[str, torch.Tensor]) -> Any:
 
 
 def _build(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(tree, dict) and "__tensor__" in tree:
+        tensor = tensors[tree["__tensor__"]]
+        order = tree.get("order", range(tensor.ndim))
+        # the order in memory comes back too: fused optimisers go through moments and weights side by side as they lie
+        # there, and would take moments in another order than the (channels-last) weights without a word
+        return tensor.permute([list(order).index(d) for d in range(tensor.ndim)])
     if isinstance(tree, dict):
-        return (
-            tensors[tree["__tensor__"]]
-            if "__tensor__" in tree
-            else {k: _build(v, tensors) for k, v in tree["__dict__"]}
-        )
+        return {k: _build(v, tensors) for k, v in tree["__dict__"]}
     return [_build(v, tensors) for v in tree] if isinstance(tree, list) else tree
 
 
