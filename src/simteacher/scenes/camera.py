@@ -50,7 +50,10 @@ def expose(rgb_HW3: F32, camera: CameraSpec, rng: np.random.Generator, gain: flo
         x = ndimage.gaussian_filter1d(x, camera.blur, 1, mode="nearest", truncate=3.0)
     if camera.noise > 0:  # shot noise grows with the root of the light, read noise does not (EMVA 1288)
         grain = rng.standard_normal(x.shape, np.float32)
-        x = x + np.float32(NOISE * camera.noise) * np.sqrt(np.maximum(x, 0) * np.float32(0.9) + np.float32(0.02)) * grain
+        x = (
+            x
+            + np.float32(NOISE * camera.noise) * np.sqrt(np.maximum(x, 0) * np.float32(0.9) + np.float32(0.02)) * grain
+        )
     if camera.saturation != 1:
         grey = (x @ LUMA)[..., None]
         x = grey + (x - grey) * np.float32(camera.saturation)

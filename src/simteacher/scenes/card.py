@@ -45,7 +45,7 @@ def write_card(out: Path, job: Job, names: list[str]) -> dict[str, Any]:
         "frames": len(names),
         "size": list(job.size),
         "seed": job.seed,
-        "scene": "scene.yaml" if job.scene else "defaults",
+        "scene": "scene.yaml" + ("" if job.scene else " (the defaults)"),
         "sequence": job.sequence,
         "classes": {
             c: {"share": round(pixels[c] / total, 6), "frames": present[c], "objects": things[c]} for c in CLASSES

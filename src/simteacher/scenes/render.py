@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import yaml
+
 from simteacher.data.folder import FolderWriter
 from simteacher.errors import UserError, nearest
 from simteacher.files import atomic_write
@@ -23,6 +25,7 @@ from simteacher.scenes.card import write_card
 from simteacher.scenes.job import WRITERS, Job, make
 from simteacher.scenes.spec import SceneSpec, load_scene
 
+SCENE = "scene.yaml"
 LOOK = 1
 """Raised whenever the same seed begins to give other pictures: sets of two looks are not mixed."""
 
@@ -64,14 +67,19 @@ def render(
         raise UserError(f"no format '{format}'{nearest(format, WRITERS)}", "--format", f"use {', '.join(WRITERS)}")
     if frames < 1:
         raise UserError(f"{frames} frames are nothing to render", "--frames", "give 1 or more")
-    kept, size = _settle(out, scene, like, size)
+    source, text = _scene(out, scene, like)
+    spec = load_scene(source) if source else SceneSpec()
+    if text is not None and source is None:  # estimated just now
+        atomic_write(out / SCENE, text)
+        source, spec = out / SCENE, load_scene(out / SCENE)
+    size = size or spec.size or (480, 360)
     if min(size) < 16 or max(size) > 8192:
         raise UserError(f"{size[0]}x{size[1]} is no size to render", "--size", "give 16 to 8192 pixels a side")
-    spec = load_scene(kept) if kept else SceneSpec()
-    job = Job(
-        str(out), frames, size, seed, str(kept) if kept else None, sequence, spec.clip.frames, spec.clip.rate, format
-    )
+    where = str(source.resolve()) if source else None
+    job = Job(str(out), frames, size, seed, where, sequence, spec.clip.frames, spec.clip.rate, format)
     keep = _claim(out, job)
+    if source is None or source.resolve() != (out / SCENE).resolve():
+        atomic_write(out / SCENE, source.read_bytes() if source else defaults())
     try:
         _run(job, workers or _processors())
     except KeyboardInterrupt:
@@ -87,24 +95,23 @@ def render(
     return out
 
 
-def _settle(
-    out: Path, scene: str | Path | None, like: str | None, size: tuple[int, int] | None
-) -> tuple[Path | None, tuple[int, int]]:
-    """Scene file and size to use, after ``--like``; the scene file is kept beside the data."""
-    kept = out / "scene.yaml"
-    if like is not None:
-        from simteacher.scenes.like import match
+def _scene(out: Path, scene: str | Path | None, like: str | None) -> tuple[Path | None, str | None]:
+    """The scene file to use; or, for ``like``, its text until ``out`` holds it: an estimate is made once."""
+    if like is None:
+        return (Path(scene) if scene is not None else None), None
+    if (out / SCENE).is_file():
+        return out / SCENE, None
+    from simteacher.scenes.like import match
 
-        if not kept.is_file():  # estimated once: a resumed run must not differ
-            atomic_write(kept, match(like, scene))
-        found = load_scene(kept)
-        return kept, size or found.size or (480, 360)
-    if scene is not None:
-        spec = load_scene(scene)  # before anything is written: a wrong file leaves no trace
-        if Path(scene).resolve() != kept.resolve():
-            atomic_write(kept, Path(scene).read_bytes())
-        return kept, size or spec.size or (480, 360)
-    return None, size or (480, 360)
+    return None, match(like, scene)
+
+
+def defaults() -> str:
+    """The scene file that changes nothing, with every default written out."""
+    data = SceneSpec().model_dump(mode="json", exclude_none=True)
+    return "# every range and weight of this render; edit and pass with --scene\n" + yaml.safe_dump(
+        data, sort_keys=False
+    )
 
 
 def _claim(out: Path, job: Job) -> FolderWriter | None:
@@ -128,7 +135,7 @@ def _claim(out: Path, job: Job) -> FolderWriter | None:
             raise UserError(
                 f"holds another render ({', '.join(differ)} differ)", out, "choose another output folder, or delete it"
             )
-    elif out.is_dir() and any(p.name != "scene.yaml" for p in out.iterdir()):
+    elif out.is_dir() and any(p.name != SCENE for p in out.iterdir()):
         raise UserError("holds other files", out, "choose another output folder")
     atomic_write(path, json.dumps(origin, indent=1))
     return None
