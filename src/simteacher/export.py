@@ -1,9 +1,9 @@
 """A model as one ONNX file that says what it is: `simteacher export MODEL OUT.onnx`.
 
 In: images (B, 3, H, W), RGB in [0, 1], any batch and any size; normalisation is inside. Out: class scores of the same
-size. The metadata hold the model card, so that `predict`, `evaluate` and `select` take the file like any model. Success
-is reported only after PyTorch and ONNX Runtime gave the same class to at least 99.9 % of the pixels of real pictures, in
-several sizes and in a batch.
+size. The metadata hold the model card, so that `predict`, `evaluate` and `select` take the file like any model.
+Success is reported only after PyTorch and ONNX Runtime gave the same class to at least 99.9 % of the pixels of real
+pictures, in several sizes and in a batch.
 """
 
 from __future__ import annotations
@@ -99,23 +99,23 @@ def export(
         raise UserError("this model is ONNX already", loaded.path, "export the run folder it came from")
     network = Scores(copy.deepcopy(loaded.network)).float().cpu().eval()
     pictures, inputs = real_pictures(loaded, data, split)
-    text, agreement, pixels = "", 0.0, 0
+    tried, agreement, pixels = list[str](), 0.0, 0
     for exporter in (_traced, _captured):
         try:
             graph = onnx.load_from_string(exporter(network))
         except Exception as error:
-            text = f"{text}; {exporter.__doc__}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            said = str(error).strip() or type(error).__name__
+            tried.append(f"{exporter.__doc__} {said.splitlines()[0]}")
             continue
         _describe(graph, loaded)
         content = graph.SerializeToString()
         agreement, pixels = compare(network, content, pictures)
         if agreement >= AGREE:
             break
-        text = f"{text}; {exporter.__doc__}: {agreement:.4%} of the pixels agree"
+        tried.append(f"{exporter.__doc__} {agreement:.3%} of the pixels agree")
     else:
-        raise UserError(
-            f"the exported model differs from PyTorch{text}", loaded.path, "choose another encoder or decoder"
-        )
+        problem = f"no ONNX file gives what PyTorch gives ({' '.join(tried)})"
+        raise UserError(problem, loaded.path, "choose another encoder or decoder")
     with atomic_path(target) as part:
         part.write_bytes(content)
     say(f"{target}: same class as PyTorch on {agreement:.3%} of {pixels:,} pixels ({inputs})")
