@@ -31,6 +31,7 @@ from simteacher.memory import keep_freed_memory
 from simteacher.models.batchnorm import reestimate
 from simteacher.models.build import build_network
 from simteacher.models.store import Model, ModelCard, load, save_model
+from simteacher.models.wrap import Factory, make, name_of
 from simteacher.progress import say
 from simteacher.pseudo import label_dataset
 from simteacher.report import report
@@ -51,6 +52,7 @@ def adapt(
     labelled: int | str | None = None,
     out: str | Path | None = None,
     set: dict[str, Any] | None = None,
+    network: Factory | None = None,
 ) -> Path:
     """Train a teacher on the source, adapt it to unlabelled photographs, keep the better model.
 
@@ -61,6 +63,7 @@ def adapt(
         labelled: Number of labelled photographs, "all", or a text file of names. Without it no target label is opened.
         out: Run folder; ``runs/<recipe>`` by default. An unfinished run continues.
         set: Dotted recipe keys and their values.
+        network: Makes a network of one's own for a number of classes, in place of the recipe's; see `models.wrap`.
 
     Returns:
         The run folder.
@@ -83,15 +86,17 @@ def adapt(
             if run.writer and not (folder / "report.html").is_file():  # stopped between the last two files
                 report(folder)
             return folder
-        _Run(resolved, data, run, fabric).go()
+        _Run(resolved, data, run, fabric, network).go()
     return folder
 
 
 class _Run:
     """The course of one run; every step first looks whether it is done already."""
 
-    def __init__(self, recipe: Recipe, data: Inputs, run: RunDir, fabric: Fabric) -> None:
-        self.recipe, self.data, self.run, self.fabric = recipe, data, run, fabric
+    def __init__(
+        self, recipe: Recipe, data: Inputs, run: RunDir, fabric: Fabric, network: Factory | None = None
+    ) -> None:
+        self.recipe, self.data, self.run, self.fabric, self.network = recipe, data, run, fabric, network
         part = (fabric.global_rank, fabric.world_size)
         self.builder = Builder(recipe, data, run.path / "stats", part)
         self.photographs = guard.sample(data.target, SAMPLES, recipe.seed)
@@ -127,13 +132,18 @@ class _Run:
         if base is not None:
             return replace(base, trained_on=trained, miou=None)
         return ModelCard(
-            self.recipe.network.model_dump(), self.data.space, self.recipe.resolved_budget.size, {}, trained
+            name_of(self.network) if self.network else self.recipe.network.model_dump(),
+            self.data.space,
+            self.recipe.resolved_budget.size,
+            {},
+            trained,
         )
 
     def fresh(self) -> nn.Module:
         """The recipe's network with its starting weights; the new layers' values depend on the seed alone."""
         torch.manual_seed(self.recipe.seed)
-        return build_network(self.recipe.network, len(self.data.space))
+        classes = len(self.data.space)
+        return make(self.network, classes) if self.network else build_network(self.recipe.network, classes)
 
     def store(self, stage: str, network: nn.Module, card: ModelCard) -> Model:
         """Write a stage's model with samples and evaluation, and load it for use."""
@@ -149,7 +159,7 @@ class _Run:
 
     def stored(self, stage: str) -> Model:
         """Load a finished stage; make up for samples or an evaluation that an interruption left out."""
-        model = load(self.run.stage(stage))
+        model = load(self.run.stage(stage), self.network)
         if self.fabric.global_rank == 0:
             write_samples(model, self.photographs, self.run, stage)
             self.measure(stage, model)
@@ -184,7 +194,7 @@ class _Run:
         given = self.recipe.teacher.weights
         if given is not None:
             path = Path(given) / "teacher" if (Path(given) / "teacher").is_dir() else Path(given)
-            model = load(path)
+            model = load(path, self.network)
             if model.network is None or model.card.space.classes != self.data.space.classes:
                 raise UserError(
                     "this teacher has other classes or is no trainable network",
@@ -241,7 +251,7 @@ class _Run:
             if not any(e["event"] == "pseudo" and e["stage"] == name for e in self.run.events()):
                 self.run.log(event="pseudo", stage=name, **result)
         self.fabric.barrier()
-        network = self.fresh() if self.recipe.rounds.start == "scratch" else load(teacher.path).network
+        network = self.fresh() if self.recipe.rounds.start == "scratch" else load(teacher.path, self.network).network
         assert network is not None
         stage = self.builder.student(number, network.to("cpu"), open_dataset(f"folder:{folder}"))
         trained = self.train(name, stage)

@@ -57,23 +57,36 @@ BUDGETS: dict[str, Budget] = {
 }
 
 
+DECODER_OPTIONS: dict[str, dict[str, Any]] = {
+    "fpn": {"decoder_pyramid_channels": 128, "decoder_segmentation_channels": 64},  # half its usual width
+    "pspnet": {"encoder_depth": 5, "output_stride": 8},
+    "fcn": {"output_stride": 8},
+    "deeplabv2": {"output_stride": 8},
+}
+
+
 class Network(Strict):
-    """Segmentation network: a timm encoder, a decoder of segmentation-models-pytorch, an auxiliary head."""
+    """Segmentation network: an encoder, a decoder, an auxiliary head on the encoder's last features but one.
+
+    Encoders: any of timm with feature maps, ``mit_b0`` to ``mit_b5``, the DRNs such as ``drn_d_22`` (with ``fcn`` or
+    ``deeplabv2``), and for ``light`` any vision transformer of timm.
+    """
 
     encoder: str = "tf_efficientnet_lite0"
     decoder: Literal[
-        "fpn", "unet", "deeplabv3", "deeplabv3plus", "pspnet", "segformer", "upernet", "linknet", "manet"
-    ] = "fpn"
-    decoder_options: dict[str, Any] = {}  # of that decoder's class; fpn's default is half its usual width
+        "fpn", "unet", "deeplabv3", "deeplabv3plus", "pspnet", "segformer", "upernet", "linknet", "manet",
+        "fcn", "deeplabv2", "light",
+    ] = "fpn"  # fmt: skip
+    decoder_options: dict[str, Any] = {}  # of that decoder's class; DECODER_OPTIONS where none are given
     weights: str = "imagenet"  # imagenet, none, or a .safetensors file of this network
     freeze: int = Field(2, ge=0)  # encoder stages that keep their weights (the stem counts with the first)
 
     @model_validator(mode="before")
     @classmethod
-    def _narrow(cls, given: Any) -> Any:
-        """The default options are of the default decoder; another one would not understand them."""
-        if isinstance(given, dict) and given.get("decoder", "fpn") == "fpn":
-            return {"decoder_options": {"decoder_pyramid_channels": 128, "decoder_segmentation_channels": 64}, **given}
+    def _usual_options(cls, given: Any) -> Any:
+        """Options belong to a decoder; another one would not understand them."""
+        if isinstance(given, dict):
+            return {"decoder_options": DECODER_OPTIONS.get(given.get("decoder", "fpn"), {}), **given}
         return given
 
 

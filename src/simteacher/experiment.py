@@ -11,7 +11,6 @@ Writes a folder that continues where it was stopped:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -33,12 +32,12 @@ from simteacher.errors import UserError, nearest
 from simteacher.experiments import estimate
 from simteacher.experiments.plot import bars, curves
 from simteacher.experiments.results import Line, collect, keep, kept
-from simteacher.experiments.rows import Row, resolve, rows_of, teacher_part, teacher_recipe, to_yaml, with_teacher
+from simteacher.experiments.rows import Row, resolve, rows_of, teacher_key, teacher_recipe, to_yaml, with_teacher
 from simteacher.experiments.table import table, to_markdown
 from simteacher.files import atomic_write
 from simteacher.inputs import open_inputs
 from simteacher.progress import clock, say
-from simteacher.rundir import clean, git_commit
+from simteacher.rundir import FREE_KEYS, clean, git_commit
 from simteacher.stages import stage_steps
 
 TITLES = {
@@ -89,12 +88,13 @@ def experiment(
     if kind not in TITLES:
         raise UserError(f"no comparison '{kind}'{nearest(kind, TITLES)}", "experiment", f"one of {', '.join(TITLES)}")
     photographs, measured, classes = _look(base)
-    chosen = _chosen(rows_of(kind, base, photographs), rows)
+    every = rows_of(kind, base, photographs)
+    chosen = _chosen(every, rows)
     if base.rounds.count == 0 and any("rounds.count" not in row.changes for row in chosen):
         raise UserError("the recipe has no rounds, so the rows have nothing to compare", recipe, "set rounds.count")
     _claim(folder, base)
-    todo = _Work(kind, base, folder, chosen, range(base.seed, base.seed + seeds), photographs, measured, classes)
-    todo.go()
+    numbers = range(base.seed, base.seed + seeds)
+    _Work(kind, base, folder, every, chosen, numbers, photographs, measured, classes).go()
     return folder
 
 
@@ -122,16 +122,24 @@ def _claim(folder: Path, base: Recipe) -> None:
     Raises:
         UserError: It holds an experiment with another recipe.
     """
-    text, path = to_yaml(base), folder / "recipe.yaml"
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
-        before, now = path.read_text(encoding="utf-8").splitlines(), text.splitlines()
-        first = next((a for a, b in zip(before, now, strict=False) if a != b), "its length")
-        raise UserError(
-            f"this experiment was started with another recipe (first difference: {first.strip()})",
-            path,
-            "use the same recipe and data, or another --out",
-        )
-    atomic_write(path, text)
+    path = folder / "recipe.yaml"
+    if path.is_file():
+        _same(path, base, "this experiment was started with another recipe")
+    else:
+        atomic_write(path, to_yaml(base))
+
+
+def _same(path: Path, now: Recipe, problem: str) -> None:
+    """Compare a kept recipe with today's, keys that were added since at their defaults.
+
+    Raises:
+        UserError: They differ in more than what a continuation may change.
+    """
+    before, after = load_recipe(path).model_dump(mode="json"), now.model_dump(mode="json")
+    differ = [k for k in after if before[k] != after[k] and k not in FREE_KEYS]
+    if differ:
+        shown = "; ".join(f"{k}: {before[k]!r} then, {after[k]!r} now" for k in differ[:3])
+        raise UserError(f"{problem} ({shown})", path, "use the same recipe and data, or another --out")
 
 
 def _safe(name: str) -> str:
@@ -140,13 +148,13 @@ def _safe(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One row with one seed; ``teacher`` is its shared teacher's folder, or None where it trains its own."""
+    """One row with one seed; ``teacher`` is its shared teacher's run, or None where it has its own."""
 
     row: Row
     seed: int
     recipe: Recipe
     teacher: Path | None
-    teacher_steps: int
+    teacher_recipe: Recipe
 
     @property
     def name(self) -> str:
@@ -160,6 +168,7 @@ class _Work:
     kind: str
     base: Recipe
     folder: Path
+    every: tuple[Row, ...]
     rows: tuple[Row, ...]
     seeds: range
     photographs: int
@@ -169,23 +178,26 @@ class _Work:
     def tasks(self) -> Iterator[_Task]:
         """All rows of the first seed, then of the next; teachers that would be alike are shared."""
         for seed in self.seeds:
-            source = {r.name: str(self.translated(r.translate)) if r.translate else self.base.source for r in self.rows}
-            recipes = [resolve(self.base, row, seed, source[row.name]) for row in self.rows]
+            recipes = [resolve(self.base, row, seed, self.source_of(row)) for row in self.every]
             steps = [stage_steps(recipe)[0] for recipe in recipes]
-            keys = [
-                hashlib.sha256(json.dumps(teacher_part(r, n), sort_keys=True).encode()).hexdigest()[:8]
-                for r, n in zip(recipes, steps, strict=True)
-            ]
+            keys = [teacher_key(r, n) for r, n in zip(recipes, steps, strict=True)]
             count = Counter(keys)
-            for row, recipe, key, n in zip(self.rows, recipes, keys, steps, strict=True):
-                shared = self.folder / "teachers" / f"{key}-seed{seed}" if count[key] > 1 else None
-                if recipe.teacher.weights is not None:
-                    shared = None
-                yield _Task(row, seed, recipe, shared, n)
+            for row, recipe, key, n in zip(self.every, recipes, keys, steps, strict=True):
+                if row not in self.rows:
+                    continue
+                if count[key] == 1 or recipe.teacher.weights is not None:
+                    yield _Task(row, seed, recipe, None, recipe)
+                    continue
+                folder = self.folder / "teachers" / key
+                yield _Task(row, seed, with_teacher(recipe, folder.as_posix()), folder, teacher_recipe(recipe, n))
 
-    def translated(self, method: str | None) -> Path:
+    def translated(self, method: str) -> Path:
         """Where the source's translation is, or will be."""
-        return self.folder / "translated" / str(method)
+        return self.folder / "translated" / method
+
+    def source_of(self, row: Row) -> str | None:
+        """The source that a row learns from."""
+        return self.base.source if row.translate is None else str(self.translated(row.translate))
 
     def finished(self) -> list[Line]:
         """Lines of the rows and seeds asked for."""
@@ -195,6 +207,10 @@ class _Work:
     def go(self) -> None:
         """Run what is not finished; a row that cannot run here is named at the end and tried again next time."""
         tasks, missing = list(self.tasks()), dict[str, str]()
+        for task in tasks:
+            if self.is_finished(task):
+                problem = f"the row '{task.row.name}' was run with other settings"
+                _same(self.recipe_file(task.name), task.recipe, problem)
         self.write(missing)
         prices: dict[str, float] = {}
         for n, task in enumerate(tasks):
@@ -230,38 +246,40 @@ class _Work:
 
     def work(self, task: _Task, seen: set[Path]) -> float:
         """Passes of a row, with its teacher's where no row before trains it."""
-        there = task.teacher is not None and (
-            task.teacher in seen or (task.teacher / "teacher" / "model.safetensors").is_file()
-        )
-        if task.teacher is not None:
-            seen.add(task.teacher)
-        recipe = with_teacher(task.recipe, "there") if there else task.recipe
-        return estimate.work(recipe, self.photographs, self.measured)
+        total = estimate.work(task.recipe, self.photographs, self.measured)
+        if task.teacher is None or task.teacher in seen or (task.teacher / "model.safetensors").is_file():
+            return total
+        seen.add(task.teacher)
+        return total + estimate.work(task.teacher_recipe, self.photographs, self.measured)
 
     def run(self, task: _Task) -> None:
         """Translate, train the shared teacher, run the row; keep its line; remove what only a running row needs."""
         if task.row.translate is not None:
             self.translate(task.row.translate)
-        recipe, began = task.recipe, time.monotonic()
+        began = time.monotonic()
         cost = self.work(task, set())
         run = self.folder / "runs" / task.name
         fresh = not run.exists()
         if task.teacher is not None:
             if not (task.teacher / "model.safetensors").is_file():
                 fresh = fresh and not task.teacher.exists()
-                self.adapt(f"teacher-{task.teacher.name}", teacher_recipe(recipe, task.teacher_steps), task.teacher)
-            recipe = with_teacher(recipe, task.teacher.as_posix())
-        self.adapt(task.name, recipe, run)
+                self.adapt(f"teacher-{task.teacher.name}", task.teacher_recipe, task.teacher)
+            clean(task.teacher)
+        self.adapt(task.name, task.recipe, run)
         seconds = time.monotonic() - began
         facts = {"row": task.row.name, "seed": task.seed, "run": run.as_posix(), "commit": git_commit()}
         cost_facts = {"seconds": round(seconds, 1) if fresh else None, "work": round(cost)}
-        labelled = {"labelled": recipe.labelled, "price_key": estimate.price_key(recipe)}
+        labelled = {"labelled": task.recipe.labelled, "price_key": estimate.price_key(task.recipe)}
         keep(self.folder / "rows.jsonl", {**facts, **cost_facts, **labelled, **collect(run)})
         clean(run)
 
+    def recipe_file(self, name: str) -> Path:
+        """Where a row's recipe is kept."""
+        return self.folder / "rows" / f"{name}.yaml"
+
     def adapt(self, name: str, recipe: Recipe, run: Path) -> None:
         """Run one recipe through `adapt`, from a file, as a user would."""
-        path = self.folder / "rows" / f"{name}.yaml"
+        path = self.recipe_file(name)
         atomic_write(path, f"# simteacher adapt {path.as_posix()} --out {run.as_posix()}\n" + to_yaml(recipe))
         adapt(path, out=run)
 

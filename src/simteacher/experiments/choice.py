@@ -62,7 +62,7 @@ def judge(groups: list[list[Candidate]]) -> dict[str, Choice]:
 def _summary(rows: list[tuple[bool, float, float | None]]) -> Choice:
     correlations = [c for _, _, c in rows if c is not None]
     return {
-        "best": statistics.mean(best for best, _, _ in rows),
+        "best": statistics.mean(float(best) for best, _, _ in rows),
         "regret": statistics.mean(lost for _, lost, _ in rows),
         "correlation": statistics.mean(correlations) if correlations else None,
         "choices": len(rows),

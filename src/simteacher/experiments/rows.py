@@ -6,6 +6,8 @@ it.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +16,7 @@ import yaml
 from pydantic import BaseModel
 
 from simteacher.config import Objectives, Recipe, TeacherStage
+from simteacher.rundir import FREE_KEYS
 
 KINDS = ("stages", "labels", "methods", "models", "sizes")
 SHARES = (0, 1, 5, 10, 25, 50, 100)  # per cent of the target's photographs that are labelled
@@ -178,12 +181,17 @@ def resolve(base: Recipe, row: Row, seed: int, source: str | None) -> Recipe:
     return recipe
 
 
-def teacher_part(recipe: Recipe, steps: int) -> dict[str, Any]:
-    """What decides a teacher's weights, with ``steps`` of training; rows with equal parts share one teacher."""
-    later = {"teacher", "rounds", "guard", "batchnorm", "eval_data", "eval_split"}
-    tree = recipe.model_dump(mode="json", exclude=later)
-    teacher = recipe.teacher.model_dump(mode="json", exclude={"share"})
-    return {**tree, "teacher": teacher, "budget": {**recipe.resolved_budget.model_dump(mode="json"), "steps": steps}}
+def teacher_key(recipe: Recipe, steps: int) -> str:
+    """Name of the teacher that ``steps`` of training give: equal for rows whose teachers would be equal.
+
+    Only what differs from the defaults counts, so that a setting that a later version adds changes no name.
+    """
+    later = {"teacher", "rounds", "guard", "batchnorm", "eval_data", "eval_split", "budget", *FREE_KEYS}
+    tree = recipe.model_dump(mode="json", exclude=later, exclude_defaults=True)
+    teacher = recipe.teacher.model_dump(mode="json", exclude={"share"}, exclude_defaults=True)
+    budget = {**recipe.resolved_budget.model_dump(mode="json"), "steps": steps}
+    text = json.dumps({**tree, "teacher": teacher, "budget": budget}, sort_keys=True)
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:8]}-seed{recipe.seed}"
 
 
 def teacher_recipe(recipe: Recipe, steps: int) -> Recipe:

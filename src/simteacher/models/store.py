@@ -20,6 +20,7 @@ from simteacher.config import Network
 from simteacher.errors import UserError
 from simteacher.files import atomic_write
 from simteacher.labels import LabelSpace
+from simteacher.models.wrap import KEY, Factory, make
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +150,17 @@ def _find(path: Path) -> Path:
     raise UserError("no such model", path, "give a run folder, a stage of one, a model.safetensors or a .onnx file")
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, network: Factory | None = None) -> Model:
     """Load a model from a run folder, a stage of one, a ``model.safetensors`` or a ``.onnx`` file.
+
+    Args:
+        path: The model.
+        network: The function that `adapt` was given, where the model is a network of one's own.
 
     Raises:
         UserError: Nothing there, the file is damaged, or the weights do not fit the card's network.
     """
-    from simteacher.models.build import build_network, load_weights
+    from simteacher.models.build import load_weights
 
     file = _find(Path(path))
     if file.suffix == ".onnx":
@@ -172,15 +177,27 @@ def load(path: str | Path) -> Model:
         if text is None:
             raise UserError("no model.json beside it and no card inside it", file, "keep model.json with the weights")
         card = ModelCard.from_json(text, file)
+    classes = len(card.space.classes)
+    if KEY in card.network and network is None:
+        raise UserError(
+            f"this model has a network of your own, made by {card.network[KEY]}",
+            beside,
+            "load it in Python, simteacher.load(path, network=that_function), and evaluate or predict with the result",
+        )
     try:
-        spec = Network.model_validate(card.network)
+        made = make(network, classes) if network else _built(Network.model_validate(card.network), classes)
     except ValidationError as e:
         raise UserError("its network section is not valid", beside, "take model.json from the same run folder") from e
-    network = build_network(spec, len(card.space.classes), pretrained=False)
-    load_weights(network, weights, str(file))
+    load_weights(made, weights, str(file))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = network.to(device).to(memory_format=torch.channels_last).eval()
-    return Model(card, network, file, device=device)
+    made = made.to(device).to(memory_format=torch.channels_last).eval()
+    return Model(card, made, file, device=device)
+
+
+def _built(spec: Network, classes: int) -> nn.Module:
+    from simteacher.models.build import build_network
+
+    return build_network(spec, classes, pretrained=False)
 
 
 def _load_onnx(file: Path) -> Model:
