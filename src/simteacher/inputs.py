@@ -44,10 +44,18 @@ class Inputs:
     target: DataSet
     labelled: DataSet | None
 
+    def by_role(self) -> dict[str, DataSet]:
+        """The sets that there are."""
+        sets = {"source": self.source, "target": self.target, "labelled": self.labelled}
+        return {role: s for role, s in sets.items() if s is not None}
+
     def fingerprints(self) -> dict[str, str]:
         """One hash a role."""
-        sets = {"source": self.source, "target": self.target, "labelled": self.labelled}
-        return {role: fingerprint(s) for role, s in sets.items() if s is not None}
+        return {role: fingerprint(s) for role, s in self.by_role().items()}
+
+    def images(self) -> dict[str, int]:
+        """Number of images of each role."""
+        return {role: len(s) for role, s in self.by_role().items()}
 
 
 def natural_space(dataset: DataSet) -> LabelSpace | None:

@@ -51,12 +51,20 @@ class RunDir:
         recipe: The resolved recipe; must equal that of an earlier call on the same folder.
         fingerprints: Hash of each data set, by role; must equal the earlier ones.
         writer: False on all processes but the first, which then write nothing.
+        images: Number of images of each data set, by role, for the record.
 
     Raises:
         UserError: Another process holds it, the recipe or the data changed, or it holds something else.
     """
 
-    def __init__(self, path: str | Path, recipe: Recipe, fingerprints: dict[str, str], writer: bool = True) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        recipe: Recipe,
+        fingerprints: dict[str, str],
+        writer: bool = True,
+        images: dict[str, int] | None = None,
+    ) -> None:
         self.path, self.writer = Path(path), writer
         self._lock: Any = None
         if not writer:
@@ -73,7 +81,7 @@ class RunDir:
                 self._compare(config, now, fingerprints)
                 self._mend_log()
             else:
-                self._write_provenance(recipe, fingerprints)
+                self._write_provenance(recipe, fingerprints, images or {})
                 atomic_write(config, yaml.safe_dump(now, sort_keys=False))
         except BaseException:
             self.close()
@@ -123,7 +131,7 @@ class RunDir:
                 "restore the files, or choose another --out",
             )
 
-    def _write_provenance(self, recipe: Recipe, fingerprints: dict[str, str]) -> None:
+    def _write_provenance(self, recipe: Recipe, fingerprints: dict[str, str], images: dict[str, int]) -> None:
         versions = {}
         for package in PACKAGES:
             try:
@@ -140,6 +148,7 @@ class RunDir:
             "versions": versions,
             "git_commit": git_commit(),
             "data": fingerprints,
+            "images": images,
             "source": recipe.source,
             "target": recipe.target,
         }
