@@ -84,7 +84,7 @@ def predict_frames(model: Reader, frames: Sequence[Frame], writer: FolderWriter,
     overlays = writer.out / "overlays"
     todo = [f for f in frames if not (writer.has(f.name) and (overlays / f"{f.name}.jpg").is_file())]
     with progress(len(frames), "predict") as bar:
-        bar.done = len(frames) - len(todo)
+        bar.skip(len(frames) - len(todo))
         images = ahead(todo, lambda frame: (frame, read_image(frame.image)), 2)
         for batch in batches(images, lambda item: item[1].shape, lambda item: BATCH_PIXELS // item[1][..., 0].size):
             predictions = read_images(model, [image for _, image in batch], scale=scale, flip=flip)

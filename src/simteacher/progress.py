@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LINE_EVERY = 10.0
-"""Seconds between two plain lines."""
+"""Seconds between two plain lines; of work that takes longer, a twentieth of the time spent, a minute at most."""
 
 _quiet = False
 _live: RichProgress | None = None  # rich allows one live display at a time
@@ -52,6 +52,8 @@ class Progress(Generic[T]):
         self._task: TaskID | None = None
         self._began = self._said = 0.0
         self._shown = False
+        self._first: tuple[float, int] | None = None  # when the first item was done, and how many then were
+        self._printed = 0
 
     def __enter__(self) -> Progress[T]:
         global _live
@@ -69,8 +71,8 @@ class Progress(Generic[T]):
         if self._bar is not None:
             self._bar.stop()
             _live = self._bar = None
-        elif self._shown and kind is None and self.done:
-            self._line()
+        elif self._shown and kind is None and self.done != self._printed:
+            self._line(time.monotonic())
 
     def __iter__(self) -> Iterator[T]:
         with self:
@@ -84,17 +86,27 @@ class Progress(Generic[T]):
         self.note = note or self.note
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=count, note=self.note)
-        elif self._shown and time.monotonic() - self._said >= LINE_EVERY:
-            self._line()
+        elif self._shown:
+            now = time.monotonic()
+            if self._first is None:
+                self._first = (now, self.done)
+            if now - self._said >= max(LINE_EVERY, min(60.0, (now - self._began) / 20)):
+                self._line(now)
 
-    def _line(self) -> None:
-        self._said = time.monotonic()
-        spent = self._said - self._began
+    def skip(self, count: int) -> None:
+        """Count items that were done before this began; call it before `advance`, it does not make the ETA shorter."""
+        self.done += count
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, advance=count)
+
+    def _line(self, now: float) -> None:
+        self._said, self._printed = now, self.done
         of = f"/{self.total}" if self.total else ""
+        when = f" in {clock(now - self._began)}"
         if self.total and self.done < self.total:
-            when = f", {clock(spent / max(self.done, 1) * (self.total - self.done))} left"
-        else:
-            when = f" in {clock(spent)}"
+            since, done = self._first or (now, self.done)  # without the time that the first item needs to start
+            rate = (self.done - done) / (now - since) if now > since else 0.0
+            when = f", {clock((self.total - self.done) / rate)} left" if rate else ""
         note = f"  {self.note}" if self.note else ""
         print(f"{self.label}: {self.done}{of}{when}{note}", file=sys.stderr, flush=True)
 

@@ -159,7 +159,7 @@ def train_stage(
     saved = began = time.monotonic()
     began_step = state.step
     with progress(stage.steps, stage.name, quiet=fabric.global_rank > 0) as bar, interruptible() as stopping:
-        bar.done = state.step
+        bar.skip(state.step)
         for batches in prefetch(stage.streams, state.step, stage.steps):
             losses = _step(session, {k: b.to(fabric.device) for k, b in batches.items()})
             total = torch.stack(list(losses.values())).sum()
