@@ -80,7 +80,7 @@ def adapt(
     fabric = Fabric(accelerator="auto", devices="auto" if torch.cuda.is_available() else 1, precision="bf16-mixed")
     fabric.launch()
     keep_freed_memory()
-    with RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0) as run:
+    with RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0, data.images()) as run:
         if run.finished:
             say(f"{folder}: this run is finished; nothing to do")
             if run.writer and not (folder / "report.html").is_file():  # stopped between the last two files
@@ -182,7 +182,7 @@ class _Run:
         from simteacher.evaluate import evaluate_model
 
         dataset = open_dataset(self.recipe.eval_data, self.recipe.eval_split)
-        scores = evaluate_model(model, dataset, self.data.space)
+        scores = evaluate_model(model, dataset, self.data.space, keep=self.run.stage(stage))
         self.run.log(
             event="eval", stage=stage, data=f"{self.recipe.eval_data} {self.recipe.eval_split or ''}".strip(), **scores
         )
