@@ -79,7 +79,7 @@ def train(
     log = _Log(folder / "metrics.jsonl", step)
     steps, saved, began, first = settings.steps, time.monotonic(), time.monotonic(), step
     with progress(steps, label) as bar, interruptible() as stopping:
-        bar.done = step
+        bar.skip(step)
         for batches in prefetch(streams, step, steps):
             a_BCHW, b_BCHW = (batches[role].plain_BCHW.to(gan.device) * 2 - 1 for role in ("source", "target"))
             torch.manual_seed(seed * 1_000_003 + step)

@@ -153,7 +153,7 @@ def _translator(
 def _write(carry: Carrier, translator: colour.Translator, todo: list[Frame], writer: FolderWriter) -> None:
     """Translate and write frames; the image of a frame comes last, so a frame whose image is there is complete."""
     with progress(len(carry.dataset), "translate") as bar:
-        bar.done = len(carry.dataset) - len(todo)
+        bar.skip(len(carry.dataset) - len(todo))
         for frame, image_HWC in ahead(todo, lambda frame: (frame, read_image(frame.image)), 2):
             new_HWC = translator(frame.name, image_HWC)
             carry.beside(frame, writer.out)
