@@ -1,0 +1,67 @@
+"""A network of one's own: what it may answer, what is refused, and a whole run with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import simteacher
+from simteacher import UserError
+from simteacher.models import wrap
+from tests import lookalikes, tiny
+
+
+class Mine(nn.Module):
+    """A stride-2 network that answers in one of the accepted ways."""
+
+    def __init__(self, classes: int, answer: str = "one") -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, classes, 1))
+        self.answer = answer
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.body(x)
+        return {"one": y, "two": (y, 2 * y), "out": {"out": y}, "aux": {"out": y, "aux": 2 * y}}[self.answer]
+
+
+@pytest.mark.parametrize(("answer", "factor"), [("one", 1), ("two", 2), ("out", 1), ("aux", 2)])
+def test_answers_become_two_heads_at_the_images_size(answer: str, factor: int) -> None:
+    network = wrap(Mine(5, answer), 5).eval()
+    main, aux = network(torch.rand(2, 3, 37, 51))
+    assert main.shape == (2, 5, 37, 51)
+    torch.testing.assert_close(aux, factor * main)
+
+
+def test_normalisation_is_inside() -> None:
+    class Same(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x
+
+    image = torch.rand(1, 3, 32, 32)
+    main, _ = wrap(Same(), 3, mean=(0.1, 0.2, 0.3), std=(0.5, 0.4, 0.2))(image)
+    torch.testing.assert_close(main[0, 2], (image[0, 2] - 0.3) / 0.2)
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [(nn.Conv2d(3, 4, 1), "answers 4 and 4 classes, 5 are wanted"), (nn.Linear(7, 2), "fails on an image of 96x64")],
+)
+def test_what_does_not_fit_is_said(module: nn.Module, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        wrap(module, 5)
+
+
+@pytest.mark.slow
+def test_a_run_with_a_network_of_ones_own(tmp_path: Path) -> None:
+    photos = lookalikes.camvid(tmp_path / "photos").spec
+    recipe = tiny.recipe(tmp_path / "r.yaml", lookalikes.gta5(tmp_path / "gta5").spec, photos)
+    run = simteacher.adapt(recipe, out=tmp_path / "run", network=Mine)
+    with pytest.raises(UserError, match=r"a network of your own, made by .*Mine"):
+        simteacher.load(run)
+    model = simteacher.load(run, network=Mine)
+    assert isinstance(model.network.encoder, Mine)
+    assert simteacher.evaluate(model, photos, split="val")["images"] > 0

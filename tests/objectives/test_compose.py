@@ -1,0 +1,157 @@
+"""Which losses a step has from which streams, and what mixing does to images, labels and weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from simteacher.data.mixing import classmix_mask, cutmix_mask
+from simteacher.losses import cross_entropy
+from simteacher.models.discriminator import output_discriminator
+from simteacher.objectives.compose import Plan, discriminator_losses, needs_target, network_losses
+from simteacher.objectives.labelled import labelled_loss
+from tests.tiny import Fixed, batch, state
+
+K, H, W = 4, 32, 64
+
+
+class Conv(nn.Module):
+    """Two 1x1 heads; keeps the images that it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.main, self.aux = nn.Conv2d(3, K, 1), nn.Conv2d(3, K, 1)
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, image_BCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores of both heads."""
+        self.seen.append(image_BCHW)
+        return self.main(image_BCHW), self.aux(image_BCHW)
+
+
+def _labels(seed: int, count: int = 2) -> torch.Tensor:
+    coarse = torch.randint(0, K, (count, 4, 8), generator=torch.Generator().manual_seed(seed))
+    label = coarse.repeat_interleave(8, 1).repeat_interleave(8, 2)
+    label[:, :2] = 255
+    return label
+
+
+@pytest.fixture
+def streams() -> dict[str, Any]:
+    return {
+        "source": batch(_labels(0), 0),
+        "labelled": batch(_labels(1, 1), 1),
+        "pseudo": batch(_labels(2, 3), 2, weight=0.5),
+        "target": batch(torch.full((2, H, W), 255), 3),
+    }
+
+
+def _pick(streams: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {n: streams[n] for n in names}
+
+
+@pytest.mark.parametrize(
+    ("present", "weights", "expected"),
+    [
+        (("source",), {}, {"source"}),
+        (("labelled",), {}, {"labelled"}),
+        (("source", "target"), {}, {"source"}),
+        (("source", "target"), {"agreement": 0.1}, {"source", "agreement"}),
+        (("source", "target"), {"min_entropy": 0.1, "agreement": 0.1}, {"source", "min_entropy", "agreement"}),
+        (("source", "labelled", "pseudo"), {}, {"source", "labelled", "pseudo"}),
+        (("source", "pseudo"), {"min_entropy": 0.1}, {"source", "pseudo", "min_entropy"}),
+    ],
+)
+def test_losses_by_stream(
+    streams: dict[str, Any], present: tuple[str, ...], weights: dict[str, float], expected: set[str]
+) -> None:
+    losses, _, _ = network_losses(state(Conv(), **weights), Plan(), _pick(streams, *present))
+    assert losses.keys() == expected
+
+
+def test_labelled_loss_is_both_heads(streams: dict[str, Any]) -> None:
+    net, given = Conv(), streams["source"]
+    made = state(net, aux=0.4)
+    made.class_weight_K = torch.tensor([1.0, 2.0, 0.5, 1.0])
+    losses, _, _ = network_losses(made, Plan(), _pick(streams, "source"))
+    main, aux = net(given.image_BCHW)
+    heads = [cross_entropy(x, given.label_BHW, made.class_weight_K) for x in (main, aux)]
+    torch.testing.assert_close(losses["source"], heads[0] + 0.4 * heads[1])
+    torch.testing.assert_close(
+        labelled_loss(state(net, aux=0), main, aux, given.label_BHW), cross_entropy(main, given.label_BHW)
+    )
+
+
+def test_pseudo_labels_weigh_as_confident_as_they_are(streams: dict[str, Any]) -> None:
+    full = {**streams, "pseudo": batch(_labels(2, 3), 2, weight=1.0)}
+    half, whole = (network_losses(state(Conv()), Plan(), _pick(s, "pseudo"))[0]["pseudo"] for s in (streams, full))
+    torch.testing.assert_close(half, whole / 2)
+
+
+@pytest.mark.parametrize("mix", ["classmix", "cutmix"])
+def test_mixing_pastes_image_label_and_weight_alike(streams: dict[str, Any], mix: str) -> None:
+    net = Conv()
+    made = state(net)
+    losses, _, _ = network_losses(made, Plan(mix), _pick(streams, "source", "pseudo"))
+    source, target = streams["source"], streams["pseudo"]
+    index = [0, 1, 0]  # three photographs, two renders
+    over = source.label_BHW[index]
+    mask = (classmix_mask if mix == "classmix" else cutmix_mask)(over, made.generator(1))
+    assert 0 < mask.float().mean() < 1
+    image, label, weight = target.image_BCHW.clone(), target.label_BHW.clone(), target.weight_BHW.clone()
+    for b in range(3):
+        for y in range(H):
+            for x in range(W):
+                if mask[b, y, x]:
+                    image[b, :, y, x] = source.image_BCHW[index[b], :, y, x]
+                    label[b, y, x], weight[b, y, x] = over[b, y, x], 1.0
+    assert torch.equal(net.seen[-1], image)
+    main, aux = net(image)
+    torch.testing.assert_close(losses["pseudo"], labelled_loss(made, main, aux, label, weight))
+
+
+def test_without_source_nothing_is_mixed(streams: dict[str, Any]) -> None:
+    net = Conv()
+    network_losses(state(net), Plan("classmix"), _pick(streams, "pseudo"))
+    assert torch.equal(net.seen[-1], streams["pseudo"].image_BCHW)
+
+
+def test_online_labels_come_from_the_averaged_network(streams: dict[str, Any]) -> None:
+    answer = torch.zeros(3, K, H, W)
+    answer[:, 2, : H // 2] = 9.0  # sure in the upper half, a guess below
+    net, teacher = Conv(), Fixed(answer, torch.zeros_like(answer))
+    losses, _, _ = network_losses(state(net, teacher), Plan(online=True), _pick(streams, "pseudo"))
+    label = torch.zeros(3, H, W, dtype=torch.long)
+    label[:, : H // 2] = 2
+    weight = torch.zeros(3, H, W)
+    weight[:, : H // 2] = 1.0
+    main, aux = net(streams["pseudo"].image_BCHW)
+    torch.testing.assert_close(losses["pseudo"], labelled_loss(state(net), main, aux, label, weight))
+    assert torch.equal(teacher.seen[0], streams["pseudo"].plain_BCHW)
+
+
+def test_judges_need_both_domains(streams: dict[str, Any]) -> None:
+    judges = {"main": output_discriminator(K, 4), "aux": output_discriminator(K, 4)}
+    made = state(Conv(), None, judges, adversarial=0.1, adversarial_aux=0.1)
+    losses, source, target = network_losses(made, Plan(), _pick(streams, "source", "target"))
+    assert losses.keys() == {"source", "adversarial_main", "adversarial_aux"}
+    assert discriminator_losses(made, source, target).keys() == {"discriminator_main", "discriminator_aux"}
+    assert discriminator_losses(made, source, None) == discriminator_losses(made, None, target) == {}
+
+
+def test_labelled_photographs_stand_in_for_a_source(streams: dict[str, Any]) -> None:
+    net = Conv()
+    _, source, _ = network_losses(state(net), Plan(), _pick(streams, "labelled"))
+    assert source is not None and torch.equal(source["main"], net(streams["labelled"].image_BCHW)[0])
+    _, source, _ = network_losses(state(net), Plan(), _pick(streams, "source", "labelled"))
+    assert source is not None and torch.equal(source["main"], net(streams["source"].image_BCHW)[0])
+
+
+def test_every_weight_on_the_target_asks_for_it() -> None:
+    assert not needs_target(state(None).weights)
+    for name in ("adversarial", "adversarial_aux", "agreement", "min_entropy", "masked"):
+        assert needs_target(state(None, **{name: 0.1}).weights), name

@@ -1,0 +1,83 @@
+"""Losses on photographs without labels: block masks, the averaged teacher's labels, masked consistency by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from simteacher.losses import head_agreement, min_entropy
+from simteacher.objectives.unlabelled import block_mask, masked_consistency, teacher_labels, unlabelled_losses
+from tests.tiny import Fixed, batch, state
+
+K = 3
+NO_LABEL = torch.full((2, 70, 130), 255)
+
+
+def test_blocks_are_whole_and_the_share_is_kept() -> None:
+    mask = block_mask((4, 70, 130), 16, 0.7, torch.Generator().manual_seed(0))
+    assert mask.shape == (4, 1, 70, 130)
+    for y in range(0, 70, 16):
+        for x in range(0, 130, 16):
+            block = mask[:, :, y : y + 16, x : x + 16]
+            assert (block == block[:, :, :1, :1]).all(), (y, x)
+    large = block_mask((1, 1000, 1000), 5, 0.7, torch.Generator().manual_seed(0))
+    assert large.unique().tolist() == [0, 1]
+    assert large.mean().item() == pytest.approx(0.3, abs=3 * math.sqrt(0.21 / 40000))
+
+
+def test_images_of_a_batch_are_masked_apart() -> None:
+    mask = block_mask((2, 64, 64), 8, 0.5, torch.Generator().manual_seed(0))
+    assert not torch.equal(mask[0], mask[1])
+
+
+def test_teacher_labels_are_those_of_both_heads_and_give_no_gradient() -> None:
+    main, aux = torch.randn(2, K, 4, 5, requires_grad=True), torch.randn(2, K, 4, 5)
+    teacher = Fixed(main, aux)
+    image = torch.rand(2, 3, 4, 5)
+    label, confidence = teacher_labels(state(None, teacher), image)
+    assert torch.equal(teacher.seen[0], image)
+    p = (main + aux / 2).softmax(1)
+    assert torch.equal(label, p.argmax(1)) and not confidence.requires_grad
+    torch.testing.assert_close(confidence, p.amax(1))
+
+
+def test_masked_consistency_by_hand() -> None:
+    sure = torch.zeros(2, K, 70, 130)
+    sure[0, 1] = 20.0  # sure of class 1 in the whole first image
+    sure[1, 2, :35] = 20.0  # and of class 2 in half of the second
+    student = Fixed(torch.randn(2, K, 70, 130))
+    made = state(student, Fixed(sure, torch.zeros_like(sure)), masked=1.0)
+    target = batch(NO_LABEL)
+    loss = masked_consistency(made, target)
+    label = sure.argmax(1)
+    assert loss.item() == pytest.approx(0.75 * F.cross_entropy(student.main_BKHW, label).item(), rel=1e-5)
+    mask = block_mask((2, 70, 130), 64, 0.5, made.generator(3))
+    assert torch.equal(student.seen[0], target.image_BCHW * mask) and 0 < mask.mean() < 1
+    assert made.averaged is not None and torch.equal(made.averaged.seen[0], target.plain_BCHW)  # type: ignore[union-attr]
+
+
+def test_only_what_has_a_weight_is_computed() -> None:
+    main, aux = torch.randn(2, K, 70, 130), torch.randn(2, K, 70, 130)
+    assert unlabelled_losses(state(None), batch(NO_LABEL), main, aux) == {}
+    some = unlabelled_losses(state(None, agreement=0.1, min_entropy=0.5), batch(NO_LABEL), main, aux)
+    assert some.keys() == {"agreement", "min_entropy"}
+    torch.testing.assert_close(some["agreement"], 0.1 * head_agreement(main, aux))
+    torch.testing.assert_close(some["min_entropy"], 0.5 * min_entropy(main))
+    masked = state(Fixed(main), Fixed(main), masked=0.3)
+    only = unlabelled_losses(masked, batch(NO_LABEL), main, aux)["masked"]
+    torch.testing.assert_close(only, 0.3 * masked_consistency(masked, batch(NO_LABEL)))
+
+
+def test_randomness_depends_on_seed_step_and_purpose() -> None:
+    made = state(None)
+
+    def drawn(step: int, salt: int) -> float:
+        made.step = step
+        return torch.rand(1, generator=made.generator(salt)).item()
+
+    values = [drawn(step, salt) for step in range(4) for salt in (1, 3)]
+    assert len(set(values)) == len(values)
+    assert drawn(2, 1) == values[4]
