@@ -20,6 +20,18 @@ from simteacher.report_data import Run, Stage, read_run
 from simteacher.report_pictures import samples, worst
 
 _GREY = (136, 136, 136)
+VALIDATORS = {
+    "flip": "pixels that keep their class when the photograph is mirrored",
+    "scale": "… when it is shrunk",
+    "colour": "… when its colours change",
+    "agreement": "the three above as mean IoU: a class that vanished counts 0",
+    "entropy": "sureness; rises in a collapse too, so it warns and never decides",
+    "information": "sure of each pixel, and all classes in use",
+    "snd": "each pixel resembles a clear group of others",
+    "bnm": "predictions are sure and diverse",
+    "source": "mean IoU on the synthetic images",
+    "dev": "error on the synthetic images most like the target, negated",
+}
 
 
 def report(run: str | Path) -> Path:
@@ -154,10 +166,14 @@ def guard_rows(stage: Stage) -> list[tuple[str, str]]:
 
 
 def validator_table(stages: list[Stage]) -> dict[str, Any]:
-    """Label-free scores: column names, and for each stage the values."""
-    names = list(dict.fromkeys(name for s in stages for name in s.validators))
-    rows = [(s.name, [s.validators.get(n) for n in names]) for s in stages if s.validators]
-    return {"names": names, "rows": rows}
+    """Label-free scores: stage names, and for each score its name, meaning, values by stage and the best of them."""
+    judged = [s for s in stages if s.validators]
+    names = list(dict.fromkeys(name for s in judged for name in s.validators))
+    rows = []
+    for name in names:
+        values = [s.validators.get(name) for s in judged]
+        rows.append((name, VALIDATORS.get(name, ""), values, max((v for v in values if v is not None), default=None)))
+    return {"stages": [s.name for s in judged], "rows": rows}
 
 
 def versions(run: Run) -> dict[str, str]:
