@@ -83,11 +83,19 @@ def predict(
     say(f"{simteacher.predict(model, input, out, scale=scale, flip=flip)}: written")
 
 
-def export(model: Model, out: Annotated[str, Parameter(help="OUT.onnx")], /) -> None:
+def export(
+    model: Model,
+    out: Annotated[str, Parameter(help="OUT.onnx")],
+    /,
+    *,
+    data: Annotated[str | None, Parameter(help="Pictures to verify on; the run's samples by default.")] = None,
+    split: Split = None,
+    int8: Annotated[bool, flag("Write OUT-int8.onnx too, quantised, and say what that costs.")] = False,
+) -> None:
     """Write a model as ONNX, verified against PyTorch."""
     import simteacher
 
-    simteacher.export(model, out)
+    simteacher.export(model, out, data=data, split=split, int8=int8)
 
 
 def report(run: Run, /) -> None:
