@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,3 +37,26 @@ def run_cli(tmp_path: Path) -> RunCli:
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=env, cwd=tmp_path)
 
     return run
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``full_disk("name", after=2)``: from the third on, writing files whose path holds "name" meets a full disk."""
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full, which is always out of space")
+    original = io.open
+
+    def fill(fragment: str, after: int = 0) -> None:
+        opened = 0
+
+        def redirect(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+            nonlocal opened
+            if fragment in str(file) and set(mode) & set("wax"):
+                opened += 1
+                file = file if opened <= after else "/dev/full"
+            return original(file, mode, *args, **kwargs)
+
+        monkeypatch.setattr(io, "open", redirect)
+        monkeypatch.setattr(builtins, "open", redirect)
+
+    return fill

@@ -236,7 +236,7 @@ def _explain(error: ValidationError, where: str, overrides: Iterable[str]) -> Us
     first = max(error.errors(), key=lambda e: (len(e["loc"]), "Budget" in e["loc"], e["type"] == "extra_forbidden"))
     path = tuple(p for p in first["loc"] if p not in ("Budget", "str", "int"))
     key = ".".join(str(p) for p in path)
-    where = next((f"--set {given}" for given in overrides if f"{key}.".startswith(f"{given}.")), where)
+    where = next((f"--set {g}" for g in overrides if f"{key}.".startswith(f"{g}.") or g.startswith(f"{key}.")), where)
     if first["type"] == "extra_forbidden":
         known = _known_keys(Recipe, path[:-1])
         return UserError(

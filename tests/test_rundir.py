@@ -1,0 +1,208 @@
+"""The run folder: what it holds, whom it refuses, and that stopping it anywhere leaves a folder that goes on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+import simteacher
+from simteacher import files, rundir
+from simteacher.config import BUDGETS, Recipe
+from simteacher.errors import UserError
+from simteacher.rundir import RunDir, clean, git_commit
+from tests.conftest import ROOT
+
+PRINTS = {"source": "aa", "target": "bb"}
+
+
+def _open(path: Path, prints: dict[str, str] | None = None, **changes: Any) -> RunDir:
+    return RunDir(path, Recipe(**{"target": "T", "budget": "quick", **changes}), prints or PRINTS)
+
+
+def test_config_is_the_recipe_with_every_default(tmp_path: Path) -> None:
+    _open(tmp_path / "run", seed=3).close()
+    kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert kept["seed"] == 3 and kept["optimiser"]["clip"] == 5.0 and kept["rounds"]["pseudo"]["select"] == "balanced"
+    assert kept["budget"] == BUDGETS["quick"].model_dump(mode="json"), "a name would change with the tool's version"
+    assert Recipe.model_validate(kept) == Recipe(target="T", budget=BUDGETS["quick"], seed=3)
+
+
+def test_provenance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["x", "adapt", "quick"])
+    _open(tmp_path / "run", seed=3).close()
+    facts = json.loads((tmp_path / "run" / "provenance.json").read_text())
+    assert facts["command"] == "simteacher adapt quick" and facts["seed"] == 3 and facts["data"] == PRINTS
+    assert facts["versions"]["simteacher"] in (simteacher.__version__, "not installed")
+    assert facts["versions"]["numpy"] == np.__version__
+
+
+def test_git_commit_is_that_of_the_checkout() -> None:
+    said = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    commit = git_commit()
+    if said.returncode:
+        assert commit is None
+    else:
+        assert commit is not None and said.stdout.startswith(commit.rstrip("+"))
+
+
+def test_the_same_recipe_goes_on_and_another_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    _open(path).close()
+    _open(path).close()
+    with pytest.raises(UserError) as caught:
+        _open(path, seed=4, rounds={"count": 5})
+    assert "rounds.count: 2 then, 5 now" in caught.value.problem and "seed: 1 then, 4 now" in caught.value.problem
+    steps = BUDGETS["quick"].steps, BUDGETS["laptop"].steps
+    with pytest.raises(UserError, match=rf"budget\.steps: {steps[0]} then, {steps[1]} now"):
+        _open(path, budget="laptop")
+    _open(path, budget=BUDGETS["quick"]).close()  # the same numbers
+
+
+def test_what_cannot_change_the_result_may_change(tmp_path: Path) -> None:
+    _open(tmp_path / "run").close()
+    _open(tmp_path / "run", cache_gib=0.5, log_every=3, save_seconds=5.0).close()
+
+
+def test_changed_data_are_refused_by_name(tmp_path: Path) -> None:
+    _open(tmp_path / "run").close()
+    with pytest.raises(UserError, match="the target data changed"):
+        _open(tmp_path / "run", {**PRINTS, "target": "cc"})
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    code = f"""
+from pathlib import Path
+from simteacher.config import Recipe
+from simteacher.rundir import RunDir
+from simteacher.errors import UserError
+try:
+    RunDir(Path({str(path)!r}), Recipe(target="T", budget="quick"), {PRINTS!r}).close()
+    print("opened")
+except UserError as error:
+    print(error.problem)
+"""
+
+    def other() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "src")}
+        ).stdout.strip()
+
+    with _open(path):
+        assert other() == "another process is working on this run"
+        with pytest.raises(UserError, match="another process"):
+            _open(path)
+    assert other() == "opened"
+
+
+def test_a_refusal_lets_the_lock_go(tmp_path: Path) -> None:
+    _open(tmp_path / "run").close()
+    with pytest.raises(UserError) as caught:
+        _open(tmp_path / "run", seed=9)
+    assert caught.value.__traceback__ is not None  # which keeps the refused object alive
+    _open(tmp_path / "run").close()
+
+
+def test_foreign_folders_and_files_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds files but no run"):
+        _open(tmp_path)
+    with pytest.raises(UserError) as caught:
+        _open(tmp_path / "notes.txt")
+    assert caught.value.fix and [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("at", ["provenance.json", "config.yaml"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_stopped_before_it_began_it_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, when: str
+) -> None:
+    """As ``kill -9`` leaves it: without any cleaning up."""
+    original = files.atomic_write
+
+    def killed(path: Path, data: str) -> None:
+        if path.name == at and when == "before":
+            path.with_name(files.PART + path.name).write_text(data[:5])
+            raise KeyboardInterrupt
+        original(path, data)
+        if path.name == at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(rundir, "atomic_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _open(tmp_path / "run")
+    monkeypatch.undo()
+    _open(tmp_path / "run").close()
+    assert (tmp_path / "run" / "config.yaml").is_file() and (tmp_path / "run" / "provenance.json").is_file()
+
+
+def test_spoilt_records_are_said(tmp_path: Path) -> None:
+    for name, text in (("config.yaml", "a: {"), ("provenance.json", "{")):
+        path = tmp_path / name.split(".")[0]
+        _open(path).close()
+        (path / name).write_text(text)
+        with pytest.raises(UserError, match="records cannot be read"):
+            _open(path)
+
+
+def test_events_survive_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with _open(path) as run:
+        run.log(event="step", stage="teacher", step=1)
+        run.log(event="step", stage="teacher", step=2)
+    with open(path / "metrics.jsonl", "a") as file:
+        file.write('{"event": "st')
+    with _open(path) as run:
+        assert [e["step"] for e in run.events()] == [1, 2]
+        run.log(event="eval", stage="teacher")
+        assert [e["event"] for e in run.events()] == ["step", "step", "eval"]
+
+
+def test_rewinding_forgets_later_steps_of_that_stage_only(tmp_path: Path) -> None:
+    with _open(tmp_path / "run") as run:
+        for stage in ("teacher", "round-1"):
+            for step in (1, 2, 3):
+                run.log(event="step", stage=stage, step=step)
+        run.log(event="guard", stage="round-1", verdict="keep")
+        run.rewind("round-1", 1)
+        left = [(e["stage"], e.get("step")) for e in run.events()]
+    assert left == [("teacher", 1), ("teacher", 2), ("teacher", 3), ("round-1", 1), ("round-1", None)]
+
+
+def test_a_process_that_does_not_write_writes_nothing(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run", Recipe(target="T"), PRINTS, writer=False)
+    run.log(event="step")
+    run.rewind("teacher", 0)
+    run.close()
+    assert not (tmp_path / "run").exists() and run.events() == []
+
+
+def test_a_full_disk_is_said_when_logging(tmp_path: Path, full_disk: Any) -> None:
+    with _open(tmp_path / "run") as run:
+        full_disk("metrics.jsonl")
+        with pytest.raises(UserError, match="the disk is full"):
+            run.log(event="step")
+
+
+def test_clean_keeps_what_is_the_result(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    _open(path).close()
+    with pytest.raises(UserError, match="not finished"):
+        clean(path)
+    kept = ["model.safetensors", "teacher/model.safetensors", "teacher/samples/a.png", "report.html", "metrics.jsonl"]
+    gone = ["teacher/state.safetensors", "round-1/pseudo/labels/a.png", "stats/classes-1.json"]
+    for name in (*kept, *gone):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text("x")
+    assert sorted(clean(path)) == ["round-1/pseudo", "stats", "teacher/state.safetensors"]
+    assert all((path / name).is_file() for name in kept) and not any((path / name).exists() for name in gone)
+    assert clean(path) == []
+    with pytest.raises(UserError, match="not a run folder"):
+        clean(tmp_path)
