@@ -1,0 +1,178 @@
+"""The experiment as a whole with a stand-in for training: what is run, shared, kept, and said."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import simteacher.experiment
+from simteacher import UserError
+from simteacher.config import Recipe, load_recipe
+from tests import lookalikes, tiny
+
+Adapt = Callable[..., Path]
+
+
+class Fake:
+    """Writes run folders as `adapt` does; a run's mIoU grows with the rows' number of rounds."""
+
+    def __init__(self) -> None:
+        self.trained: list[str] = []
+        self.fail: str | None = None
+        self.stop_after = 10**9
+
+    def __call__(self, path: Path, out: Path) -> Path:
+        recipe = load_recipe(path)
+        if (out / "model.safetensors").is_file():
+            return out
+        if self.fail and self.fail in out.name:
+            raise UserError("no ImageNet weights", "network.weights", "connect")
+        if len(self.trained) >= self.stop_after:
+            raise KeyboardInterrupt
+        given = recipe.teacher.weights
+        assert given is None or (Path(given) / "teacher" / "model.safetensors").is_file()
+        self.trained.append(out.name)
+        self.write(recipe, out)
+        return out
+
+    def write(self, recipe: Recipe, out: Path) -> None:
+        stages = ["teacher", *(f"round-{i + 1}" for i in range(recipe.rounds.count))]
+        events = []
+        for n, stage in enumerate(stages):
+            (out / stage).mkdir(parents=True)
+            (out / stage / "model.safetensors").touch()
+            score = 0.2 + 0.1 * n + 0.01 * recipe.seed + 0.3 * (recipe.source is None)
+            events.append(
+                {"event": "eval", "stage": stage, "data": "v", "miou": score, "pixel_accuracy": 0.5, "iou": {}}
+            )
+            events.append({"event": "validator", "stage": stage, "scores": {"snd": score}})
+        (out / "metrics.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+        (out / "config.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+        (out / "model.json").write_text(json.dumps({"extra": {"stage": stages[-1]}}))
+        (out / "model.safetensors").touch()
+        (out / "teacher" / "state.safetensors").touch()
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    made = Fake()
+    monkeypatch.setattr(sys.modules["simteacher.experiment"], "adapt", made)
+    monkeypatch.setattr("simteacher.experiments.estimate.measure", lambda *_: 0.01)
+    return made
+
+
+@pytest.fixture
+def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.chdir(tmp_path)
+    made = lookalikes.camvid(tmp_path / "photos")
+    recipe = tiny.recipe(tmp_path / "r.yaml", lookalikes.gta5(tmp_path / "gta5").spec, made.spec)
+    return {"recipe": recipe, "out": tmp_path / "out", "eval": made.spec, "eval_split": "val", "seeds": 2}
+
+
+ROWS = "source only; batch-norm; rounds: mean, balanced; … + CutMix; supervised"
+
+
+def test_rows_of_a_seed_share_equal_teachers_and_leave_table_plot_and_recipes(
+    fake: Fake, given: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = simteacher.experiment("methods", rows=ROWS, **given)
+    result = json.loads((out / "table.json").read_text())
+    assert [(r["row"], r["seeds"]) for r in result["rows"]] == [(n.strip(), [1, 2]) for n in ROWS.split(";")]
+    assert len(list((out / "teachers").iterdir())) == 2 * 2  # the blind one, long and short, for each seed
+    assert len(fake.trained) == len(set(fake.trained)) == 2 * (5 + 2)
+    by_row = {r["row"]: r for r in result["rows"]}
+    assert by_row["rounds: mean, balanced"]["miou"] == pytest.approx(0.315)
+    assert by_row["supervised"]["gap"] == pytest.approx(1)
+    assert result["scores"]["stage of a run"]["snd"]["best"] == 1.0
+    text = (out / "table.md").read_text()
+    assert "| … + CutMix |" in text and "6 steps of 2 crops" in text
+    assert (out / "plot.svg").read_text().startswith("<svg")
+    assert not list(out.rglob("state.safetensors"))
+    assert "10 rows to run, about 0:" in capsys.readouterr().err
+    kept = load_recipe(out / "rows" / "and-+-CutMix-seed2.yaml")
+    assert (kept.rounds.mix, kept.seed) == ("cutmix", 2)
+
+
+def test_it_continues_where_it_was_stopped(fake: Fake, given: dict[str, Any]) -> None:
+    fake.stop_after = 4
+    with pytest.raises(KeyboardInterrupt):
+        simteacher.experiment("methods", rows=ROWS, **given)
+    before = (given["out"] / "rows.jsonl").read_text().splitlines()
+    assert 0 < len(before) < 10 and (given["out"] / "table.md").is_file()
+    with open(given["out"] / "rows.jsonl", "a") as f:
+        f.write('{"row": "cut o')  # as a kill leaves it
+    fake.stop_after = 10**9
+    simteacher.experiment("methods", rows=ROWS, **given)
+    assert len(fake.trained) == len(set(fake.trained)) == 14
+    simteacher.experiment("methods", rows=ROWS, **given)
+    assert len(fake.trained) == 14
+    assert len(json.loads((given["out"] / "table.json").read_text())["runs"]) == 10
+
+
+def test_a_row_that_cannot_run_here_is_named_and_the_others_go_on(fake: Fake, given: dict[str, Any]) -> None:
+    fake.fail = "DRN-D-22"
+    out = simteacher.experiment("models", rows="the recipe's; DRN-D-22", **given)
+    result = json.loads((out / "table.json").read_text())
+    assert result["missing"] == {"DRN-D-22": "no ImageNet weights"} and [r["row"] for r in result["rows"]] == [
+        "the recipe's"
+    ]
+    fake.fail = None
+    simteacher.experiment("models", rows="the recipe's; DRN-D-22", **given)
+    assert json.loads((out / "table.json").read_text())["missing"] == {}
+
+
+def test_another_recipe_in_the_same_folder_is_refused(fake: Fake, given: dict[str, Any]) -> None:
+    simteacher.experiment("methods", rows="source only", **given)
+    with pytest.raises(UserError, match=r"another recipe \(classes: 'auto' then, 'camvid11' now\)"):
+        simteacher.experiment("methods", rows="source only", set={"classes": "camvid11"}, **given)
+    simteacher.experiment("methods", rows="source only", set={"log_every": 3}, **given)
+
+
+def test_translated_rows_read_the_translation(
+    fake: Fake, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def translate(source: str, target: str, out: Path, method: str) -> None:
+        calls.append(method)
+        out.mkdir(parents=True)
+        (out / "dataset.yaml").touch()
+
+    import_module("simteacher.translate.run")  # its name in the package is the function
+    monkeypatch.setattr(sys.modules["simteacher.translate.run"], "translate", translate)
+    out = simteacher.experiment("stages", rows="none; ST; ST+UDA", **given)
+    assert calls == ["fda"]
+    assert load_recipe(out / "rows" / "ST-seed1.yaml").source == str(out / "translated" / "fda")
+    assert load_recipe(out / "rows" / "none-seed1.yaml").source != str(out / "translated" / "fda")
+
+
+@pytest.mark.slow
+def test_two_rows_for_real(given: dict[str, Any]) -> None:
+    out = simteacher.experiment("methods", rows="source only; batch-norm; … + ClassMix", **{**given, "seeds": 1})
+    result = json.loads((out / "table.json").read_text())
+    plain, norm, mixed = result["rows"]
+    assert all(0 <= r["miou"] <= 1 for r in (plain, norm, mixed)) and result["missing"] == {}
+    assert plain["teacher"] == norm["teacher"]  # one teacher, measured once
+    assert [r["stages"] for r in (plain, norm, mixed)] == [["teacher"], ["batchnorm"], ["round-1"]]
+    assert result["scores"]["row of a seed"]["snd"]["choices"] == 1
+    assert all(r["seconds"] > 0 and r["work"] > 0 for r in result["runs"])
+    assert not list(out.rglob("pseudo"))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [({"rows": "sorce only"}, "source only"), ({"kind": "stage"}, "stages"), ({"target": "nowhere"}, "nowhere")],
+)
+def test_mistakes_are_named_before_anything_is_trained(
+    fake: Fake, given: dict[str, Any], change: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(UserError, match=problem):
+        simteacher.experiment(**{"kind": "methods", **given, **change})
+    assert fake.trained == []

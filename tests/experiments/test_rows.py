@@ -1,0 +1,83 @@
+"""Rows of the comparisons: they resolve, have one budget, and share exactly those teachers that would be equal."""
+
+from __future__ import annotations
+
+import pytest
+
+from simteacher.config import BUDGETS, Recipe
+from simteacher.experiments.rows import KINDS, METHODS, STAGES, Row, resolve, rows_of, teacher_key, teacher_recipe
+from simteacher.objectives.compose import needs_target
+from simteacher.stages import stage_steps
+
+BASE = Recipe(budget="quick", source="sim", target="photos")
+
+
+def named(name: str, rows: tuple[Row, ...] = METHODS) -> Recipe:
+    return resolve(BASE, next(r for r in rows if r.name == name), 1, "sim")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_row_has_the_recipes_steps_and_batch(kind: str) -> None:
+    rows = rows_of(kind, BASE, 367)
+    assert len({r.name for r in rows}) == len(rows) >= 4
+    for row in rows:
+        recipe = resolve(BASE, row, 5, "sim")
+        budget, (teacher, students) = recipe.resolved_budget, stage_steps(recipe)
+        assert (budget.steps, budget.batch, recipe.seed) == (BUDGETS["quick"].steps, BUDGETS["quick"].batch, 5)
+        assert teacher + students * recipe.rounds.count == budget.steps
+        if kind != "sizes":
+            assert budget == BUDGETS["quick"]
+
+
+def test_a_row_with_another_budget_is_a_mistake() -> None:
+    with pytest.raises(AssertionError, match="'more' has another budget"):
+        resolve(BASE, Row("more", {"budget": "laptop"}), 1, "sim")
+
+
+def test_source_only_sees_no_target() -> None:
+    for rows, name in ((METHODS, "source only"), (STAGES, "none")):
+        recipe = named(name, rows)
+        assert not needs_target(recipe.teacher.objectives)
+        assert (recipe.rounds.count, recipe.batchnorm, recipe.teacher.augment.match_target) == (0, 0, 0)
+
+
+def test_rows_differ_in_what_they_are_named_for() -> None:
+    assert named("ADVENT").teacher.objectives.entropy_maps and named("ADVENT").teacher.objectives.adversarial > 0
+    assert not named("adversarial").teacher.objectives.entropy_maps
+    assert named("rounds: max, threshold").rounds.pseudo.combine == "max"
+    assert named("rounds: max, threshold").rounds.mix == "none"
+    assert named("… + ClassMix + masked").rounds.objectives.masked == 1.0
+    assert named("online EMA + ClassMix").rounds.online
+    assert named("supervised").source is None and named("supervised").labelled == "all"
+    assert named("the recipe as it is") == BASE.model_copy(update={"seed": 1})
+
+
+def test_labels_are_shares_of_the_photographs_against_supervised_alone() -> None:
+    rows = {r.name: r for r in rows_of("labels", BASE, 367)}
+    counts = {n: r.changes["labelled"] for n, r in rows.items()}
+    assert [counts[f"adapted, {s} %"] for s in (0, 1, 5, 10, 25, 50, 100)] == [None, 4, 18, 37, 92, 184, 367]
+    assert [counts[f"supervised, {s} %"] for s in (1, 100)] == [4, 367] and "supervised, 0 %" not in rows
+    assert resolve(BASE, rows["supervised, 10 %"], 1, "sim").source is None
+
+
+def test_sizes_keep_crops_multiples_of_32() -> None:
+    crops = [resolve(BASE, r, 1, "sim").resolved_budget.crop for r in rows_of("sizes", BASE, 1)]
+    assert BUDGETS["quick"].crop in crops and len(set(crops)) == len(crops)
+
+
+def test_equal_teachers_have_one_name_and_others_another() -> None:
+    def key(recipe: Recipe) -> str:
+        return teacher_key(recipe, stage_steps(recipe)[0])
+
+    alike = ["rounds: max, threshold", "rounds: mean, balanced", "… + CutMix", "online EMA + ClassMix"]
+    assert len({key(named(n)) for n in alike}) == 1
+    assert key(named("source only")) == key(named("batch-norm"))
+    different = ["source only", "adversarial", "ADVENT", "supervised", "rounds: mean, balanced", "colour statistics"]
+    assert len({key(named(n)) for n in different}) == len(different)
+    assert key(named("source only")) != key(resolve(BASE, METHODS[0], 2, "sim"))
+
+
+def test_a_teachers_recipe_trains_as_long_as_the_rows_own_would() -> None:
+    row = named("rounds: mean, balanced")
+    alone = teacher_recipe(row, stage_steps(row)[0])
+    assert stage_steps(alone) == (stage_steps(row)[0], 0) and alone.teacher == row.teacher

@@ -1,0 +1,67 @@
+"""Tables and plots of known numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from simteacher.experiments.plot import bars, curves
+from simteacher.experiments.rows import Row
+from simteacher.experiments.table import summarise, table, to_markdown
+
+ROWS = (Row("source only"), Row("method & more", x=10, line="a"), Row("absent"), Row("supervised", x=20, line="b"))
+
+
+def line(row: str, seed: int, miou: float | None, teacher: float = 0.2) -> dict[str, Any]:
+    stages = {
+        "teacher": {"miou": teacher, "scores": {"snd": 0.5}},
+        "round-1": {"miou": miou, "scores": {"snd": 0.6}},
+    }
+    return {
+        "row": row, "seed": seed, "miou": miou, "teacher": teacher, "pixel_accuracy": 0.8, "seconds": 60.0,
+        "labelled": None, "iou": {"road": 0.9, "car": None}, "stage": "round-1", "reverted": [], "stages": stages,
+    }  # fmt: skip
+
+
+LINES = [
+    line("source only", 1, 0.20), line("source only", 2, 0.30), line("method & more", 1, 0.40),
+    line("method & more", 2, 0.40), line("supervised", 1, 0.60), line("supervised", 2, 0.50),
+]  # fmt: skip
+
+
+def test_means_spread_gain_and_gap() -> None:
+    first, method, ceiling = summarise(ROWS, LINES)
+    assert first["miou"] == pytest.approx(0.25) and first["spread"] == pytest.approx(0.0707, abs=1e-4)
+    assert method["gain"] == pytest.approx(0.2) and method["minutes"] == 1.0
+    assert method["gap"] == pytest.approx((0.2 / 0.4 + 0.1 / 0.2) / 2)
+    assert (first["gap"], ceiling["gap"]) == (pytest.approx(0), pytest.approx(1))
+    assert method["iou"] == {"road": pytest.approx(0.9), "car": None}
+
+
+def test_nothing_measured_is_told_apart_from_zero() -> None:
+    (only,) = summarise(ROWS, [line("method & more", 1, None)])
+    assert (only["miou"], only["gap"], only["spread"], only["values"]) == (None, None, None, [])
+
+
+def test_markdown_has_all_parts() -> None:
+    result = table({"title": "T", "made": {"command": "`x`"}}, ROWS, LINES, {"absent": "no weights"})
+    text = to_markdown(result)
+    assert "| method & more | 40.0 | 0.0 (2) | 20.0 | +20.0 | 50 % | 80.0 | round-1 |" in text
+    assert "Not run: **absent**: no weights" in text and "| snd | 100 % |" in text
+    for block in text.split("\n\n"):
+        rows = [x for x in block.splitlines() if x.startswith("|")]
+        assert len({x.count("|") for x in rows}) <= 1
+
+
+def test_plots_are_xml_and_show_every_seed() -> None:
+    summaries = summarise(ROWS, LINES)
+    for text, dots in ((bars(summaries, "a < b"), 6), (curves(summaries, ROWS, "a < b", "labels"), 4)):
+        root = ElementTree.fromstring(text)
+        assert len(root.findall(".//{*}circle")) == dots
+        for circle in root.findall(".//{*}circle"):
+            assert 0 < float(circle.get("cx", "-1")) < 760
+    higher = {c.get("cx"): c for c in ElementTree.fromstring(bars(summaries, "")).findall(".//{*}circle")}
+    assert len(higher) == 5  # the method's two seeds are equal
+    assert ElementTree.fromstring(bars([], "empty")) is not None
