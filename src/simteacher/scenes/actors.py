@@ -18,6 +18,12 @@ LENGTH = {"truck": 9.0, "bus": 11.5, "tram": 24.0, "van": 5.0, "minibus": 5.4, "
 CLASS = {"truck": "truck", "bus": "bus", "tram": "train", "bicycle": "bicycle", "motorcycle": "motorcycle"}
 
 
+def share(spec: SceneSpec, kind: str) -> float:
+    """Share of one kind among all vehicles of a scene file, 0 to 1."""
+    table = {str(k): w for k, w in spec.objects.vehicles.items()}
+    return table.get(kind, 0.0) / sum(table.values())
+
+
 def _paint(g: Rng) -> Material:
     return Material(
         "plain", pick(g, CAR_PAINT, 0.25) if g.random() < 0.95 else anycolour(g), gloss=float(g.uniform(0.25, 0.6))
@@ -167,7 +173,7 @@ def pedestrians(g: Rng, street: Street, spec: SceneSpec) -> None:
             if street.free(ss, dd, 0.25):
                 person(g, street, ss, dd, b.kerb, yaw + g.normal(0, 0.15), pose)
     for c in street.crossings:
-        for _ in range(g.poisson(1.5)):
+        for _ in range(g.poisson(1.5) if amount else 0):
             person(
                 g,
                 street,
@@ -180,8 +186,8 @@ def pedestrians(g: Rng, street: Street, spec: SceneSpec) -> None:
 
 def cyclists(g: Rng, street: Street, spec: SceneSpec) -> None:
     """Riders along the kerb."""
-    weight = spec.objects.vehicles.get("bicycle", 0.0)
-    for _ in range(g.poisson(0.5 * weight)):
+    rate = 12.5 * share(spec, "bicycle") if spec.objects.traffic[1] > 0 else 0.0
+    for _ in range(g.poisson(min(rate, 8.0))):
         s = 4 + g.exponential(22)
         side = int(g.choice([-1, 1]))
         d = side * (street.half - street.parking - g.uniform(0.5, 1.1))

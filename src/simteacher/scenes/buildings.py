@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from simteacher.scenes import shapes as sh
-from simteacher.scenes.facade import pierced, rects, shop_front, sills
+from simteacher.scenes.facade import Array, pierced, rects, shop_front, sills
 from simteacher.scenes.mesh import Material, Mesh, merge
 from simteacher.scenes.ornament import ornaments
 from simteacher.scenes.palette import BRICKS, RENDERS, ROOFS, STONES, Rng, pick, rgb
@@ -112,9 +112,7 @@ def _dormers(
     return out
 
 
-def _holes(
-    g: Rng, width: float, z0: float, floor_h: float, bays: int, wide: float, tall: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _holes(g: Rng, width: float, z0: float, floor_h: float, bays: int, wide: float, tall: float) -> tuple[Array, Array]:
     """Cells and centred windows of one floor."""
     edge = np.linspace(0, width, bays + 1)
     half = min(wide, (edge[1] - edge[0]) * 0.86) / 2
@@ -250,9 +248,8 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
             parts += _tower(g, wall, roof, height)
     else:
         cap = g.uniform(0.3, 1.0)
-        ring = [[[-0.05, -0.08, eaves]], [[width + 0.05, 0.25, eaves + cap]]]
         parts += [
-            sh.boxes(*ring, wall),
+            sh.boxes([[-0.05, -0.08, eaves]], [[width + 0.05, 0.25, eaves + cap]], wall),
             sh.boxes([[0, 0, eaves - 0.3]], [[width, depth, eaves]], Material("roof_2", rgb(120, 118, 112), scale=4.0)),
         ]
         parts.append(sh.boxes([[-0.1, -0.14, eaves + cap]], [[width + 0.1, 0.3, eaves + cap + 0.1]], STONE_TRIM))

@@ -18,7 +18,8 @@ Pose = npt.NDArray[np.float64]
 def rotation(yaw: float, pitch: float, roll: float) -> Pose:
     """Turn of a body whose axes are forward, left, up; radians, shape (3, 3)."""
     cr, sr = np.cos(roll), np.sin(roll)
-    return sh.pose(0, 0, 0, yaw, pitch)[:3, :3] @ np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+    out: Pose = sh.pose(0, 0, 0, yaw, pitch)[:3, :3] @ np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+    return out
 
 
 def camera(g: Rng, street: Street, ranges: CameraRanges, d: float) -> CameraSpec:
@@ -56,5 +57,6 @@ def bonnet(g: Rng, street: Street, view: CameraSpec, size: tuple[int, int]) -> N
     low = -far * np.tan(dip) - 0.1
     paint = Material("plain", pick(g, CAR_PAINT, 0.2), gloss=float(g.uniform(0.3, 0.7)))
     mesh = sh.balls([[far - 0.75, g.normal(0, 0.35), low]], [[0.8, wide, 0.14]], paint, 10, 18)
-    pose = sh.pose(*view.pose_44[:3, 3], yaw=float(np.arctan2(forward[1], forward[0])))
+    x, y, z = (float(c) for c in view.pose_44[:3, 3])
+    pose = sh.pose(x, y, z, float(np.arctan2(forward[1], forward[0])))
     street.put(mesh, pose, "")

@@ -16,10 +16,10 @@ Array = npt.NDArray[np.float64]
 
 
 def rects(
-    x0: npt.ArrayLike,
-    x1: npt.ArrayLike,
-    z0: npt.ArrayLike,
-    z1: npt.ArrayLike,
+    x0: sh.Numbers,
+    x1: sh.Numbers,
+    z0: sh.Numbers,
+    z1: sh.Numbers,
     y: float,
     material: Material,
     *,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from simteacher.scenes import barriers, buildings, trees, vegetation
+from simteacher.scenes import barriers, buildings, trees, vegetation, vehicles
 from simteacher.scenes import shapes as sh
 from simteacher.scenes.actors import place_vehicle
 from simteacher.scenes.draw import choose, within
@@ -150,7 +150,7 @@ def boundary(
 
 def plant(g: Rng, street: Street, s: float, d: float, up: float, height: float) -> None:
     """A tree of about the given height."""
-    detail = 2 if -10 < s < 26 else 1 if -20 < s < 55 else 0
+    detail = 2 if -6 < s < 22 else 1 if -15 < s < 45 else 0
     seed = int(g.integers(24))
     grow = trees.conifer if g.random() < 0.08 else trees.bare if street.bare else trees.leafy
     tall = height / 10 * g.uniform(0.8, 1.25)
@@ -211,21 +211,14 @@ def _green(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
 def _carpark(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
     """Rows of parked cars, bays, lamp posts, a big shed behind."""
     boundary(g, street, b, spec, 0.5, ("hedge", "fence", "wall", "fence"))
+    cars = {str(k): w for k, w in spec.objects.vehicles.items() if k in vehicles.SHAPES and w > 0} or {"hatchback": 1.0}
     for row in range(int(g.integers(2, 5))):
         v = b.property_line + 4 + row * 7.5
-        lines = []
+        lines: list[list[float]] = []
         for s in np.arange(max(b.s0 + 8, -10), min(b.s1 - 8, 75), 2.5):
             lines.append([s - 1.3, s - 1.2, *sorted((b.side * (v - 2.4), b.side * (v + 2.4)))])
             if g.random() < 0.65:
-                kind = choose(
-                    g,
-                    {
-                        k: w
-                        for k, w in spec.objects.vehicles.items()
-                        if k in ("hatchback", "mini", "saloon", "estate", "suv", "mpv", "van")
-                    }
-                    or {"hatchback": 1.0},
-                )
+                kind = choose(g, cars)
                 place_vehicle(
                     g, street, kind, s, b.side * v, np.pi / 2 * float(g.choice([-1, 1])), 0.0, up=b.kerb - 0.02
                 )

@@ -6,8 +6,8 @@ import numpy as np
 
 from simteacher.scenes import barriers, clutter, props
 from simteacher.scenes import shapes as sh
-from simteacher.scenes.actors import person, place_vehicle
-from simteacher.scenes.draw import uniform
+from simteacher.scenes.actors import person, place_vehicle, share
+from simteacher.scenes.draw import choose, uniform
 from simteacher.scenes.frontage import plant
 from simteacher.scenes.palette import Rng
 from simteacher.scenes.spec import SceneSpec
@@ -60,7 +60,8 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
         if b is not None and b.walk > 2:
             pose = street.path.upright(s, side * (b.edge + b.verge + 1.2), b.kerb, -side * np.pi / 2)
             street.put_parts(clutter.shelter(int(g.integers(24))), pose)
-            for k in range(int(g.integers(0, 4))):
+            waiting = int(g.integers(0, 4)) if spec.objects.people[1] > 0 else 0
+            for k in range(waiting):
                 person(
                     g, street, s - 1 + k * 0.8, side * (b.edge + b.verge + 0.9), b.kerb, -side * np.pi / 2, "standing"
                 )
@@ -69,7 +70,7 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
             for s in (c - 0.8, c + 4.2):
                 if g.random() < 0.5:
                     _at_kerb(street, clutter.small("beacon", 0), s, side, 0.4, 0.0)
-    _bicycles(g, street, amount)
+    _bicycles(g, street, spec, amount)
     if g.random() < spec.street.island and len(street.lanes) > 1:
         _island(g, street)
 
@@ -154,14 +155,17 @@ def _run(g: Rng, street: Street, side: int, amount: float) -> None:
             )
 
 
-def _bicycles(g: Rng, street: Street, amount: float) -> None:
+def _bicycles(g: Rng, street: Street, spec: SceneSpec, amount: float) -> None:
     """Bicycles and motorcycles left on the sidewalk, at stands or against railings."""
+    kinds = {k: share(spec, k) for k in ("bicycle", "motorcycle")}
+    if not any(kinds.values()):
+        return
     for _ in range(g.poisson(0.9 * amount)):
         side, s = int(g.choice([-1, 1])), float(3 + g.exponential(16))
         b = street.block_at(s, side)
         if b is None:
             continue
-        kind = "bicycle" if g.random() < 0.75 else "motorcycle"
+        kind = choose(g, kinds)
         along = g.random() < 0.4
         for k in range(int(g.integers(1, 7))):
             at = s + k * (1.9 if along else 0.7)

@@ -33,21 +33,21 @@ def ornaments(
     if g.random() < 0.4:  # cornice
         out.append(sh.boxes([[-0.05, -g.uniform(0.12, 0.4), eaves - 0.35]], [[width + 0.05, 0.0, eaves - 0.05]], trim))
     if g.random() < 0.2 and style != "shop":  # quoins
-        z = np.arange(0.0, eaves - 0.5, 0.62)
+        up = np.arange(0.0, eaves - 0.5, 0.62)
         for x in (0.0, width - 0.35):
             out.append(
                 sh.boxes(
-                    np.column_stack([0 * z + x, 0 * z - 0.03, z]),
-                    np.column_stack([0 * z + x + 0.35, 0 * z, z + 0.42]),
+                    np.column_stack([0 * up + x, 0 * up - 0.03, up]),
+                    np.column_stack([0 * up + x + 0.35, 0 * up, up + 0.42]),
                     trim,
                 )
             )
     if style in ("office", "flats", "hall") and g.random() < 0.35:  # pilasters
-        x = np.arange(0.1, width, g.uniform(2.5, 5.0))
+        at = np.arange(0.1, width, g.uniform(2.5, 5.0))
         out.append(
             sh.boxes(
-                np.column_stack([x - 0.15, 0 * x - 0.18, 0 * x]),
-                np.column_stack([x + 0.2, 0 * x, 0 * x + eaves - 0.3]),
+                np.column_stack([at - 0.15, 0 * at - 0.18, 0 * at]),
+                np.column_stack([at + 0.2, 0 * at, 0 * at + eaves - 0.3]),
                 trim,
             )
         )

@@ -28,7 +28,8 @@ def _knee(hip: Vec, foot: Vec, thigh: float, shin: float, bend: Vec) -> Vec:
     along = (thigh**2 - shin**2 + length**2) / (2 * length)
     off = np.sqrt(max(thigh**2 - along**2, 0))
     side = bend - d * float(bend @ d)
-    return hip + d * along + side / (np.linalg.norm(side) + 1e-9) * off
+    out: Vec = hip + d * along + side / (np.linalg.norm(side) + 1e-9) * off
+    return out
 
 
 def _trunk(hip: Vec, neck: Vec, width: float, deep: float, long: float) -> Mesh:

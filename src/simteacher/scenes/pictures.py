@@ -7,6 +7,7 @@ lettering.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -92,11 +93,11 @@ def window(g: Rng, kind: int) -> F32:
     rows, cols = [(2, 1), (3, 2), (1, 2), (4, 3), (2, 2), (3, 4), (1, 1), (2, 3)][kind]
     bar = (10, 7, 14, 7, 9, 7, 16, 7)[kind]
     for i in range(rows + 1):
-        y = i * M / rows
-        draw.rectangle((0, y - bar, M, y + bar), fill=frame)
+        at = i * M / rows
+        draw.rectangle((0, at - bar, M, at + bar), fill=frame)
     for i in range(cols + 1):
-        x = i * M / cols
-        draw.rectangle((x - bar, 0, x + bar, M), fill=frame)
+        at = i * M / cols
+        draw.rectangle((at - bar, 0, at + bar, M), fill=frame)
     draw.rectangle((0, 0, M - 1, M - 1), outline=frame, width=26)
     return linear(image)
 
@@ -135,14 +136,16 @@ def shop(g: Rng, kind: int) -> F32:
         x, w, h, foot = g.uniform(0, M), g.uniform(10, 70), g.uniform(15, 130), g.uniform(200, M - 30)
         draw.rectangle((x, foot - h, x + w, foot), fill=_muted(g, 10, int(g.uniform(60, 190))))
     for _ in range(int(g.integers(0, 5))):
-        y = g.uniform(120, 420)
-        draw.rectangle((g.uniform(0, 200), y, g.uniform(250, M), y + 6), fill=_muted(g, 40, 140))
+        shelf = g.uniform(120, 420)
+        draw.rectangle((g.uniform(0, 200), shelf, g.uniform(250, M), shelf + 6), fill=_muted(g, 40, 140))
     if kind % 2 == 0:
         for _ in range(int(g.integers(1, 4))):
-            x, y = g.uniform(20, M - 160), g.uniform(20, 300)
-            draw.rectangle((x, y, x + g.uniform(50, 130), y + g.uniform(60, 180)), fill=_muted(g, 120, 250, 0.9))
-    for x in range(int(g.integers(20, 60)), M, int(g.integers(70, 170))):
-        draw.ellipse((x, 12, x + 12, 22), fill=(255, 240, 200))
+            left, top = g.uniform(20, M - 160), g.uniform(20, 300)
+            draw.rectangle(
+                (left, top, left + g.uniform(50, 130), top + g.uniform(60, 180)), fill=_muted(g, 120, 250, 0.9)
+            )
+    for lamp in range(int(g.integers(20, 60)), M, int(g.integers(70, 170))):
+        draw.ellipse((lamp, 12, lamp + 12, 22), fill=(255, 240, 200))
     draw.rectangle((0, M - 26, M, M), fill=_muted(g, 15, 90))
     return linear(image)
 
@@ -217,9 +220,13 @@ def hub(g: Rng, kind: int) -> F32:
     return linear(image)
 
 
+def _swapped(make: Callable[[Rng, int], F32], kind: int, g: Rng) -> F32:
+    return make(g, kind)
+
+
 def many(name: str, make: Callable[[Rng, int], F32], count: int) -> dict[str, Callable[[Rng], F32]]:
     """``count`` makers name_0, name_1 ..."""
-    return {f"{name}_{i}": (lambda g, i=i: make(g, i)) for i in range(count)}
+    return {f"{name}_{i}": partial(_swapped, make, i) for i in range(count)}
 
 
 MAKERS: dict[str, Callable[[Rng], F32]] = {

@@ -8,7 +8,8 @@ import numpy as np
 
 from simteacher.scenes import ground as gr
 from simteacher.scenes import shapes as sh
-from simteacher.scenes.mesh import Material, merge
+from simteacher.scenes.ground import Array
+from simteacher.scenes.mesh import Material, Mesh, merge
 from simteacher.scenes.palette import PAVINGS, Rng, pick, rgb, shade
 from simteacher.scenes.street import LAST, Block, Street
 
@@ -21,7 +22,7 @@ def lay(g: Rng, street: Street) -> None:
     street.put(gr.road_surface(g, path, street.surfaces, street.half), np.eye(4), "road")
     for block in street.blocks:
         _block(g, street, block)
-    street.put(gr.merge(_markings(g, street)), np.eye(4), "road")
+    street.put(merge(_markings(g, street)), np.eye(4), "road")
     low = float(path.z_N.min()) - 1.0
     size = 1500.0
     far = sh.quads(
@@ -48,7 +49,7 @@ def _block(g: Rng, street: Street, b: Block) -> None:
     path, surf = street.path, street.surfaces
     kerb = 0.14
 
-    def line(inset: float) -> np.ndarray:
+    def line(inset: float) -> Array:
         return gr.rounded(b.s0, b.s1, b.depth, b.radius, inset)
 
     outer, top = line(0.0), line(kerb)
@@ -92,7 +93,8 @@ def _block(g: Rng, street: Street, b: Block) -> None:
 
 def _repairs(g: Rng, street: Street, b: Block) -> None:
     """Patches of other paving and covers in the sidewalk."""
-    rects, other = [], []
+    rects: list[list[float]] = []
+    other: list[list[float]] = []
     for _ in range(int(g.integers(0, 7))):
         s, v = g.uniform(1, 45), g.uniform(0.2, max(0.3, b.walk - 0.6))
         if not b.s0 + b.walk + b.radius < s < b.s1 - b.walk - b.radius - 4:
@@ -114,7 +116,7 @@ def _repairs(g: Rng, street: Street, b: Block) -> None:
             )
 
 
-def _markings(g: Rng, street: Street) -> list:
+def _markings(g: Rng, street: Street) -> list[Mesh]:
     path, surf, half = street.path, street.surfaces, street.half
     paint, wide = surf.paint, float(g.uniform(0.1, 0.16))
     out = [path.patches([[-60, -59.9, 0, 0.1]], 0.01, paint)]
@@ -181,7 +183,7 @@ def _markings(g: Rng, street: Street) -> list:
     return out
 
 
-def _outside(rect_N4: np.ndarray, street: Street) -> np.ndarray:
+def _outside(rect_N4: Array, street: Street) -> Array:
     """Cut long lines into pieces and drop those within junction mouths and zebra crossings."""
     pieces = []
     for s0, s1, d0, d1 in rect_N4:
@@ -198,7 +200,7 @@ def _outside(rect_N4: np.ndarray, street: Street) -> np.ndarray:
     return out[keep] if keep.any() else out[:1]
 
 
-def _zebra(g: Rng, street: Street, s: float) -> list:
+def _zebra(g: Rng, street: Street, s: float) -> list[Mesh]:
     path, half = street.path, street.half
     pitch = g.uniform(0.9, 1.2)
     d = np.arange(-half + 0.3, half - 0.5, pitch)
@@ -210,7 +212,7 @@ def _zebra(g: Rng, street: Street, s: float) -> list:
     return out
 
 
-def _box(s: float, wide: float, half: float) -> np.ndarray:
+def _box(s: float, wide: float, half: float) -> Array:
     """Yellow criss-cross of a box junction."""
     quads = []
     for k in np.linspace(-1, 1, 9):
@@ -226,7 +228,7 @@ def _box(s: float, wide: float, half: float) -> np.ndarray:
 WORDS = ("SLOW", "BUS", "KEEP", "CLEAR", "STOP", "20", "30", "TAXI", "SCHOOL", "ONLY", "LOOK", "BUS STOP")
 
 
-def _word(g: Rng, street: Street) -> np.ndarray:
+def _word(g: Rng, street: Street) -> Array:
     """A word painted on a lane, drawn out along the street so that drivers can read it."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -249,7 +251,7 @@ def _word(g: Rng, street: Street) -> np.ndarray:
     return np.array(quads) * direction + sh.v(s0, d)
 
 
-def _zigzag(g: Rng, street: Street) -> np.ndarray:
+def _zigzag(g: Rng, street: Street) -> Array:
     """Zigzag lines along kerb and middle before a crossing."""
     s0 = (street.crossings[0] - 14.0) if street.crossings else g.uniform(2, 20)
     quads = []
@@ -265,7 +267,7 @@ def _zigzag(g: Rng, street: Street) -> np.ndarray:
     return np.array(quads)
 
 
-def _rails(street: Street) -> list:
+def _rails(street: Street) -> list[Mesh]:
     """Tram rails in each inner lane."""
     steel = Material("plain", rgb(120, 118, 115), gloss=0.35)
     lines = [[-40, LAST, d + o - 0.04, d + o + 0.04] for d, _ in street.lanes for o in (-0.72, 0.72)]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from simteacher.scenes.mesh import F32, I32, Material, Mesh
+from simteacher.scenes.mesh import I32, Material, Mesh
 
-Array = npt.NDArray[np.float64] | F32 | Sequence[Sequence[float]]
+Numbers = Any  # anything that numpy reads as numbers: nested lists, arrays, a scalar
 _QUAD = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
 
 
@@ -24,7 +25,7 @@ def v(*numbers: float) -> npt.NDArray[np.float64]:
     return np.array(numbers, np.float64)
 
 
-def surface(vertices: npt.ArrayLike, faces: I32, uv: npt.ArrayLike, material: Material) -> Mesh:
+def surface(vertices: Numbers, faces: I32, uv: Numbers, material: Material) -> Mesh:
     """Pack one surface of one material."""
     return Mesh(
         np.asarray(vertices, np.float32).reshape(-1, 3),
@@ -35,7 +36,7 @@ def surface(vertices: npt.ArrayLike, faces: I32, uv: npt.ArrayLike, material: Ma
     )
 
 
-def quads(corners_N43: npt.ArrayLike, material: Material, uv_N42: npt.ArrayLike | None = None) -> Mesh:
+def quads(corners_N43: Numbers, material: Material, uv_N42: Numbers | None = None) -> Mesh:
     """Flat four-cornered patches.
 
     Args:
@@ -59,7 +60,7 @@ UNIT_UV = np.array([[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]])
 _BOX = np.array([[0, 3, 2, 1], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7]])
 
 
-def boxes(low_N3: npt.ArrayLike, high_N3: npt.ArrayLike, material: Material) -> Mesh:
+def boxes(low_N3: Numbers, high_N3: Numbers, material: Material) -> Mesh:
     """Axis-aligned boxes between two corners each."""
     lo, hi = np.asarray(low_N3, np.float64).reshape(-1, 3), np.asarray(high_N3, np.float64).reshape(-1, 3)
     x0, y0, z0, x1, y1, z1 = *lo.T, *hi.T
@@ -82,10 +83,10 @@ def boxes(low_N3: npt.ArrayLike, high_N3: npt.ArrayLike, material: Material) -> 
 
 
 def frusta(
-    a_N3: npt.ArrayLike,
-    b_N3: npt.ArrayLike,
-    ra: npt.ArrayLike,
-    rb: npt.ArrayLike,
+    a_N3: Numbers,
+    b_N3: Numbers,
+    ra: Numbers,
+    rb: Numbers,
     sides: int,
     material: Material,
     *,
@@ -146,9 +147,7 @@ def _ball(rings: int, sides: int) -> tuple[npt.NDArray[np.float64], I32]:
     return vertices, np.concatenate(faces).astype(np.int32)
 
 
-def balls(
-    centre_N3: npt.ArrayLike, radius_N3: npt.ArrayLike, material: Material, rings: int = 4, sides: int = 6
-) -> Mesh:
+def balls(centre_N3: Numbers, radius_N3: Numbers, material: Material, rings: int = 4, sides: int = 6) -> Mesh:
     """Ellipsoids with their own radii along x, y, z: heads, leaf clumps, bushes."""
     centre = np.asarray(centre_N3, np.float64).reshape(-1, 3)
     radius = np.broadcast_to(np.asarray(radius_N3, np.float64), centre.shape)
@@ -162,9 +161,9 @@ def balls(
 
 
 def loft(
-    sections_SK3: npt.ArrayLike,
+    sections_SK3: Numbers,
     materials: Sequence[Material],
-    which_SK: npt.ArrayLike | None = None,
+    which_SK: Numbers | None = None,
     *,
     caps: bool = True,
 ) -> Mesh:
@@ -206,7 +205,7 @@ def loft(
 
 
 def prism(
-    outline_K2: npt.ArrayLike, depth: float, face: Material, side: Material | None = None, *, fit: bool = False
+    outline_K2: Numbers, depth: float, face: Material, side: Material | None = None, *, fit: bool = False
 ) -> Mesh:
     """Convex outline in the y-z plane, counter-clockwise seen from +x, pulled back from x=0 to x=-depth: sign plates.
 

@@ -5,27 +5,31 @@ Each function takes a random generator and gives a (256, 256, 3) tile, linear, t
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
-from simteacher.scenes.mesh import F32
+Tile = npt.NDArray[Any]
 
 N = 256
 Rng = np.random.Generator
 
 
-def noise(g: Rng, sigma: float, spread: float = 1.0, stretch: float = 1.0) -> F32:
+def noise(g: Rng, sigma: float, spread: float = 1.0, stretch: float = 1.0) -> Tile:
     """Smooth periodic noise with unit spread times ``spread``; ``stretch`` > 1 draws it out along rows."""
     field = ndimage.gaussian_filter(g.standard_normal((N, N)), (sigma, sigma * stretch), mode="wrap")
-    return (field * (spread / (field.std() + 1e-9))).astype(np.float32)
+    out: Tile = (field * (spread / (field.std() + 1e-9))).astype(np.float32)
+    return out
 
 
-def grey(field: F32, tint: tuple[float, float, float] = (1, 1, 1)) -> F32:
+def grey(field: Tile, tint: tuple[float, float, float] = (1, 1, 1)) -> Tile:
     """Turn a (256, 256) field into a coloured tile."""
     return np.clip(field, 0, 1)[..., None] * np.asarray(tint, np.float32)
 
 
-def blocks(g: Rng, rows: int, cols: int, joint: int, shift: float = 0.5, uneven: float = 0.08) -> tuple[F32, F32]:
+def blocks(g: Rng, rows: int, cols: int, joint: int, shift: float = 0.5, uneven: float = 0.08) -> tuple[Tile, Tile]:
     """Courses of blocks: (brightness of each block, joint mask); rows and cols divide the tile."""
     y, x = np.mgrid[0:N, 0:N]
     row = y * rows // N
@@ -37,7 +41,7 @@ def blocks(g: Rng, rows: int, cols: int, joint: int, shift: float = 0.5, uneven:
     return value[row, col].astype(np.float32), mask.astype(np.float32)
 
 
-def cracks(g: Rng, count: int, steps: int = 160) -> F32:
+def cracks(g: Rng, count: int, steps: int = 160) -> Tile:
     """Wandering dark lines, 1 where cracked."""
     out = np.zeros((N, N), np.float32)
     for _ in range(count):
@@ -46,10 +50,11 @@ def cracks(g: Rng, count: int, steps: int = 160) -> F32:
             a += turn
             y, x = y + np.sin(a), x + np.cos(a)
             out[int(y) % N, int(x) % N] = 1
-    return np.clip(ndimage.gaussian_filter(out, 0.6, mode="wrap") * 2.2, 0, 1)
+    soft: Tile = np.clip(ndimage.gaussian_filter(out, 0.6, mode="wrap") * 2.2, 0, 1)
+    return soft
 
 
-def asphalt(g: Rng, kind: int) -> F32:
+def asphalt(g: Rng, kind: int) -> Tile:
     """Road surface: fine, coarse with bright chips, cracked, patchy."""
     f = (
         0.75
@@ -67,7 +72,7 @@ def asphalt(g: Rng, kind: int) -> F32:
     return grey(f)
 
 
-def paving(g: Rng, kind: int) -> F32:
+def paving(g: Rng, kind: int) -> Tile:
     """Slabs (2x3), small bricks, square slabs, large concrete bays, worn asphalt pavement."""
     if kind == 4:
         return grey(0.78 + noise(g, 0.7, 0.08) + noise(g, 6, 0.03) + noise(g, 25, 0.05))
@@ -77,7 +82,7 @@ def paving(g: Rng, kind: int) -> F32:
     return grey(f * (1 - 0.45 * mask))
 
 
-def cobble(g: Rng) -> F32:
+def cobble(g: Rng) -> Tile:
     """Rounded setts."""
     value, _ = blocks(g, 16, 16, 1, 0.5, 0.12)
     y, x = np.mgrid[0:N, 0:N]
@@ -85,7 +90,7 @@ def cobble(g: Rng) -> F32:
     return grey(0.8 * value * (0.35 + 0.65 * bump**0.5) + noise(g, 1, 0.04))
 
 
-def grass(g: Rng, kind: int) -> F32:
+def grass(g: Rng, kind: int) -> Tile:
     """Lawn, rough grass with bare spots, dry grass; coloured."""
     f = 0.65 + noise(g, 0.8, 0.16) + noise(g, 6, 0.08) + noise(g, 30, 0.06)
     base = np.array(((0.42, 0.62, 0.2), (0.45, 0.55, 0.25), (0.72, 0.66, 0.38))[kind])
@@ -94,35 +99,36 @@ def grass(g: Rng, kind: int) -> F32:
     return np.clip(f, 0.1, 1)[..., None] * (base * (1 - mix) + other * mix) * 1.4
 
 
-def gravel(g: Rng) -> F32:
+def gravel(g: Rng) -> Tile:
     """Small stones."""
     return grey(0.7 + noise(g, 1.2, 0.17) + noise(g, 20, 0.03), (1, 0.95, 0.88))
 
 
-def soil(g: Rng) -> F32:
+def soil(g: Rng) -> Tile:
     """Earth with litter and dead leaves."""
     f = 0.6 + noise(g, 1.5, 0.14) + noise(g, 14, 0.07)
     litter = (noise(g, 1.6) > 1.5)[..., None]
     return np.where(litter, np.array([0.75, 0.5, 0.25]), grey(f, (0.72, 0.55, 0.4)))
 
 
-def brick(g: Rng, kind: int) -> F32:
+def brick(g: Rng, kind: int) -> Tile:
     """Brickwork of 16 courses: uniform, multi-stock, rustic, painted."""
     value, mask = blocks(g, 16, 5, 2, 0.5, (0.08, 0.2, 0.16, 0.03)[kind])
     tone, _ = blocks(g, 16, 5, 2, 0.5, 0.12)
     f = 0.72 * value + noise(g, 0.8, 0.05) + noise(g, 30, 0.05)
     colour = np.stack([f, f * (1 + 0.5 * (tone - 1)), f * (1 + 0.9 * (tone - 1))], -1)
     mortar = (0.95, 0.85, 1.0, 0.62)[kind]
-    return colour * (1 - mask[..., None]) + mask[..., None] * mortar * np.clip(f, 0.7, 1)[..., None]
+    out: Tile = colour * (1 - mask[..., None]) + mask[..., None] * mortar * np.clip(f, 0.7, 1)[..., None]
+    return out
 
 
-def stone(g: Rng, kind: int) -> F32:
+def stone(g: Rng, kind: int) -> Tile:
     """Ashlar courses, or rubble."""
     value, mask = blocks(g, 8, 4, 2, 0.5, 0.09) if kind == 0 else blocks(g, 12, 7, 3, 0.37, 0.2)
     return grey((0.78 * value + noise(g, 1.5, 0.05) + noise(g, 24, 0.05)) * (1 - 0.4 * mask))
 
 
-def stucco(g: Rng, kind: int) -> F32:
+def stucco(g: Rng, kind: int) -> Tile:
     """Rendered wall: clean, with rain streaks, rough concrete with shutter lines."""
     f = 0.82 + noise(g, 0.8, (0.015, 0.03, 0.05)[kind]) + noise(g, 28, 0.03)
     if kind == 1:
@@ -132,13 +138,13 @@ def stucco(g: Rng, kind: int) -> F32:
     return grey(f)
 
 
-def cladding(g: Rng) -> F32:
+def cladding(g: Rng) -> Tile:
     """Ribbed metal sheet."""
     x = np.arange(N)[None]
     return grey(0.75 + 0.15 * np.sin(x * 2 * np.pi / 32) + noise(g, 20, 0.03) + 0 * x.T)
 
 
-def timber(g: Rng) -> F32:
+def timber(g: Rng) -> Tile:
     """Upright boards."""
     x = np.arange(N)
     tone = 1 + 0.14 * g.standard_normal(8)
@@ -150,7 +156,7 @@ def timber(g: Rng) -> F32:
     return grey(f * (1 - 0.55 * (x % 32 < 2))[None])
 
 
-def roof(g: Rng, kind: int) -> F32:
+def roof(g: Rng, kind: int) -> Tile:
     """Pantiles, slates, flat felt."""
     if kind == 2:
         return grey(0.7 + noise(g, 1, 0.06) + noise(g, 30, 0.06))
@@ -159,14 +165,14 @@ def roof(g: Rng, kind: int) -> F32:
     return grey((0.62 + 0.25 * y) * value * (1 - 0.4 * mask) + noise(g, 25, 0.06))
 
 
-def bark(g: Rng) -> F32:
+def bark(g: Rng) -> Tile:
     """Upright fissures."""
     return grey(
         0.65 + ndimage.gaussian_filter(g.standard_normal((N, N)), (9, 1.2), mode="wrap") * 1.6 + noise(g, 30, 0.08)
     )
 
 
-def leaf(g: Rng, kind: int) -> F32:
+def leaf(g: Rng, kind: int) -> Tile:
     """Foliage: specks of light and dark with a varying green, or yellowish."""
     sigma = (1.0, 1.8, 3.0)[kind]
     f = 0.55 + noise(g, sigma, 0.24) + noise(g, 10, 0.1)
@@ -174,7 +180,7 @@ def leaf(g: Rng, kind: int) -> F32:
     return np.clip(np.stack([f * (0.85 + hue), f, f * (0.55 - hue)], -1), 0.03, 1)
 
 
-def cloth(g: Rng, kind: int) -> F32:
+def cloth(g: Rng, kind: int) -> Tile:
     """Folds, stripes, checks, blotches."""
     y, x = np.mgrid[0:N, 0:N]
     f = 0.8 + ndimage.gaussian_filter(g.standard_normal((N, N)), (24, 5), mode="wrap") * 1.1
@@ -187,13 +193,14 @@ def cloth(g: Rng, kind: int) -> F32:
     return grey(f)
 
 
-def rust(g: Rng) -> F32:
+def rust(g: Rng) -> Tile:
     """Weathered paint."""
     spot = np.clip(noise(g, 6) - 0.8, 0, 1)[..., None]
-    return grey(0.8 + noise(g, 3, 0.05)) * (1 - spot) + spot * np.array([0.45, 0.25, 0.15])
+    out: Tile = grey(0.8 + noise(g, 3, 0.05)) * (1 - spot) + spot * np.array([0.45, 0.25, 0.15])
+    return out
 
 
-def anything(g: Rng, kind: int) -> F32:
+def anything(g: Rng, kind: int) -> Tile:
     """A pattern of nothing in particular: stripes, checks, blobs or noise in random colours."""
     y, x = np.mgrid[0:N, 0:N]
     one, two = g.uniform(0.05, 1, 3), g.uniform(0.05, 1, 3)
@@ -208,4 +215,5 @@ def anything(g: Rng, kind: int) -> F32:
     else:
         mix = np.clip(0.5 + noise(g, g.uniform(0.6, 6), 0.3), 0, 1)
     mix = (mix + noise(g, 1, 0.05))[..., None]
-    return np.clip(one * mix + two * (1 - mix), 0, 1)
+    out: Tile = np.clip(one * mix + two * (1 - mix), 0, 1)
+    return out

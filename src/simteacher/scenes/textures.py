@@ -14,29 +14,30 @@ import numpy as np
 from simteacher.scenes import pictures, signs
 from simteacher.scenes import surfaces as s
 from simteacher.scenes.mesh import F32
+from simteacher.scenes.pictures import many
 
 SIZE = 256
 Maker = Callable[[np.random.Generator], F32]
 
 _SURFACES: dict[str, Maker] = {
     "plain": lambda g: np.ones((SIZE, SIZE, 3), np.float32),
-    **{f"asphalt_{i}": (lambda g, i=i: s.asphalt(g, i)) for i in range(4)},
-    **{f"paving_{i}": (lambda g, i=i: s.paving(g, i)) for i in range(5)},
+    **many("asphalt", s.asphalt, 4),
+    **many("paving", s.paving, 5),
     "cobble": s.cobble,
-    **{f"grass_{i}": (lambda g, i=i: s.grass(g, i)) for i in range(3)},
+    **many("grass", s.grass, 3),
     "gravel": s.gravel,
     "soil": s.soil,
-    **{f"brick_{i}": (lambda g, i=i: s.brick(g, i)) for i in range(4)},
-    **{f"stone_{i}": (lambda g, i=i: s.stone(g, i)) for i in range(2)},
-    **{f"render_{i}": (lambda g, i=i: s.stucco(g, i)) for i in range(3)},
+    **many("brick", s.brick, 4),
+    **many("stone", s.stone, 2),
+    **many("render", s.stucco, 3),
     "cladding": s.cladding,
     "timber": s.timber,
-    **{f"roof_{i}": (lambda g, i=i: s.roof(g, i)) for i in range(3)},
+    **many("roof", s.roof, 3),
     "bark": s.bark,
-    **{f"leaf_{i}": (lambda g, i=i: s.leaf(g, i)) for i in range(3)},
-    **{f"cloth_{i}": (lambda g, i=i: s.cloth(g, i)) for i in range(4)},
+    **many("leaf", s.leaf, 3),
+    **many("cloth", s.cloth, 4),
     "rust": s.rust,
-    **{f"random_{i}": (lambda g, i=i: s.anything(g, i)) for i in range(12)},
+    **many("random", s.anything, 12),
 }
 
 

@@ -127,7 +127,7 @@ def crown_hull(limbs: Limbs, children: Limbs, extra: float) -> Mesh:
     return sh.balls(centre, np.repeat(radius[:, None], 3, 1), BARK, 3, 6)
 
 
-def cards(g: Rng, centre_N3: Array, size: npt.ArrayLike, material: Material) -> Mesh:
+def cards(g: Rng, centre_N3: Array, size: sh.Numbers, material: Material) -> Mesh:
     """Small leaves or clumps of leaves facing any way."""
     n = len(centre_N3)
     a = unit(g.standard_normal((n, 3)))
@@ -152,10 +152,10 @@ def bare(seed: int, detail: int) -> Plant:
     g = np.random.default_rng([51, seed])
     habit = seed % 4
     rise, spread = ((0.5, 0.4), (0.12, 0.75), (0.25, 0.55), (0.35, 0.6))[habit]
-    fan = ((5, 3, 3), (6, 4, 4), (7, 5, 5))[detail]
+    fan = ((5, 3, 2), (6, 4, 3), (7, 5, 4))[detail]
     trunk = g.uniform(0.16, 0.36)
     stages = skeleton(g, 10.0, spread * g.uniform(0.85, 1.15), rise * g.uniform(0.7, 1.3), fan, trunk)
-    each, width = ((9, 0.075), (11, 0.04), (13, 0.022))[detail]
+    each, width = ((8, 0.1), (10, 0.05), (12, 0.026))[detail]
     droop = -0.5 if habit == 2 else 0.1
     parts = [
         *wood(stages),
@@ -174,12 +174,12 @@ def leafy(seed: int, detail: int) -> Plant:
     stages = skeleton(g, 8.5, g.uniform(0.5, 0.8), g.uniform(0.1, 0.4), (6, 4), g.uniform(0.2, 0.38))
     clump = np.concatenate([stages[2].tip_N3, stages[1].tip_N3])
     size = g.uniform(0.7, 1.5, (len(clump), 1)) * np.array([1.0, 1.0, 0.8])
-    per = (10, 32, 58)[detail]
+    per = (9, 28, 52)[detail]
     shell = g.standard_normal((len(clump), per, 3))
     shell /= np.linalg.norm(shell, axis=-1, keepdims=True)
     at = clump[:, None] + shell * size[:, None] * g.uniform(0.75, 1.15, (len(clump), per, 1))
     leaves = cards(g, at.reshape(-1, 3), g.uniform(0.7, 1.3, len(clump) * per) * (0.85, 0.45, 0.33)[detail], LEAF)
-    inner = sh.balls(clump, size * 0.72, INNER, 4, 6)
+    inner = sh.balls(clump, size * 0.72, INNER, 3 if detail == 0 else 4, 5 if detail == 0 else 6)
     return Plant(three(merge(wood(stages)), leaves, inner), sh.balls(clump, size * 0.95, BARK, 4, 6))
 
 
@@ -188,7 +188,7 @@ def conifer(seed: int, detail: int) -> Plant:
     """Fir or cypress, green all year."""
     g = np.random.default_rng([53, seed])
     slim = g.uniform(0.1, 0.3)
-    n = (200, 600, 1100)[detail]
+    n = (160, 500, 1000)[detail]
     z = 0.8 + 9.0 * g.random(n) ** 1.3
     r = slim * (10 - z) * g.uniform(0.8, 1.05, n) * (0.75 + 0.25 * np.sin(z * 5))
     a = g.uniform(0, 2 * np.pi, n)

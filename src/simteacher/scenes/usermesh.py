@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from simteacher.errors import UserError
 from simteacher.scenes.mesh import Material, Mesh
@@ -29,7 +31,7 @@ def load_mesh(file: Path, scale: float, up: str) -> Mesh:
     try:
         import trimesh
 
-        found = trimesh.load(file, force="mesh")
+        found: Any = trimesh.load(file, force="mesh")
     except ImportError:
         raise UserError("reading meshes needs trimesh", file, "pip install trimesh") from None
     except Exception as problem:
@@ -52,10 +54,10 @@ def load_mesh(file: Path, scale: float, up: str) -> Mesh:
     return Mesh(vertices.astype(np.float32), faces, uv, index.astype(np.int32), materials)
 
 
-def _face_colours(found: object, count: int) -> np.ndarray:
+def _face_colours(found: Any, count: int) -> npt.NDArray[np.float64]:
     """Colour (sRGB 0..255) of each face; grey where the file gives none."""
     try:
-        colours = np.asarray(found.visual.to_color().face_colors, np.float64)[:, :3]  # type: ignore[attr-defined]
+        colours = np.asarray(found.visual.to_color().face_colors, np.float64)[:, :3]
     except Exception:
         colours = np.zeros((0, 3))
     return colours if len(colours) == count else np.full((count, 3), 150.0)

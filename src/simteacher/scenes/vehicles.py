@@ -159,7 +159,11 @@ def wheels(places: list[tuple[float, float]], radius: float, width: float, hub: 
         centre = np.array([x, y + sgn * 0.012, radius])
         fan = np.stack([np.broadcast_to(0 * ring, ring.shape), ring, np.roll(ring, -1, 0)], 1)
         uv = np.stack([fan[..., 0], fan[..., 2]], -1) / (2 * r) + 0.5
-        discs.append(sh.surface(fan + centre, np.arange(36).reshape(12, 3), uv, Material(hub, (1, 1, 1), gloss=0.2)))
+        discs.append(
+            sh.surface(
+                fan + centre, np.arange(36, dtype=np.int32).reshape(12, 3), uv, Material(hub, (1, 1, 1), gloss=0.2)
+            )
+        )
     return merge([drum, *discs])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from simteacher.scenes.draw import choose, uniform
 from simteacher.scenes.mesh import Light
@@ -54,7 +55,7 @@ def make_light(g: Rng, spec: LightSpec) -> Light:
     wet = g.uniform(0.6, 1.0) if weather == "rain" else (g.uniform(0.2, 0.9) if g.random() < 0.06 else 0.0)
     fog = {"fog": g.uniform(0.006, 0.03), "rain": g.uniform(0.0, 0.006)}.get(weather, g.uniform(0, 0.0015))
 
-    def three(v: np.ndarray) -> tuple[float, float, float]:
+    def three(v: npt.NDArray[np.float64]) -> tuple[float, float, float]:
         return (float(v[0]), float(v[1]), float(v[2]))
 
     return Light(

@@ -20,6 +20,9 @@ from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.street import plan
 from simteacher.scenes.weather import make_light
 
+TRIANGLES = 140_000
+FIXED = ("road", "sidewalk", "terrain", "building")
+
 
 def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int]) -> World:
     """Draw the world of one frame.
@@ -44,7 +47,7 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int]) -
     furniture.furnish(g, street, spec)
     cyclists(g, street, spec)
     pedestrians(g, street, spec)
-    things = _randomised(g, street.things, spec.random_textures)
+    things = _randomised(g, _thinned(street.things, view), spec.random_textures)
     if g.random() < spec.camera.bonnet:
         street.things = []
         ego.bonnet(g, street, view, size)
@@ -59,6 +62,25 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int]) -
         "yaw_rate": speed * curve,
     }
     return World(things, light, view, facts)
+
+
+def _thinned(things: list[Thing], view: CameraSpec) -> list[Thing]:
+    """Within the budget of triangles: the farthest plants, cars and furniture go first, what is behind before all."""
+    count = np.array([len(t.mesh.faces_F3) for t in things])
+    excess = int(count.sum()) - TRIANGLES
+    if excess <= 0:
+        return things
+    place = np.array([t.pose_44[:3, 3] for t in things]) - view.pose_44[:3, 3]
+    ahead = place @ view.pose_44[:3, 2]
+    away = np.where(ahead < -3, 1e3, 0.0) + np.linalg.norm(place, axis=1)
+    keep = np.ones(len(things), bool)
+    for i in np.argsort(-away, kind="stable"):
+        if excess <= 0:
+            break
+        if things[i].name not in FIXED and away[i] > 15:
+            keep[i] = False
+            excess -= int(count[i])
+    return [t for t, k in zip(things, keep, strict=True) if k]
 
 
 def _along(view: CameraSpec, speed: float) -> tuple[float, float, float]:

@@ -1,0 +1,138 @@
+"""Scene files: what they mean, and one message with the line for every mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from simteacher.errors import UserError
+from simteacher.scenes.assemble import assemble
+from simteacher.scenes.classes import CLASS_ID
+from simteacher.scenes.raycast import gbuffer
+from simteacher.scenes.spec import SceneSpec, load_scene
+from simteacher.scenes.world import build_world
+
+SIZE = (160, 120)
+
+
+def _load(folder: Path, text: str) -> SceneSpec:
+    (folder / "scene.yaml").write_text(text)
+    return load_scene(folder / "scene.yaml")
+
+
+MISTAKES = [
+    ("street:\n  lanez: 2\n", 2, "unknown key 'lanez'; did you mean 'lane"),
+    ("sterets: {}\n", 1, "unknown key 'sterets'; did you mean 'street'?"),
+    (
+        "objects:\n  parked: 0.1\n  vehicles:\n    hatchback: 1\n    bicycel: 2\n",
+        5,
+        "'bicycel'; did you mean 'bicycle'?",
+    ),
+    ("light:\n  weather: drizzle\n", 2, "unknown choice 'drizzle'"),
+    ("light: {time: {dusk: -1}}\n", 1, "weights must be at least 0"),
+    ("camera:\n\n  height: [3, 1]\n", 3, "runs backwards, from 3 to 1"),
+    ("camera:\n  height: 30\n", 2, "outside what is possible, 0.1 to 6"),
+    ("objects:\n  parked: 2\n", 2, "less than or equal to 1"),
+    ("objects:\n  vehicles: {bicycle: 70%, saloon: 60%}\n", 2, "the shares add up to 130 %"),
+    ("objects:\n  vehicles: {bicycle: 70%, saloon: 6}\n", 2, "'saloon: 6' is a weight among shares"),
+    ("stage:\n  - what: persom\n    ahead: 2\n", 2, "unknown value 'persom'; did you mean 'person'?"),
+    ("stage:\n  - {what: person}\n", 2, "stage.0.ahead: field required"),
+    ("stage:\n  - {what: person, ahead: 12}\n  - what: tram\n    ahead: 13\n", 3, "the tram stands in the person"),
+    ("stage:\n  - {what: tree, ahead: 12, speed: 3}\n", 2, "a tree does not move"),
+    ("stage:\n\n  - {what: person, ahead: 12, pose: sitting, speed: 1}\n", 3, "a sitting person does not move"),
+    ("stage:\n  - {what: person, ahead: -3}\n", 2, "greater than or equal to 0.5"),
+    ("meshes:\n  - {file: none.obj, name: car, ahead: 8}\n", 2, "there is no mesh none.obj"),
+    ("meshes:\n  - {file: scene.yaml, name: caar, ahead: 8}\n", 2, "unknown class 'caar'; did you mean 'car'?"),
+    ("street: [\n", 2, "is not YAML"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "says"), MISTAKES)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        _load(tmp_path, text)
+    assert says in caught.value.problem
+    assert str(caught.value.where).endswith(f"scene.yaml:{line}")
+    assert caught.value.fix
+
+
+def test_missing_and_odd_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        load_scene(tmp_path / "none.yaml")
+    with pytest.raises(UserError, match="a table of settings"):
+        _load(tmp_path, "- 1\n")
+    assert _load(tmp_path, "# nothing\n") == SceneSpec()
+
+
+def test_numbers_names_and_shares_are_short_forms(tmp_path: Path) -> None:
+    spec = _load(
+        tmp_path,
+        "street: {lanes: 2}\nlight: {time: dusk}\ncamera: {height: 0.3}\nobjects: {vehicles: {bicycle: 40%}}\n",
+    )
+    assert spec.street.lanes == {"2": 1.0}
+    assert spec.light.time == {"dusk": 1.0}
+    assert spec.camera.height == (0.3, 0.3)
+    table = spec.objects.vehicles
+    assert table["bicycle"] == pytest.approx(0.4) and sum(table.values()) == pytest.approx(1.0)
+    default = SceneSpec().objects.vehicles
+    assert table["truck"] / table["bus"] == pytest.approx(default["truck"] / default["bus"])
+
+
+EMPTY = """
+objects: {traffic: 0, people: 0, furniture: 0, guests: 0, parked: 0, trees: 0}
+street: {kinds: town, lanes: 4, lane: 4, bend: 0, slope: 0, junction_ahead: 60, island: 0, crossing: 0}
+camera: {height: 1.5, pitch: 0, yaw: 0, roll: 0, fov: 70, bonnet: 0, across: 0, distortion: 0}
+random_textures: 0
+"""
+
+
+def test_what_is_staged_is_seen_where_it_was_put(tmp_path: Path) -> None:
+    """A person 12 m ahead stands 12 m deep, in front of the camera's lane, and is the only one."""
+    spec = _load(tmp_path, EMPTY + "stage: [{what: person, ahead: 12, across: 0, pose: standing}]\n")
+    for frame in range(3):
+        world = build_world(2, frame, spec, SIZE)
+        people = [t for t in world.things if t.name == "person"]
+        assert len(people) == 1
+        g = gbuffer(assemble(world, SIZE), SIZE)
+        seen = (g.class_N == CLASS_ID["person"]) & (
+            g.thing_N == next(i for i, t in enumerate(world.things) if t is people[0])
+        )
+        assert seen.any()
+        assert np.median(g.hits.depth_N[seen]) == pytest.approx(12, abs=0.5)
+
+
+def test_an_own_mesh_stands_on_the_ground_with_its_class(tmp_path: Path) -> None:
+    trimesh.creation.box((2, 3, 1)).export(tmp_path / "crate.ply")
+    spec = _load(tmp_path, EMPTY + "meshes: [{file: crate.ply, name: car, ahead: 10, scale: 0.5, up: z}]\n")
+    world = build_world(2, 0, spec, SIZE)
+    own = [t for t in world.things if t.name == "car" and len(t.mesh.faces_F3) == 12]
+    assert len(own) == 1 and own[0].countable
+    corners = own[0].mesh.vertices_V3 @ own[0].pose_44[:3, :3].T + own[0].pose_44[:3, 3]
+    assert np.ptp(own[0].mesh.vertices_V3, axis=0) == pytest.approx([1, 1.5, 0.5])
+    assert corners[:, 2].min() == pytest.approx(0, abs=0.02) and corners[:, 0].mean() == pytest.approx(10, abs=0.01)
+
+
+def test_an_unreadable_mesh_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.obj").write_text("not a mesh")
+    spec = _load(tmp_path, "meshes: [{file: bad.obj, name: car, ahead: 10}]\n")
+    with pytest.raises(UserError, match=r"bad\.obj"):
+        build_world(2, 0, spec, SIZE)
+
+
+def test_weather_and_time_follow_the_file(tmp_path: Path) -> None:
+    spec = _load(tmp_path, "light: {weather: rain, time: night}\n")
+    for frame in range(3):
+        light = build_world(1, frame, spec, SIZE).light
+        assert light.night and light.wet >= 0.6 and max(light.sun_rgb) == 0
+    spec = _load(tmp_path, "light: {weather: fog}\n")
+    assert build_world(1, 0, spec, SIZE).light.fog >= 0.006
+
+
+def test_nothing_comes_that_the_file_leaves_out(tmp_path: Path) -> None:
+    spec = _load(tmp_path, "objects: {vehicles: saloon, people: 0, guests: 6}\n")
+    for frame in range(6):
+        names = {t.name for t in build_world(4, frame, spec, SIZE).things}
+        assert not names & {"person", "bus", "truck", "train", "rider", "bicycle", "motorcycle"}, names
