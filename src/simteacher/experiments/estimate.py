@@ -79,7 +79,7 @@ def measure(recipe: Recipe, classes: int, steps: int = 2) -> float:
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         optimiser.zero_grad()
-        _ = float(loss)
+        loss.item()  # waits for an accelerator
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds[1:]) / (TRAIN * budget.batch)
 
