@@ -2,9 +2,10 @@
 
     .venv/bin/python bench/train_step.py [--steps 20] [--size quick]
 
-Three loops of the same network on the same machine in one run, interleaved so that a busy neighbour hits all alike: (bare) forward, loss,
-backward, AdamW on one batch that is already in memory; (ours) a real stage with loader, augmentation, EMA, clipping and logging. And the
-loader alone. Prints one JSON object; ``ratio`` is ours / bare, ``loader_share`` is loader time / bare step time on one thread.
+Three loops of the same network on the same machine in one run, interleaved so that a busy neighbour hits all alike:
+bare: forward, loss, backward, AdamW on one batch that is already in memory; ours: a real stage with loader,
+augmentation, EMA, clipping and logging; loader: the loader alone. Prints one JSON object; ``ratio`` is ours / bare,
+``loader_share`` the loader's time on one thread / the bare step.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from lightning_fabric import Fabric
 from PIL import Image
 
 from simteacher.config import BUDGETS, Augment, Network, Objectives, Optimiser
-from simteacher.data.open import open_dataset
 from simteacher.data.folder import FolderWriter
+from simteacher.data.open import open_dataset
 from simteacher.data.stream import Cache, Stream, prefetch
 from simteacher.labels import load_space
 from simteacher.losses import cross_entropy
@@ -40,7 +41,9 @@ def make_data(folder: Path, size: tuple[int, int], count: int = 24) -> None:
     for i in range(count):
         small = rng.integers(0, 255, (size[1] // 8, size[0] // 8, 3), dtype=np.uint8)
         image = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC))
-        label = np.asarray(Image.fromarray((small[..., 0] // 24).astype(np.uint8)).resize(size, Image.Resampling.NEAREST))
+        label = np.asarray(
+            Image.fromarray((small[..., 0] // 24).astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
+        )
         writer.add(f"{i:03}", image=image, label=label)
     writer.close()
 
@@ -61,7 +64,9 @@ def main() -> None:
         fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
         fabric.launch()
         net = build_network(Network(weights="none"), len(space))
-        session = _Session(Stage("bench", net, {"source": stream}, Plan(), Objectives(), None, 10**6), Optimiser(), fabric, 1)
+        session = _Session(
+            Stage("bench", net, {"source": stream}, Plan(), Objectives(), None, 10**6), Optimiser(), fabric, 1
+        )
         bare_net = build_network(Network(weights="none"), len(space)).to(memory_format=torch.channels_last).train()
         optimiser = make_optimiser(bare_net, Optimiser(), 1.0)
         batch = stream.batch(0)
@@ -95,8 +100,16 @@ def main() -> None:
                     times[name].append(time.perf_counter() - began)
         batches.close()
     median = {k: statistics.median(v) for k, v in times.items()}
-    print(json.dumps({"ms": {k: round(1000 * v, 1) for k, v in median.items()}, "ratio": round(median["ours"] / median["bare"], 3),
-                      "loader_share": round(median["loader"] / median["bare"], 3), "threads": torch.get_num_threads()}))
+    print(
+        json.dumps(
+            {
+                "ms": {k: round(1000 * v, 1) for k, v in median.items()},
+                "ratio": round(median["ours"] / median["bare"], 3),
+                "loader_share": round(median["loader"] / median["bare"], 3),
+                "threads": torch.get_num_threads(),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":
