@@ -74,7 +74,10 @@ def mask_of(segmentation: object, height: int, width: int) -> Mask:
         values = np.arange(len(lengths)) % 2 == 1
         return np.repeat(values, lengths).reshape((height, width), order="F")
     if isinstance(segmentation, list) and all(isinstance(p, list) and len(p) >= 6 for p in segmentation):
-        return np.logical_or.reduce([_inside(polygon, height, width) for polygon in segmentation])
+        mask = np.zeros((height, width), bool)
+        for polygon in segmentation:
+            mask |= _inside(polygon, height, width)
+        return mask
     raise ValueError("neither polygons nor a run-length mask")
 
 

@@ -71,7 +71,7 @@ class Choice:
 
 def look(model: Reader, image_HWC: U8) -> Look:
     """Look at one photograph at the model's working size."""
-    height, width = working_size(*image_HWC.shape[:2], model.card.size)
+    height, width = working_size(image_HWC.shape[0], image_HWC.shape[1], model.card.size)
     small = Image.fromarray(image_HWC).resize((width, height), Image.Resampling.BILINEAR)
     p_KHW = probabilities(model, np.asarray(small))
     classes = len(p_KHW)
