@@ -146,6 +146,8 @@ def make_run(
             _close_stage(events, stage, n, rng, evals, n == 3)
             (out / stage / "model.safetensors").parent.mkdir(exist_ok=True)
             _write_samples(out / stage / "samples", samples, 1.0 - 0.3 * n, evals)
+            if evals:
+                _write_samples(out / stage / "worst", min(samples, 2), 1.3 - 0.3 * n, True)
     lines = [json.dumps(e) for e in events]
     (out / "metrics.jsonl").write_text(
         "\n".join(lines) + "\n" + ("" if finished else '{"event": "step", "stage": "rou')
