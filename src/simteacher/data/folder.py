@@ -201,6 +201,8 @@ def link_file(source: Path, path: Path) -> None:
     """Put an unchanged file at ``path``: a hard link where the file system allows one, else a copy."""
     if not source.is_file():
         raise UserError("no such file", source, "put the file back or take its name out of the set")
+    if path.is_file() and os.path.samefile(source, path):  # renaming a file onto itself would leave the other name
+        return
     with atomic_path(path) as part:
         part.unlink(missing_ok=True)
         try:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simteacher.data.folder import link
+from simteacher.data.folder import link_file
 from simteacher.data.geometry import read_flow, read_vkitti2_flow
 from simteacher.data.png16 import is_wide_rgb, read_png16
 from simteacher.data.raw import read_raw
@@ -63,13 +63,13 @@ class Carrier:
         for kind in BESIDE if self.dataset.format == "folder" else ():
             path = self.dataset.root / kind / f"{frame.name}.png"
             if path.is_file():
-                link(path, out / kind / path.name)
+                link_file(path, out / kind / path.name)
 
     def whole(self, out: Path) -> None:
         """Link what concerns all frames: the boxes."""
         path = self.dataset.root / BOXES
         if self.dataset.format == "folder" and path.is_file():
-            link(path, out / BOXES)
+            link_file(path, out / BOXES)
 
 
 def carrier(source: DataSet) -> Carrier:

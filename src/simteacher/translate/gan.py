@@ -53,7 +53,8 @@ def trained(
     if not kept.is_file():
         train(gan, settings, streams_of(settings, source, target, seed), folder, seed, method)
         weights = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
-        atomic_write(kept, save(weights, metadata={"method": method, "settings": json.dumps(settings.to_dict())}))
+        facts = json.dumps({"method": method, "seed": seed, **settings.to_dict()})
+        atomic_write(kept, save(weights, metadata={"translation": facts}))  # one key: several come in any order
         (folder / "state.safetensors").unlink(missing_ok=True)
     else:
         generator.load_state_dict(read_weights(kept))

@@ -1,4 +1,4 @@
-"""`simteacher translate SOURCE TARGET OUT`: a labelled set with the look of photographs, written as a `folder` data set.
+"""`simteacher translate SOURCE TARGET OUT`: a labelled set with the look of photographs, as a `folder` data set.
 
 The labels are the source's own files. The result is a cache: the same call continues it or finds nothing to do, and
 other settings are refused. `simteacher adapt --source OUT` trains on it.
