@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,7 +55,14 @@ def vehicle_mesh(g: Rng, kind: str, detail: int = 1) -> Mesh:
         mesh.faces_F3,
         mesh.uv_F32,
         mesh.material_F,
-        tuple(one if m == first[0] else two if m == heavy.SECOND else m for m in mesh.materials),
+        tuple(
+            one
+            if m == first[0]
+            else replace(two, texture=m.texture, scale=m.scale)
+            if m.tint == heavy.SECOND.tint
+            else m
+            for m in mesh.materials
+        ),
     )
 
 

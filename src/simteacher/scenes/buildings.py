@@ -11,12 +11,13 @@ from functools import lru_cache
 import numpy as np
 
 from simteacher.scenes import shapes as sh
-from simteacher.scenes.facade import Array, pierced, rects, shop_front, sills
+from simteacher.scenes.facade import Array, pierced, rects, sills
 from simteacher.scenes.mesh import Material, Mesh, merge
 from simteacher.scenes.ornament import ornaments
 from simteacher.scenes.palette import BRICKS, RENDERS, ROOFS, STONES, Rng, pick, rgb
+from simteacher.scenes.shopfront import shop_front, store_front
 
-STYLES = ("terrace", "shop", "house", "office", "flats", "hall", "church")
+STYLES = ("terrace", "shop", "house", "office", "flats", "hall", "church", "store")
 STONE_TRIM = Material("render_0", rgb(205, 198, 182), scale=2.0)
 
 
@@ -129,8 +130,17 @@ def _front(
     parts: list[Mesh] = []
     signs: list[Mesh] = []
     start = 0
-    if style == "shop":
-        parts, signs = shop_front(g, width, ground)
+    if style == "shop":  # one shop, or two side by side
+        halves = 2 if width > 8 and g.random() < 0.6 else 1
+        for k in range(halves):
+            front, hung = shop_front(g, width / halves, ground)
+            parts += [sh.moved(m, k * width / halves) for m in front]
+            signs += [sh.moved(m, k * width / halves) for m in hung]
+        start = 1
+    if style == "store":
+        return store_front(g, width, ground), []
+    if style == "office" and g.random() < 0.5:  # glazed ground floor
+        parts, _ = shop_front(g, width, ground)
         start = 1
     bays = max(1, round(width / g.uniform(1.9, 3.4)))
     wide, tall = g.uniform(0.85, 1.5), g.uniform(1.2, 1.9)
@@ -196,7 +206,8 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
     ranges = {
         "terrace": ((4.2, 7.5), (2, 5)), "shop": ((4.5, 11), (2, 6)), "house": ((7, 12), (1, 3)), "office": ((12, 34),
         (3, 8)),
-        "flats": ((12, 28), (3, 7)), "hall": ((18, 45), (1, 3)), "church": ((14, 24), (1, 2)),
+        "flats": ((12, 28), (3, 7)), "hall": ((18, 45), (1, 3)), "church": ((14, 24), (1, 2)), "store": ((22, 50), (1,
+        2)),
     }[style]  # fmt: skip
     width, floors = g.uniform(*ranges[0]), int(g.integers(*ranges[1]))
     depth = g.uniform(8, 12) if style in ("terrace", "shop", "house") else g.uniform(12, 18)
@@ -205,6 +216,8 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
         ground = g.uniform(4.0, 7.0)
     if style == "church":
         ground = g.uniform(8, 12)
+    if style == "store":
+        ground = g.uniform(4.2, 6.5)
     eaves = ground + (floors - 1) * floor_h + g.uniform(0.0, 0.4)
     wall, roof = wall_material(g, style), Material(f"roof_{g.integers(2)}", pick(g, ROOFS, 0.2), scale=2.5)
     if style in ("office", "hall") and g.random() < 0.3:  # curtain wall
@@ -263,7 +276,9 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
                 )
             )
         height = eaves + cap
-    return Building(merge(parts), merge(signs) if signs else None, float(width), float(depth), float(height))
+    return Building(
+        sh.compact(merge(parts)), merge(signs) if signs else None, float(width), float(depth), float(height)
+    )
 
 
 def _tower(g: Rng, wall: Material, roof: Material, height: float) -> list[Mesh]:

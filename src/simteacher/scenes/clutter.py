@@ -103,6 +103,33 @@ def small(kind: str, seed: int) -> Parts:
                 ]
             )
         }
+    if kind == "aboard":
+        picture = Material(f"poster_{seed % 8}" if seed % 2 else f"fascia_{seed % 12}", (1, 1, 1))
+        low, top = [[0.28, -0.3, 0.0], [0.28, 0.3, 0.0]], [[0.02, 0.3, 1.0], [0.02, -0.3, 1.0]]
+        front = [[*low[0]], [*low[1]], [*top[0]], [*top[1]]]
+        back = [[-x, y, z] for x, y, z in (low[1], low[0], top[1], top[0])]
+        return {"": sh.quads([front, back], picture, sh.UNIT_UV)}
+    if kind == "table":
+        wood = Material("plain", METALS[seed % len(METALS)], gloss=0.2)
+        disc = sh.frusta([[0, 0, 0.7], [0, 0, 0]], [[0, 0, 0.74], [0, 0, 0.7]], [0.38, 0.03], [0.38, 0.03], 10, wood)
+        at = [(0.7, 0.1), (-0.6, 0.4), (-0.1, -0.7)][: 1 + seed % 3]
+        seats = sh.boxes([[x - 0.2, y - 0.2, 0.42] for x, y in at], [[x + 0.2, y + 0.2, 0.46] for x, y in at], wood)
+        backs = sh.boxes([[x - 0.2, y + 0.17, 0.46] for x, y in at], [[x + 0.2, y + 0.2, 0.88] for x, y in at], wood)
+        legs = [[x + i, y + j, 0] for x, y in at for i in (-0.18, 0.18) for j in (-0.18, 0.18)]
+        return {
+            "": merge([disc, seats, backs, sh.frusta(legs, np.array(legs) + sh.v(0, 0, 0.42), 0.015, 0.015, 4, wood)])
+        }
+    if kind == "crates":
+        n = 3 + seed % 5
+        low = np.column_stack([g.uniform(-0.4, 0.1, n), np.arange(n) * 0.5 - n / 4, g.uniform(0.2, 0.5, n)])
+        box = Material("timber", rgb(150, 120, 80), scale=0.6)
+        parts = [sh.boxes(low * [1, 1, 0], low + sh.v(0.35, 0.45, 0.15), box)]
+        for x, y, z in low:
+            tint = (float(g.uniform(0.1, 0.6)), float(g.uniform(0.1, 0.5)), float(g.uniform(0.02, 0.2)))
+            parts.append(
+                sh.boxes([[x + 0.02, y + 0.02, z + 0.15]], [[x + 0.33, y + 0.43, z + 0.22]], Material("gravel", tint))
+            )
+        return {"": merge(parts)}
     if kind == "bench":
         wood = Material("timber", rgb(130, 95, 60), scale=0.5)
         seat = sh.boxes([[-0.25, -0.8, 0.42], [-0.27, -0.8, 0.55]], [[0.2, 0.8, 0.47], [-0.22, 0.8, 0.9]], wood)

@@ -74,7 +74,7 @@ def bicycle(seed: int) -> Mesh:
         parts.append(sh.boxes([[-0.72, -0.06, 0.72]], [[-0.3, 0.06, 0.74]], DARK))
         parts.append(sh.boxes([[-0.68, -0.19, 0.4]], [[-0.36, -0.07, 0.72]], DARK))
     parts.append(sh.boxes([[-0.62, -0.025, 0.62]], [[-0.58, 0.025, 0.68]], TAIL))
-    return merge(parts)
+    return sh.compact(merge(parts))
 
 
 @lru_cache(maxsize=1)
@@ -88,7 +88,7 @@ def wheels() -> Mesh:
         centre = np.broadcast_to([x, 0, 0.335], ring.shape)
         parts.append(sh.quads(np.stack([centre, ring, np.roll(ring, -1, 0), centre], 1), FRAME))
     parts.append(sh.quads([[[-0.08, 0, 0.29], [0.38, 0, 0.74], [0.34, 0, 0.88], [-0.22, 0, 0.8]]], FRAME))
-    return merge(parts)
+    return sh.compact(merge(parts))
 
 
 @lru_cache(maxsize=48)
@@ -160,7 +160,7 @@ def motorcycle(seed: int) -> Mesh:
     parts.append(sh.balls([head + sh.v(0.12, 0, 0.0)], [[0.07, 0.1, 0.1]], LAMP, 5, 8))
     parts.append(sh.boxes([[-0.88, -0.1, 0.62]], [[-0.82, 0.1, 0.7]], TAIL))
     parts.append(sh.boxes([[-0.9, -0.1, 0.44]], [[-0.88, 0.1, 0.58]], Material("plain", rgb(235, 190, 40))))
-    return merge([sh.frusta([rear], [head], 0.05, 0.05, 6, FRAME), *parts])
+    return sh.compact(merge([sh.frusta([rear], [head], 0.05, 0.05, 6, FRAME), *parts]))
 
 
 @lru_cache(maxsize=24)

@@ -18,7 +18,7 @@ from simteacher.scenes.palette import BRICKS, RENDERS, ROOFS, Rng, pick
 from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.street import LAST, Block, Street
 
-POOL = 48  # prototypes of each style
+POOL = 72  # prototypes of each style
 
 
 def stand(g: Rng, street: Street, spec: SceneSpec) -> None:
@@ -93,7 +93,10 @@ def _row(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
             _building(g, street, b, s, b.property_line + setback, made, paint=not uniform_row)
         s += made.width + g.uniform(*gap)
     if setback > 1.5:
-        boundary(g, street, b, spec, chance=0.85)
+        kinds = (
+            ("wall", "wall", "hedge", "hedge", "fence") if style in ("house", "terrace") else ("wall", "hedge", "fence")
+        )
+        boundary(g, street, b, spec, 0.85 if style in ("house", "terrace") else 0.45, kinds)
         _garden(g, street, b, setback, spec)
     _behind(g, street, b)
 
@@ -233,7 +236,7 @@ def _carpark(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
             b.kerb,
             g.uniform(4, 10),
         )
-    made = buildings.building("hall", int(g.integers(POOL)), 1)
+    made = buildings.building("hall" if g.random() < 0.4 else "store", int(g.integers(POOL)), 1)
     if b.s1 - b.s0 > made.width + 6:
         s = within(g, max(b.s0 + 2, -10), b.s1 - made.width - 2)
         _building(g, street, b, float(s), b.property_line + g.uniform(26, 38), made)

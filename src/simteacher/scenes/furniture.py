@@ -30,7 +30,7 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
         s = 3 + g.exponential(22)
         toward = np.pi if g.random() < 0.7 else 0.0
         _at_kerb(street, props.sign(int(g.integers(128))), s, side, g.uniform(0.35, 0.7), toward + g.normal(0, 0.15))
-    for _ in range(g.poisson(0.9 * amount)):
+    for _ in range(g.poisson(0.6 * amount)):
         side = int(g.choice([-1, 1]))
         _behind_walk(
             street,
@@ -53,6 +53,13 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
             _at_kerb(street, clutter.small(kind, int(g.integers(12))), s, side, 0.55, g.uniform(0, 6))
         else:
             _behind_walk(street, clutter.small(kind, int(g.integers(12))), s, side, -0.5, g.uniform(0, 6))
+    for b in street.blocks:
+        for _ in range(g.poisson(3.0 * amount) if b.front == "shop" and b.walk > 1.8 else 0):
+            kind = ("aboard", "aboard", "table", "table", "crates", "bin", "bench")[int(g.integers(7))]
+            out = -g.uniform(0.4, 1.0)
+            _behind_walk(
+                street, clutter.small(kind, int(g.integers(24))), 3 + g.exponential(20), b.side, out, g.uniform(0, 6)
+            )
     if g.random() < 0.3 * amount:
         side = int(g.choice([-1, 1]))
         s = float(g.uniform(6, 40))

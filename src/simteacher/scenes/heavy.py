@@ -95,7 +95,7 @@ def bus(seed: int) -> Mesh:
         )
     places = [(x, s * (half + 0.01)) for x in (x1 - 2.6, x0 + 3.0) for s in (-1, 1)]
     parts.append(wheels(places, 0.48, 0.3, "hub_1"))
-    return merge(parts)
+    return sh.compact(merge(parts))
 
 
 @lru_cache(maxsize=24)
@@ -173,7 +173,7 @@ def truck(seed: int) -> Mesh:
     axles = [x1 - 1.2, -x1 + 1.3] + ([-x1 + 2.5] if big else [])
     parts.append(wheels([(x, s * (half - 0.03)) for x in axles for s in (-1, 1)], 0.48 if big else 0.38, 0.3, "hub_1"))
     parts.append(sh.boxes([[-x1, -half + 0.1, 0.45]], [[-x1 + 0.08, half - 0.1, 0.6]], CHROME))
-    return merge(parts)
+    return sh.compact(merge(parts))
 
 
 @lru_cache(maxsize=12)
@@ -222,4 +222,4 @@ def tram(seed: int) -> Mesh:
         ]
     )
     parts.append(sh.frusta(up, to, 0.03, 0.03, 4, DARK))
-    return merge(parts)
+    return sh.compact(merge(parts))

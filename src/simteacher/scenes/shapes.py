@@ -263,6 +263,13 @@ def wheel_ring(radius: float, tube: float, material: Material, around: int = 14,
     return surface(p, faces.astype(np.int32), np.zeros((len(faces), 3, 2)), material)
 
 
+def compact(mesh: Mesh) -> Mesh:
+    """The same mesh with every material listed once, in order of first appearance."""
+    known: dict[Material, int] = {}
+    index = np.array([known.setdefault(m, len(known)) for m in mesh.materials], np.int32)
+    return Mesh(mesh.vertices_V3, mesh.faces_F3, mesh.uv_F32, index[mesh.material_F], tuple(known))
+
+
 def moved(
     mesh: Mesh,
     x: float = 0.0,

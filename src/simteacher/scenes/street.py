@@ -26,9 +26,9 @@ FRONTS: dict[str, dict[str, float]] = {
     "avenue": {"flats": 3, "house": 2, "park": 2, "terrace": 2, "office": 1},
     "modern": {"office": 5, "flats": 4, "carpark": 1, "shop": 1},
     "park": {"park": 4, "terrace": 2, "house": 1, "flats": 1, "church": 0.5},
-    "carpark": {"carpark": 6, "hall": 2, "park": 1, "shop": 1},
+    "carpark": {"carpark": 6, "hall": 1, "store": 1.5, "park": 1, "shop": 1},
     "country": {"field": 5, "garden": 2, "house": 1.5, "park": 1},
-    "industrial": {"hall": 5, "carpark": 2, "field": 1, "office": 1},
+    "industrial": {"hall": 5, "store": 1, "carpark": 2, "field": 1, "office": 1},
 }
 
 

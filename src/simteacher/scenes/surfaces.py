@@ -144,6 +144,13 @@ def cladding(g: Rng) -> Tile:
     return grey(0.75 + 0.15 * np.sin(x * 2 * np.pi / 32) + noise(g, 20, 0.03) + 0 * x.T)
 
 
+def shutter(g: Rng) -> Tile:
+    """Roller shutter: level ribs, now and then a tag."""
+    y = np.arange(N)[:, None]
+    f = 0.72 + 0.16 * np.sin(y * 2 * np.pi / 16) + noise(g, 8, 0.03)
+    return grey(f * np.where(noise(g, 9) > 2.1, 0.5, 1.0))
+
+
 def timber(g: Rng) -> Tile:
     """Upright boards."""
     x = np.arange(N)

@@ -32,6 +32,7 @@ _SURFACES: dict[str, Maker] = {
     **many("render", s.stucco, 3),
     "cladding": s.cladding,
     "timber": s.timber,
+    "shutter": s.shutter,
     **many("roof", s.roof, 3),
     "bark": s.bark,
     **many("leaf", s.leaf, 3),

@@ -15,6 +15,7 @@ from simteacher.scenes.mesh import Material, Mesh, merge
 from simteacher.scenes.palette import rgb
 
 GLASS = Material("plain", rgb(34, 39, 42), gloss=0.68)
+PAINT = Material("plain", rgb(150, 20, 20), gloss=0.4)
 RUBBER = Material("plain", rgb(28, 28, 29))
 DARK = Material("plain", rgb(22, 22, 24), gloss=0.1)
 CHROME = Material("plain", rgb(170, 172, 175), gloss=0.5)
@@ -135,7 +136,7 @@ def _body(s: Shape, detail: int = 1) -> Mesh:
     for column in (4, 5, 6):
         which[screen, column] = 1
         which[rear, column] = 1 if s.windows else 0
-    return sh.loft(sections, [Material("plain", rgb(150, 20, 20), gloss=0.4), GLASS, DARK], which)
+    return sh.loft(sections, [PAINT, GLASS, DARK], which)
 
 
 def wheels(places: list[tuple[float, float]], radius: float, width: float, hub: str = "hub_0", detail: int = 1) -> Mesh:
@@ -217,7 +218,7 @@ def _details(s: Shape, seed: int, detail: int = 1) -> list[Mesh]:
     )
     if not detail:
         return [m for m in out if m.materials[0] in (LAMP, TAIL)]
-    strip = Material("plain", rgb(40, 40, 42)) if g.random() < 0.6 else Material("plain", rgb(150, 20, 20), gloss=0.3)
+    strip = Material("plain", rgb(40, 40, 42)) if g.random() < 0.6 else PAINT
     out.append(
         sh.boxes(
             [[-half - 0.05, -w * 0.86, 0.34], [half - 0.12, -w * 0.84, 0.30]],
@@ -257,6 +258,6 @@ def car(kind: str, seed: int, detail: int = 1) -> Mesh:
                 DARK,
             )
         )
-    mesh = merge(parts)
+    mesh = sh.compact(merge(parts))
     k = g.uniform(0.95, 1.06, 3)
     return sh.moved(mesh, scale=(float(k[0]), float(k[1]), float(k[2])))
