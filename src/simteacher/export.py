@@ -212,8 +212,8 @@ def _read(paths: Iterator[Path], model: Model) -> list[F32]:
     for path in islice(paths, IMAGES):
         image = Image.fromarray(read_image(path))
         height, width = working_size(image.height, image.width, model.card.size)
-        small: F32 = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)).astype(np.float32) / 255
-        out.append(np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32))
+        small = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+        out.append(np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32) / np.float32(255))
     return out
 
 
