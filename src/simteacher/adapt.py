@@ -6,11 +6,10 @@ statistics), ``round-1/`` …
 
 from __future__ import annotations
 
-import logging
 import shutil
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,9 @@ from simteacher.models.batchnorm import reestimate
 from simteacher.models.build import build_network
 from simteacher.models.store import Model, ModelCard, load, save_model
 from simteacher.models.wrap import Factory, make, name_of
+from simteacher.processes import first_then_others, make_fabric, on_first, one_run
 from simteacher.progress import say
-from simteacher.pseudo import label_dataset
+from simteacher.pseudo import label_dataset, read_part
 from simteacher.report import report
 from simteacher.rundir import RunDir
 from simteacher.samples import write_samples
@@ -72,15 +72,14 @@ def adapt(
         UserError: Recipe, data or folder are wrong; the message names what and how to mend it.
     """
     named = {"source": source, "target": target, "labelled": labelled}
-    resolved = load_recipe(recipe, {**(set or {}), **{k: v for k, v in named.items() if v is not None}})
     folder = Path(out) if out is not None else Path("runs") / Path(recipe).stem
-    data = open_inputs(resolved)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*(Precision|precision|devices|GPU).*", module="lightning_fabric.*")
-    fabric = Fabric(accelerator="auto", devices="auto" if torch.cuda.is_available() else 1, precision="bf16-mixed")
-    fabric.launch()
+    fabric = make_fabric()
+    with first_then_others(fabric):
+        resolved = load_recipe(recipe, {**(set or {}), **{k: v for k, v in named.items() if v is not None}})
+        data = open_inputs(resolved)
+        opened = RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0, data.images())
     keep_freed_memory()
-    with RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0, data.images()) as run:
+    with opened as run, one_run(fabric, folder):
         if run.finished:
             say(f"{folder}: this run is finished; nothing to do")
             if run.writer and not (folder / "report.html").is_file():  # stopped between the last two files
@@ -109,7 +108,7 @@ class _Run:
             best = self.adapt_batchnorm(best)
         first = reading = None
         for number in range(1, self.recipe.rounds.count + 1 if self.data.source is not None else 1):
-            reading = reading or guard.read(best, self.probe)
+            reading = reading or on_first(self.fabric, partial(guard.read, best, self.probe))
             first = first or reading
             student = self.round(number, best)
             verdict, after = self.judge(number, reading, student, first)
@@ -147,25 +146,25 @@ class _Run:
 
     def store(self, stage: str, network: nn.Module, card: ModelCard) -> Model:
         """Write a stage's model with samples and evaluation, and load it for use."""
-        folder = self.run.stage(stage)
-        if self.fabric.global_rank == 0:
-            save_model(
-                folder,
-                network,
-                replace(card, normalisation={"mean": _floats(network, "mean_C11"), "std": _floats(network, "std_C11")}),
-            )
-        self.fabric.barrier()
+        whole = replace(card, normalisation={"mean": _floats(network, "mean_C11"), "std": _floats(network, "std_C11")})
+        on_first(self.fabric, lambda: save_model(self.run.stage(stage), network, whole))
         return self.stored(stage)
 
     def stored(self, stage: str) -> Model:
         """Load a finished stage; make up for samples or an evaluation that an interruption left out."""
         model = load(self.run.stage(stage), self.network)
-        if self.fabric.global_rank == 0:
+
+        def complete() -> None:
             write_samples(model, self.photographs, self.run, stage)
             self.measure(stage, model)
             self.validate(stage, model)
-        self.fabric.barrier()
+
+        on_first(self.fabric, complete)
         return model
+
+    def has(self, stage: str) -> bool:
+        """Whether a stage is finished, as the first process sees it."""
+        return on_first(self.fabric, lambda: (self.run.stage(stage) / "model.safetensors").is_file())
 
     def validate(self, stage: str, model: Model) -> None:
         """Log the label-free scores of a stage: they choose nothing here, and tell which stage they would choose."""
@@ -189,7 +188,7 @@ class _Run:
 
     def teacher(self) -> Model:
         """Train the teacher, or take the one that the recipe names."""
-        if (self.run.stage("teacher") / "model.safetensors").is_file():
+        if self.has("teacher"):
             return self.stored("teacher")
         given = self.recipe.teacher.weights
         if given is not None:
@@ -205,7 +204,8 @@ class _Run:
             return self.store(
                 "teacher", model.network, replace(model.card, extra={**model.card.extra, "taken_from": str(given)})
             )
-        stage = self.builder.teacher(self.fresh())
+        with first_then_others(self.fabric):  # the first counts the classes of the labels for all
+            stage = self.builder.teacher(self.fresh())
         return self.store("teacher", self.train(stage.name, stage), self.card("teacher", stage.steps))
 
     def train(self, name: str, stage: Any) -> nn.Module:
@@ -225,7 +225,7 @@ class _Run:
 
     def adapt_batchnorm(self, model: Model) -> Model:
         """The teacher with the target's batch-norm statistics, as a stage of its own."""
-        if (self.run.stage("batchnorm") / "model.safetensors").is_file():
+        if self.has("batchnorm"):
             return self.stored("batchnorm")
         assert model.network is not None
         reestimate(model.network, self.target_batches(), self.recipe.batchnorm)
@@ -234,26 +234,33 @@ class _Run:
     def round(self, number: int, teacher: Model) -> Model:
         """Label the target with ``teacher``, train a student on it."""
         name = f"round-{number}"
-        if (self.run.stage(name) / "model.safetensors").is_file():
+        if self.has(name):
             return self.stored(name)
         how = self.recipe.rounds.pseudo
         portion = how.portion[min(number, len(how.portion)) - 1]
         folder = self.run.stage(name) / "pseudo"
-        if self.fabric.global_rank == 0:
-            result = label_dataset(
-                teacher,
-                self.data.target,
-                folder,
-                how,
-                portion,
-                {"teacher": teacher.path.parent.name, "target": self.recipe.target},
-            )
+        if self.fabric.world_size > 1:
+            read_part(teacher, self.data.target, folder, how, self.builder.part)
+            self.fabric.barrier()
+
+        def label() -> int:
+            origin = {"teacher": teacher.path.parent.name, "target": self.recipe.target}
+            result = label_dataset(teacher, self.data.target, folder, how, portion, origin)
             if not any(e["event"] == "pseudo" and e["stage"] == name for e in self.run.events()):
                 self.run.log(event="pseudo", stage=name, **result)
-        self.fabric.barrier()
+            return len(open_dataset(f"folder:{folder}"))
+
+        labelled = on_first(self.fabric, label)
+        pseudo = open_dataset(f"folder:{folder}")
+        if len(pseudo) != labelled:
+            what = f"this process sees {len(pseudo)} pseudo-labels, the first {labelled}"
+            raise UserError(
+                what, folder, "put the run folder where all machines see it, and run the same command again"
+            )
         network = self.fresh() if self.recipe.rounds.start == "scratch" else load(teacher.path, self.network).network
         assert network is not None
-        stage = self.builder.student(number, network.to("cpu"), open_dataset(f"folder:{folder}"))
+        with first_then_others(self.fabric):
+            stage = self.builder.student(number, network.to("cpu"), pseudo)
         trained = self.train(name, stage)
         if self.recipe.batchnorm:
             reestimate(trained, self.target_batches(), self.recipe.batchnorm)
@@ -266,7 +273,7 @@ class _Run:
         self, number: int, before: guard.Reading, student: Model, first: guard.Reading
     ) -> tuple[str, guard.Reading]:
         """Compare student and teacher without labels; log the verdict once."""
-        after = guard.read(student, self.probe)
+        after = on_first(self.fabric, partial(guard.read, student, self.probe))
         verdict, reasons, signals = guard.judge(before, after, self.data.space.classes, self.recipe.guard, first)
         name = f"round-{number}"
         if not any(e["event"] == "guard" and e["stage"] == name for e in self.run.events()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,15 +17,29 @@ def cross_entropy(
 
     ``sum(w * ce) / number of valid pixels``: dividing by the count and not by the sum of weights keeps low-confidence
     batches quiet (as in UniMatch). Class weights are expected to average 1 over pixels. Without a valid pixel the loss
-    is 0 and has a gradient of 0.
+    is 0 and has a gradient of 0. Of several processes each divides by the mean of their counts: the mean of their
+    losses, and of their gradients, is then that of the whole batch.
     """
     loss_BHW = F.cross_entropy(
         logits_BKHW.float(), label_BHW, weight=class_weight_K, ignore_index=IGNORE, reduction="none"
     )
     if weight_BHW is not None:
         loss_BHW = loss_BHW * weight_BHW
-    valid = (label_BHW != IGNORE).sum().clamp(min=1)
-    return loss_BHW.sum() / valid
+    return loss_BHW.sum() / _share((label_BHW != IGNORE).sum())
+
+
+def processes() -> int:
+    """How many share a batch."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def _share(count: Tensor) -> Tensor:
+    """A count, at least 1, over all processes by their number; with one process the count itself."""
+    if processes() == 1:
+        return count.clamp(min=1)
+    total = count.double()
+    dist.all_reduce(total)
+    return total.clamp(min=1) / processes()
 
 
 def entropy_map(logits_BKHW: Tensor) -> Tensor:

@@ -145,6 +145,26 @@ def label_dataset(
     return result
 
 
+def read_part(model: Reader, dataset: DataSet, out: Path, how: PseudoLabels, part: tuple[int, int]) -> None:
+    """Read every so many-th frame of a set, for a `label_dataset` that then finds all of them read.
+
+    Args:
+        model: Scores pixels.
+        dataset: The whole set.
+        out: As of `label_dataset`.
+        how: Likewise.
+        part: (number from 0, of how many): of several processes, each with another number.
+    """
+    if (out / "pseudo.json").is_file():
+        return
+    with disk_errors(out):
+        (out / ".raw").mkdir(parents=True, exist_ok=True)
+    number, parts = part
+    for frame in progress(dataset.frames[number::parts], f"label, part {number + 1} of {parts}", quiet=number > 0):
+        if not (out / ".raw" / f"{frame.name}.png").is_file():
+            _raw(model, frame, out / ".raw" / f"{frame.name}.png", how)
+
+
 def _raw(model: Reader, frame: Frame, path: Path, how: PseudoLabels) -> tuple[U8, U8]:
     """Label and confidence before any threshold, from the kept file where there is one."""
     if path.is_file():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from simteacher.interrupt import interruptible
 from simteacher.models.discriminator import output_discriminator
 from simteacher.objectives.compose import Plan, discriminator_losses, network_losses
 from simteacher.objectives.state import StageState
+from simteacher.processes import average_gradients, mean_and_any, means, on_first
 from simteacher.progress import progress
 from simteacher.rundir import RunDir
 from simteacher.state_file import load_state, save_state
@@ -107,12 +109,13 @@ class _Session:
         torch.manual_seed(seed)
         discriminators: dict[str, Any] = {h: output_discriminator(len(classes)) for h in heads}
         self.judges: Any = None
+        self.judged = both = nn.ModuleDict(discriminators)
         if heads:
-            both = nn.ModuleDict(discriminators)
             ready, self.judges = fabric.setup(both, torch.optim.Adam(both.parameters(), lr=1e-4, betas=(0.9, 0.99)))
             discriminators = dict(ready.module.items())
         weight = None if stage.class_weight_K is None else stage.class_weight_K.to(fabric.device)
         self.state = StageState(wrapped, self.averaged, discriminators, stage.weights, weight, stage.steps, seed)
+        self.state.seed += 1_000_003 * fabric.global_rank  # each process draws its own dropout and masks
 
     def tree(self) -> dict[str, Any]:
         """All that must survive."""
@@ -151,6 +154,11 @@ def train_stage(
     if state_path.is_file():
         session.restore(load_state(state_path))
     state = session.state
+    if state.step != on_first(fabric, lambda: state.step):
+        what = "this process finds another state of the stage than the first"
+        raise UserError(
+            what, state_path, "put the run folder where all machines see it, and run the same command again"
+        )
     if state.step or fabric.global_rank == 0:
         run.rewind(stage.name, state.step)
     result = session.averaged or session.raw
@@ -162,7 +170,7 @@ def train_stage(
         bar.skip(state.step)
         for batches in prefetch(stage.streams, state.step, stage.steps):
             losses = _step(session, {k: b.to(fabric.device) for k, b in batches.items()})
-            total = torch.stack(list(losses.values())).sum()
+            total, stop = mean_and_any(fabric, torch.stack(list(losses.values())).sum(), bool(stopping))
             if not torch.isfinite(total):
                 _stop(stage, run, state.step, losses, {k: b.names for k, b in batches.items()})
             state.step += 1
@@ -174,16 +182,17 @@ def train_stage(
                     step=state.step,
                     steps=stage.steps,
                     loss=round(float(total), 6),
-                    losses={k: round(float(v), 6) for k, v in losses.items()},
+                    losses={k: round(v, 6) for k, v in means(fabric, losses).items()},
                     lr=session.optimiser.param_groups[-1]["lr"],
                     seconds=round(seconds, 4),
                 )
             bar.advance(1, f"loss {float(total):.3f}")
+            stop = bool(stopping) if fabric.world_size == 1 else stop  # of several, none may stop alone
             whole = state.step % how.accumulate == 0 or state.step == stage.steps  # no gradient is waiting
-            if fabric.global_rank == 0 and whole and (stopping or time.monotonic() - saved > save_seconds):
+            if fabric.global_rank == 0 and whole and (stop or time.monotonic() - saved > save_seconds):
                 save_state(state_path, session.tree())
                 saved = time.monotonic()
-            if stopping and whole:
+            if stop and whole:
                 raise KeyboardInterrupt
     if fabric.global_rank == 0:
         save_state(state_path, session.tree())
@@ -212,6 +221,7 @@ def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
     judged = discriminator_losses(state, source, target)
     if judged:
         session.fabric.backward(torch.stack(list(judged.values())).sum())
+        average_gradients(session.fabric, session.judged)
         session.judges.step()
         session.judges.zero_grad()
     if session.averaged is not None:
@@ -221,7 +231,9 @@ def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
 
 def _stop(stage: Stage, run: RunDir, step: int, losses: dict[str, Tensor], names: dict[str, list[str]]) -> None:
     bad = [k for k, v in losses.items() if not torch.isfinite(v)]
-    path: Path = run.stage(stage.name) / "bad-batch.json"
+    if not bad:
+        raise SystemExit(2)  # it is another process's, which says so
+    path: Path = run.stage(stage.name) / f"bad-batch{'' if run.writer else os.getpid()}.json"
     atomic_write(path, json.dumps({"step": step, "losses": {k: float(v) for k, v in losses.items()}, "images": names}))
     shown = "; ".join(f"{k}: {', '.join(n)}" for k, n in names.items())
     raise UserError(

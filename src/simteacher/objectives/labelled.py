@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from simteacher.losses import cross_entropy
+from simteacher.losses import cross_entropy, processes
 from simteacher.objectives.state import StageState
 
 
@@ -13,6 +13,6 @@ def labelled_loss(
 ) -> Tensor:
     """Weighted cross-entropy of both heads."""
     loss = cross_entropy(main_BKHW, label_BHW, state.class_weight_K, weight_BHW)
-    if state.weights.aux:
+    if state.weights.aux or processes() > 1:  # several wait for a gradient of every weight, be it 0
         loss = loss + state.weights.aux * cross_entropy(aux_BKHW, label_BHW, state.class_weight_K, weight_BHW)
     return loss
