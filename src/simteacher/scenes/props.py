@@ -37,7 +37,7 @@ def lamp(seed: int) -> Parts:
     g = np.random.default_rng([61, seed])
     kind, metal = seed % 5, painted(g)
     height = g.uniform(3.5, 5) if kind == 3 else g.uniform(5.5, 11)
-    radius = g.uniform(0.045, 0.075)
+    radius = g.uniform(0.055, 0.1)
     glow = Material("plain", rgb(255, 240, 205), gloss=0.2, glow=1.0)
     parts = [
         sh.frusta([[0, 0, 0]], [[0, 0, height]], radius, radius * 0.6, 8, metal),
@@ -125,13 +125,13 @@ def sign(seed: int) -> Parts:
             "traffic sign": plate,
         }
     kinds = ["round", "round", "triangle", "square", "giveway", "tall", "stop", "chevron", "small"]
-    top = g.uniform(2.0, 3.2)
+    top, thick = g.uniform(2.0, 3.2), g.uniform(0.03, 0.05)
     plates, z = [], top
     for _ in range(int(g.choice([1, 1, 2, 3]))):
         size = g.uniform(0.55, 0.9)
         plates.append(_plate(kinds[int(g.integers(len(kinds)))], int(g.integers(64)), size, z))
         z -= size * 1.1
-    return {"pole": sh.frusta([[0, 0, 0]], [[0, 0, top + 0.35]], 0.038, 0.038, 7, post), "traffic sign": merge(plates)}
+    return {"pole": sh.frusta([[0, 0, 0]], [[0, 0, top + 0.35]], thick, thick, 7, post), "traffic sign": merge(plates)}
 
 
 @lru_cache(maxsize=24)
@@ -194,7 +194,7 @@ def traffic_light(seed: int) -> Parts:
 
     z = g.uniform(2.0, 2.6)
     heads = [head(0.0, z)]
-    poles = [sh.frusta([[-0.06, 0, 0]], [[-0.06, 0, z + 1.15]], 0.055, 0.055, 8, post)]
+    poles = [sh.frusta([[-0.06, 0, 0]], [[-0.06, 0, z + 1.15]], 0.065, 0.065, 8, post)]
     if g.random() < 0.4:
         heads.append(head(0.0, z, np.pi))
     if g.random() < 0.25:

@@ -270,6 +270,18 @@ def compact(mesh: Mesh) -> Mesh:
     return Mesh(mesh.vertices_V3, mesh.faces_F3, mesh.uv_F32, index[mesh.material_F], tuple(known))
 
 
+def fattened(mesh: Mesh, by: float) -> Mesh:
+    """The mesh blown up along its vertex normals, metres."""
+    corner = mesh.vertices_V3[mesh.faces_F3]
+    area = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    normal = np.zeros_like(mesh.vertices_V3)
+    for k in range(3):
+        np.add.at(normal, mesh.faces_F3[:, k], area)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-12
+    vertices = (mesh.vertices_V3 + by * normal).astype(np.float32)
+    return Mesh(vertices, mesh.faces_F3, mesh.uv_F32, mesh.material_F, mesh.materials)
+
+
 def moved(
     mesh: Mesh,
     x: float = 0.0,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from simteacher.scenes import shapes as sh
 from simteacher.scenes.draw import choose, uniform
 from simteacher.scenes.ground import Surfaces
 from simteacher.scenes.mesh import Mesh, Thing
@@ -18,6 +19,7 @@ from simteacher.scenes.palette import Rng
 from simteacher.scenes.path import END, START, STEP, Path
 from simteacher.scenes.spec import SceneSpec
 
+POLE = 0.025  # metres by which people draw a pole too thick
 FIRST, LAST = -45.0, 190.0
 FRONTS: dict[str, dict[str, float]] = {
     "town": {"terrace": 4, "shop": 3, "house": 1, "office": 1.5, "church": 0.5, "hall": 0.5, "garden": 0.5},
@@ -111,7 +113,8 @@ class Street:
     def put_parts(self, parts: dict[str, Mesh], pose_44: npt.NDArray[np.float64]) -> None:
         """Add parts that share a pose, each with its class."""
         for name, mesh in parts.items():
-            self.put(mesh, pose_44, name)
+            hull = sh.fattened(mesh, POLE) if name == "pole" else None
+            self.put(mesh, pose_44, name, hull=hull)
 
     def free(self, s: float, d: float, radius: float) -> bool:
         """Whether nothing has been put within the radius of (s, d); if so, takes the place."""
