@@ -65,9 +65,10 @@ class ASPPSum(nn.Module):
 
     def __init__(self, inputs: int, classes: int, rates: Sequence[int] = (6, 12, 18, 24)) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(nn.Conv2d(inputs, classes, 3, padding=r, dilation=r) for r in rates)
-        for branch in self.branches:
+        branches = [nn.Conv2d(inputs, classes, 3, padding=r, dilation=r) for r in rates]
+        for branch in branches:
             nn.init.normal_(branch.weight, std=0.01)
+        self.branches = nn.ModuleList(branches)
 
     def forward(self, x: Tensor) -> Tensor:
         """Class scores (B, K, h, w)."""
@@ -105,12 +106,12 @@ class ViTEncoder(nn.Module):
         blocks: How many of the last blocks' maps are returned.
     """
 
-    def __init__(self, model: nn.Module, blocks: int = 4) -> None:
+    def __init__(self, model: Any, blocks: int = 4) -> None:
         super().__init__()
-        self.model: Any = model
-        self.blocks = min(blocks, len(self.model.blocks))
-        self.out_channels = [int(self.model.embed_dim)] * self.blocks
-        self.stride = int(self.model.patch_embed.patch_size[0])
+        self.model = model
+        self.blocks = min(blocks, len(model.blocks))
+        self.out_channels = [int(model.embed_dim)] * self.blocks
+        self.stride = int(model.patch_embed.patch_size[0])
 
     def forward(self, image_BCHW: Tensor) -> list[Tensor]:
         """Normalised maps (B, C, H / patch, W / patch); height and width are multiples of the patch size."""
