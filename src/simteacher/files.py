@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -71,6 +72,36 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def alone(folder: str | Path) -> Iterator[None]:
+    """Of several commands that share a folder, one is inside such a block at a time; the others wait for it.
+
+    Raises:
+        UserError: The folder cannot be written.
+    """
+    with disk_errors(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        lock = open(Path(folder) / ".lock", "a")  # noqa: SIM115 - held until the block ends
+    with lock:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def part_of(text: str) -> tuple[int, int]:
+    """``"2/4"`` -> (1, 4): which share of a command's work is wanted, counted from 0, and of how many.
+
+    Raises:
+        UserError: Not such a pair.
+    """
+    number, slash, parts = text.partition("/")
+    if not (slash and number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
+        raise UserError(f"'{text}' is no share of the work", "--part", "give K/N, K from 1 to N, for example 2/4")
+    return int(number) - 1, int(parts)
 
 
 def atomic_write(path: str | Path, data: str | bytes) -> None:

@@ -23,9 +23,10 @@ from simteacher.data.open import open_dataset
 from simteacher.data.sample import IGNORE, DataSet, Frame
 from simteacher.dense import Reader, probabilities
 from simteacher.errors import UserError
-from simteacher.files import atomic_path, atomic_write, disk_errors
+from simteacher.files import alone, atomic_path, atomic_write, disk_errors, part_of
+from simteacher.labels import LabelSpace
 from simteacher.predict import weights_id
-from simteacher.progress import progress
+from simteacher.progress import progress, say
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -106,7 +107,7 @@ def label_dataset(
     """
     space = model.card.space
     summary, raw = out / "pseudo.json", out / ".raw"
-    writer = FolderWriter(out, space, {**origin, **how.model_dump(mode="json"), "portion": portion})
+    writer = _writer(out, space, origin, how, portion)
     if summary.is_file():
         shutil.rmtree(raw, ignore_errors=True)
         return dict(json.loads(summary.read_text(encoding="utf-8")))
@@ -145,7 +146,14 @@ def label_dataset(
     return result
 
 
-def read_part(model: Reader, dataset: DataSet, out: Path, how: PseudoLabels, part: tuple[int, int]) -> None:
+def _writer(out: Path, space: LabelSpace, origin: dict[str, Any], how: PseudoLabels, portion: float) -> FolderWriter:
+    """The set at ``out``; refuses that of another model, set or selection."""
+    return FolderWriter(out, space, {**origin, **how.model_dump(mode="json"), "portion": portion})
+
+
+def read_part(
+    model: Reader, dataset: DataSet, out: Path, how: PseudoLabels, part: tuple[int, int], quiet: bool | None = None
+) -> None:
     """Read every so many-th frame of a set, for a `label_dataset` that then finds all of them read.
 
     Args:
@@ -154,13 +162,18 @@ def read_part(model: Reader, dataset: DataSet, out: Path, how: PseudoLabels, par
         out: As of `label_dataset`.
         how: Likewise.
         part: (number from 0, of how many): of several processes, each with another number.
+        quiet: Show no progress; by default all but the first do not.
     """
     if (out / "pseudo.json").is_file():
         return
     with disk_errors(out):
         (out / ".raw").mkdir(parents=True, exist_ok=True)
     number, parts = part
-    for frame in progress(dataset.frames[number::parts], f"label, part {number + 1} of {parts}", quiet=number > 0):
+    for frame in progress(
+        dataset.frames[number::parts],
+        f"label, part {number + 1} of {parts}",
+        quiet=bool(number) if quiet is None else quiet,
+    ):
         if not (out / ".raw" / f"{frame.name}.png").is_file():
             _raw(model, frame, out / ".raw" / f"{frame.name}.png", how)
 
@@ -188,6 +201,7 @@ def label(
     split: str | None = None,
     portion: float = 1.0,
     threshold: float | None = None,
+    part: str | None = None,
 ) -> dict[str, Any]:
     """Label a data set's photographs with a model; the result is a `folder` data set with confidence.
 
@@ -198,6 +212,11 @@ def label(
         split: Which of the set's splits.
         portion: Share of each class's pixels to keep, the most confident first; the rest is IGNORE.
         threshold: One confidence for all classes instead.
+        part: ``"2/4"``: only read the second of four shares of the photographs, for machines that write to one folder.
+            When all shares are there, the same call without it finishes the set.
+
+    Returns:
+        As `label_dataset`; nothing with ``part``.
 
     Raises:
         UserError: Model or data cannot be read, or ``out`` holds other files.
@@ -210,11 +229,12 @@ def label(
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "dataset.yaml").is_file():
         raise UserError("holds other files", folder, "choose an empty folder")
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
-    return label_dataset(
-        loaded,
-        dataset,
-        folder,
-        how,
-        portion,
-        {"kind": "pseudo-labels", "model": weights_id(loaded), "data": str(data), "split": split},
-    )
+    origin = {"kind": "pseudo-labels", "model": weights_id(loaded), "data": str(data), "split": split}
+    if part is None:
+        return label_dataset(loaded, dataset, folder, how, portion, origin)
+    share = part_of(part)
+    with alone(folder):  # the shares begin at the same time
+        _writer(folder, loaded.card.space, origin, how, portion)
+    read_part(loaded, dataset, folder, how, share, quiet=False)
+    say(f"{folder}: part {part} is done; when all are, the same command without --part finishes the set")
+    return {}

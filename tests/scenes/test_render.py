@@ -75,6 +75,23 @@ class TestSmallStreet:
         assert calls == ["000000", "000001", "000002"]
         assert digest(tmp_path / "set") == digest(tmp_path / "whole")
 
+    def test_shares_make_the_same_set(self, tmp_path: Path) -> None:
+        """Rendered in shares, the later one first, and finished by the plain command."""
+        render(tmp_path / "whole", frames=4, **FEW)
+        for part, there in (("2/3", [1]), ("1/3", [0, 1, 3]), ("3/3", [0, 1, 2, 3])):
+            render(tmp_path / "set", frames=4, part=part, **FEW)
+            assert sorted(p.stem for p in (tmp_path / "set/images").iterdir()) == [f"{i:06d}" for i in there]
+            assert open_dataset(tmp_path / "set").meta["complete"] is False
+        render(tmp_path / "set", frames=4, **FEW)
+        (tmp_path / "set/.lock").unlink()
+        assert digest(tmp_path / "set") == digest(tmp_path / "whole")
+
+    @pytest.mark.parametrize("part", ["0/2", "3/2", "2", "a/b", "1/"])
+    def test_a_share_that_is_none(self, tmp_path: Path, part: str) -> None:
+        """The message says the form."""
+        with pytest.raises(UserError, match="give K/N"):
+            render(tmp_path / "set", frames=4, part=part, **FEW)
+
     def test_more_frames_are_added(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is there is kept and not made again."""
         render(tmp_path / "set", frames=2, **FEW)

@@ -11,6 +11,7 @@ import selectors
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +19,7 @@ import yaml
 
 from simteacher.data.folder import FolderWriter
 from simteacher.errors import UserError, nearest
-from simteacher.files import atomic_write
+from simteacher.files import alone, atomic_write, part_of
 from simteacher.labels import SPACES
 from simteacher.progress import progress, say
 from simteacher.scenes.card import write_card
@@ -41,6 +42,7 @@ def render(
     sequence: bool = False,
     workers: int | None = None,
     format: str = "folder",
+    part: str | None = None,
 ) -> Path:
     """Draw labelled street scenes.
 
@@ -55,6 +57,8 @@ def render(
         sequence: Clips of moving traffic with optical flow instead of single frames.
         workers: Processes; as many as there are processors by default.
         format: "folder", "cityscapes", "coco" or "kitti".
+        part: ``"2/4"``: only the second of four shares of the frames, for machines that write to one folder. When all
+            shares are there, the same call without it finishes the set.
 
     Returns:
         ``out``.
@@ -63,10 +67,42 @@ def render(
         UserError: A setting is wrong, ``out`` holds something else, or the disk is full.
     """
     out = Path(out)
+    share = part_of(part) if part is not None else (0, 1)
     if format not in WRITERS:
         raise UserError(f"no format '{format}'{nearest(format, WRITERS)}", "--format", f"use {', '.join(WRITERS)}")
     if frames < 1:
         raise UserError(f"{frames} frames are nothing to render", "--frames", "give 1 or more")
+    with nullcontext() if part is None else alone(out):  # the shares begin at the same time
+        job, keep = _begin(out, frames, size, seed, scene, like, sequence, format)
+    try:
+        _run(job, workers or _processors(), share)
+    except KeyboardInterrupt:
+        say(f"stopped; finished frames are kept, run the same command to continue {out}")
+        raise
+    if part is not None:
+        say(f"{out}: part {part} is done; when all are, the same command without --part finishes the set")
+        return out
+    names = job.names()
+    WRITERS[format].finish(out, names)
+    if keep is not None:
+        for name in names:
+            keep.has(name)
+        keep.close()
+    write_card(out, job, names)
+    return out
+
+
+def _begin(
+    out: Path,
+    frames: int,
+    size: tuple[int, int] | None,
+    seed: int,
+    scene: str | Path | None,
+    like: str | None,
+    sequence: bool,
+    format: str,
+) -> tuple[Job, FolderWriter | None]:
+    """Settle what is rendered and say so in ``out``."""
     source, text = _scene(out, scene, like)
     spec = load_scene(source) if source else SceneSpec()
     if text is not None and source is None:  # estimated just now
@@ -80,19 +116,7 @@ def render(
     keep = _claim(out, job)
     if source is None or source.resolve() != (out / SCENE).resolve():
         atomic_write(out / SCENE, source.read_bytes() if source else defaults())
-    try:
-        _run(job, workers or _processors())
-    except KeyboardInterrupt:
-        say(f"stopped; finished frames are kept, run the same command to continue {out}")
-        raise
-    names = job.names()
-    WRITERS[format].finish(out, names)
-    if keep is not None:
-        for name in names:
-            keep.has(name)
-        keep.close()
-    write_card(out, job, names)
-    return out
+    return job, keep
 
 
 def _scene(out: Path, scene: str | Path | None, like: str | None) -> tuple[Path | None, str | None]:
@@ -146,29 +170,32 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _run(job: Job, workers: int) -> None:
-    """Render what is missing, with progress."""
-    units = len(job.units())
-    missing = [u for u, names in enumerate(job.units()) if not all(job.done(n) for n in names)]
-    ready = sum(job.done(n) for n in job.names())
+def _run(job: Job, workers: int, share: tuple[int, int] = (0, 1)) -> None:
+    """Render what is missing of a share of the units, (number, of how many), with progress."""
+    number, shares = share
+    mine = range(number, len(job.units()), shares)
+    frames = sum(len(job.units()[u]) for u in mine)
+    missing = [u for u in mine if not all(job.done(n) for n in job.units()[u])]
+    ready = sum(job.done(n) for u in mine for n in job.units()[u])
     if not missing:
-        say(f"{job.out}: all {job.frames} frames are there already")
+        say(f"{job.out}: all {frames} frames are there already")
         return
-    with progress(job.frames, "render") as bar:
+    with progress(frames, "render") as bar:
         if ready:
-            say(f"{ready} frames are there already, {job.frames - ready} to render")
-        workers = min(workers, len(missing), units)
+            say(f"{ready} frames are there already, {frames - ready} to render")
+        workers = min(workers, len(missing))
         if workers == 1:
-            for unit in range(units):
+            for unit in mine:
                 for _ in make(job, unit):
                     bar.advance()
         else:
-            for _ in _names(job, workers):
+            for _ in _names(job, workers, share):
                 bar.advance()
 
 
-def _names(job: Job, workers: int) -> Iterator[str]:
+def _names(job: Job, workers: int, share: tuple[int, int]) -> Iterator[str]:
     """Start the workers and yield the names that they finish."""
+    number, shares = share
     root = str(Path(__file__).resolve().parents[2])
     env = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, env.get("PYTHONPATH")]))
@@ -176,7 +203,8 @@ def _names(job: Job, workers: int) -> Iterator[str]:
     try:
         with selectors.DefaultSelector() as ready:
             for k in range(workers):
-                command = [sys.executable, "-m", "simteacher.scenes.worker", str(k), str(workers)]
+                command = [sys.executable, "-m", "simteacher.scenes.worker"]
+                command += [str(number + k * shares), str(shares * workers)]
                 process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
                 running.append(process)
                 assert process.stdin is not None and process.stdout is not None
