@@ -15,8 +15,8 @@ from simteacher.errors import UserError
 
 if TYPE_CHECKING:
     from simteacher.adapt import adapt as adapt
-    from simteacher.data.check import check as check
     from simteacher.demo import demo as demo
+    from simteacher.estimate import check as check
     from simteacher.evaluate import evaluate as evaluate
     from simteacher.experiment import experiment as experiment
     from simteacher.export import export as export
@@ -34,7 +34,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "adapt": "simteacher.adapt",
-    "check": "simteacher.data.check",
+    "check": "simteacher.estimate",
     "clean": "simteacher.rundir",
     "demo": "simteacher.demo",
     "evaluate": "simteacher.evaluate",

@@ -23,6 +23,9 @@ Model = Annotated[str, Parameter(help=MODEL_HELP)]
 Out = Annotated[str, Parameter(help="The folder to write, a data set itself.")]
 Split = Annotated[str | None, Parameter(help=SPLIT_HELP)]
 Classes = Annotated[str | None, Parameter(help=CLASSES_HELP)]
+Part = Annotated[
+    str | None, Parameter(help="K/N: only the K-th of N shares, for jobs that share OUT; without it, finish the set.")
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object instead of a table.")]
 
 
@@ -51,6 +54,7 @@ def render(
     sequence: Annotated[bool, flag("Consecutive frames with optical flow, instead of single ones.")] = False,
     workers: Annotated[int | None, Parameter(help="Processes; as many as processors by default.")] = None,
     format: Annotated[Literal["folder", "cityscapes", "coco", "kitti"], Parameter(help="Layout to write.")] = "folder",
+    part: Part = None,
 ) -> None:
     """Draw labelled street scenes; continues a set that was interrupted."""
     import simteacher
@@ -65,6 +69,7 @@ def render(
         sequence=sequence,
         workers=workers,
         format=format,
+        part=part,
     )
 
 
@@ -75,13 +80,17 @@ def check(
     split: Split = None,
     target: Annotated[str | None, Parameter(help="The photographs to compare with: classes, shares, sizes.")] = None,
     classes: Classes = None,
+    recipe: Annotated[str, Parameter(help="With --target: what adapt would be called with.")] = "laptop",
     json: Json = False,
 ) -> int:
-    """Look at a data set without training: pairs, sizes, label values, class shares. Exits 1 if it finds problems."""
+    """Look at a data set: pairs, sizes, label values, class shares; with --target what adapt would take.
+
+    Trains and writes nothing. Exits 1 if it finds problems.
+    """
     import simteacher
     from simteacher.show import print_check, print_json
 
-    result = simteacher.check(data, split=split, target=target, classes=classes)
+    result = simteacher.check(data, split=split, target=target, classes=classes, recipe=recipe)
     (print_json if json else print_check)(result)
     return 1 if result["problems"] else 0
 
@@ -139,11 +148,12 @@ def label(
     split: Split = None,
     portion: Annotated[float, Parameter(help="Share of each class's pixels to keep, the surest first.")] = 1.0,
     threshold: Annotated[float | None, Parameter(help="Instead, keep what is surer than this, 0 to 1.")] = None,
+    part: Part = None,
 ) -> None:
     """Write a model's pseudo-labels of a set of photographs, with the confidence of each pixel."""
     import simteacher
 
-    simteacher.label(model, data, out, split=split, portion=portion, threshold=threshold)
+    simteacher.label(model, data, out, split=split, portion=portion, threshold=threshold, part=part)
 
 
 def select(

@@ -45,6 +45,7 @@ class Stage:
         class_weight_K: Of the labelled loss, or None.
         steps: Optimiser steps.
         lr_factor: Multiplies both learning rates.
+        ramp: Whether the averaged weights follow quickly at first. Not where they give labels from the first step on.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Stage:
     class_weight_K: Tensor | None
     steps: int
     lr_factor: float = 1.0
+    ramp: bool = True
 
 
 def make_optimiser(network: nn.Module, how: Optimiser, factor: float) -> torch.optim.AdamW:
@@ -86,9 +88,8 @@ def rate(step: int, steps: int, warmup: float) -> float:
 
 
 @torch.no_grad()
-def _average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    """EMA of weights, ``alpha = min(1 - 1 / (step + 1), decay)``; buffers are copied."""
-    alpha = min(1 - 1 / (step + 1), decay)
+def _average(averaged: nn.Module, network: nn.Module, alpha: float) -> None:
+    """EMA of weights, ``alpha * old + (1 - alpha) * new``; buffers are copied."""
     torch._foreach_lerp_(list(averaged.parameters()), [p.detach() for p in network.parameters()], 1 - alpha)
     for a, b in zip(averaged.buffers(), network.buffers(), strict=True):
         a.copy_(b)
@@ -201,6 +202,18 @@ def train_stage(
     return result
 
 
+def try_steps(stage: Stage, how: Optimiser, fabric: Fabric, steps: int) -> list[float]:
+    """Seconds that each of a few steps of a stage takes, its batches included; changes the stage's network."""
+    session, seconds, began = _Session(stage, how, fabric, 0), [], time.perf_counter()
+    for batches in prefetch(stage.streams, 0, steps):
+        losses = _step(session, {k: b.to(fabric.device) for k, b in batches.items()})
+        float(torch.stack(list(losses.values())).sum())  # waits for a GPU
+        session.state.step += 1
+        seconds.append(time.perf_counter() - began)
+        began = time.perf_counter()
+    return seconds
+
+
 def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
     """One optimiser step of the network and, where there are some, the discriminators; returns detached losses."""
     state, stage, how = session.state, session.stage, session.how
@@ -225,7 +238,9 @@ def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
         session.judges.step()
         session.judges.zero_grad()
     if session.averaged is not None:
-        _average(session.averaged, session.raw, how.ema, state.step)
+        # alpha = min(1 - 1 / (step + 1), decay) as in mean-teacher code, where the start is worth nothing
+        alpha = min(1 - 1 / (state.step + 1), how.ema) if stage.ramp else how.ema
+        _average(session.averaged, session.raw, alpha)
     return {k: v.detach() for k, v in {**losses, **judged}.items()}
 
 

@@ -24,6 +24,7 @@ def check_table(result: Result) -> RenderableType:
     if any(side.get("classes") for side in (result, target or {})):
         parts.append(_shares(result, target))
     parts += [Text(line) for line in _notes(result)]
+    parts += [Text(line) for line in _adapt(result.get("adapt"))]
     problems = result["problems"]
     parts.append(Text(_count(len(problems), "problem"), style="bold"))
     for p in problems[:_SHOWN]:
@@ -92,3 +93,25 @@ def _notes(result: Result) -> list[str]:
             what = _count(len(shared), "pair") + f" of nearly the same picture {role}in two splits"
             lines.append(f"{what}, such as {shared[0][0]} and {shared[0][1]}")
     return lines
+
+
+def _adapt(plan: Result | None) -> list[str]:
+    """What `adapt` would do."""
+    if plan is None:
+        return []
+    (w, h), (x, y), steps = plan["size"], plan["crop"], plan["steps"]
+    then = f", {steps['round']} for each of {_count(steps['rounds'], 'round')} on {plan['photographs']} photographs"
+    then = then if steps["rounds"] else ""
+    gpu = f" and {plan['gpu_memory_gib']} GiB of the GPU's" if "gpu_memory_gib" in plan else ""
+    return [
+        f"adapt {plan['recipe']} would take {steps['teacher']} steps for the teacher{then}, "
+        f"of {plan['batch']} images {w}x{h} each, cut to {x}x{y}",
+        f"on this machine ({plan['device']}) about {_long(plan['seconds'])} and {plan['memory_gib']} GiB of memory{gpu}"
+        f"; a step took {plan['seconds_per_step']} s when it was tried",
+    ]
+
+
+def _long(seconds: float) -> str:
+    if seconds < 120:
+        return f"{round(seconds)} seconds"
+    return f"{round(seconds / 60)} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
