@@ -84,7 +84,7 @@ def test_numbers_names_and_shares_are_short_forms(tmp_path: Path) -> None:
 EMPTY = """
 objects: {traffic: 0, people: 0, furniture: 0, guests: 0, parked: 0, trees: 0}
 street: {kinds: town, lanes: 4, lane: 4, bend: 0, slope: 0, junction_ahead: 60, island: 0, crossing: 0}
-camera: {height: 1.5, pitch: 0, yaw: 0, roll: 0, fov: 70, bonnet: 0, across: 0, distortion: 0}
+camera: {height: 1.5, pitch: 0, yaw: 0, roll: 0, fov: 70, bonnet: 0, turning: 0, across: 0, distortion: 0}
 random_textures: 0
 """
 

@@ -131,6 +131,7 @@ def parked(g: Rng, street: Street, spec: SceneSpec) -> None:
         if not street.parking and g.random() > 0.25:
             continue
         chance = spec.objects.parked * g.uniform(0.3, 2.0)
+        mount = 0.6 if g.random() < 0.15 else 0.0  # two wheels on the pavement
         s = g.uniform(-20, -10)
         while s < 120:
             kind = choose(g, spec.objects.vehicles)
@@ -140,7 +141,7 @@ def parked(g: Rng, street: Street, spec: SceneSpec) -> None:
             s += long / 2
             near = any(abs(s - c) < 8 for c in street.crossings)
             if g.random() < chance and not near and not street.in_junction(s, 5, side):
-                d = side * (street.half - (1.05 if kind != "bicycle" else 0.6))
+                d = side * (street.half - (1.05 if kind != "bicycle" else 0.6) + mount)
                 blocked = not street.parking and abs(s) < 7
                 if not blocked and street.free(s, d, long * 0.45):
                     forward = (side > 0) == street.left_hand or g.random() < 0.15

@@ -149,7 +149,7 @@ def _front(
     if style == "church":
         wide, tall, bays = 1.2, 4.2, max(2, round(width / 4))
     recess = g.uniform(0.06, 0.22)
-    pane = Material(f"window_{g.integers(8)}", (1, 1, 1), gloss=0.6)
+    pane = Material(f"window_{g.integers(8)}", (1, 1, 1), gloss=float(g.uniform(0.5, 0.86)))
     lit = Material(pane.texture, (1, 0.85, 0.6), gloss=0.6, glow=0.8)
     trim = STONE_TRIM if g.random() < 0.7 else wall
     for floor in range(start, floors):
@@ -231,6 +231,8 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
     ]
     parts = [sh.quads(sides, wall), *front, rects(0, width, top, eaves, 0.0, wall)]
     parts.append(sh.boxes([[0, 0, -2.5]], [[width, depth, 0]], wall))  # a foundation, seen where the ground falls away
+    if style != "church" and g.random() < (0.35 if style in ("terrace", "shop") else 0.8):
+        parts.append(_side_windows(g, width, depth, floors, ground, floor_h))
     if detail and style != "church":
         parts += ornaments(g, style, width, ground, floor_h, floors, eaves, wall, STONE_TRIM)
     if detail and g.random() < 0.7:
@@ -279,6 +281,23 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
     return Building(
         sh.compact(merge(parts)), merge(signs) if signs else None, float(width), float(depth), float(height)
     )
+
+
+def _side_windows(g: Rng, width: float, depth: float, floors: int, ground: float, floor_h: float) -> Mesh:
+    """A few flat windows in both side walls."""
+    pane = Material(f"window_{g.integers(8)}", (1, 1, 1), gloss=0.6)
+    y = np.arange(g.uniform(1.2, 3.0), depth - 1.8, g.uniform(2.4, 5.0))
+    base = np.array([0.0 if f == 0 else ground + (f - 1) * floor_h for f in range(floors)]) + 0.95
+    yy, zz = (v.ravel() for v in np.meshgrid(y, base))
+    keep = g.random(len(yy)) < 0.75
+    yy, zz = yy[keep], zz[keep]
+    wide, tall = g.uniform(0.8, 1.4), g.uniform(1.0, 1.5)
+    out = []
+    for x, a, c in ((-0.02, yy + wide, yy), (width + 0.02, yy, yy + wide)):
+        at = np.full(len(yy), x)
+        corner = ((at, a, zz), (at, c, zz), (at, c, zz + tall), (at, a, zz + tall))
+        out.append(np.stack([np.stack(p, -1) for p in corner], 1))
+    return sh.quads(np.concatenate(out), pane, sh.UNIT_UV)
 
 
 def _tower(g: Rng, wall: Material, roof: Material, height: float) -> list[Mesh]:

@@ -26,6 +26,8 @@ def camera(g: Rng, street: Street, ranges: CameraRanges, d: float) -> CameraSpec
     """Draw the camera, at s = 0 and d metres left of the street's middle."""
     at = street.path.pose(0.0, d, uniform(g, ranges.height))
     yaw, pitch, roll = (float(np.deg2rad(uniform(g, r))) for r in (ranges.yaw, ranges.pitch, ranges.roll))
+    if g.random() < ranges.turning:
+        yaw += float(np.deg2rad(g.uniform(12, 40) * g.choice([-1, 1])))
     body = at[:3, :3] @ rotation(yaw, pitch, roll)
     pose = np.eye(4)
     pose[:3, :3] = np.column_stack([-body[:, 1], -body[:, 2], body[:, 0]])

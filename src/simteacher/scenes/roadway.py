@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ GRASS = ("grass_0", "grass_1", "grass_2")
 
 def lay(g: Rng, street: Street) -> None:
     """Put all ground."""
+    _tracks(g, street)
     path = street.path
     street.put(gr.road_surface(g, path, street.surfaces, street.half), np.eye(4), "road")
     for block in street.blocks:
@@ -30,6 +32,17 @@ def lay(g: Rng, street: Street) -> None:
         Material("grass_1", (0.7, 0.7, 0.7), scale=30.0),
     )
     street.put(far, np.eye(4), "terrain")
+
+
+def _tracks(g: Rng, street: Street) -> None:
+    """Where wheels run, the road is a little darker or paler; between them it may be oily."""
+    if g.random() < 0.35:
+        return
+    base, tone, oil = street.surfaces.road, float(np.exp(g.normal(0, 0.07))), float(np.exp(-abs(g.normal(0, 0.1))))
+    for shade_of, offsets, wide in ((tone, (-0.75, 0.75), 0.5), (oil, (0.0,), 0.6)):
+        tint = (base.tint[0] * shade_of, base.tint[1] * shade_of, base.tint[2] * shade_of)
+        rects = [[-40, LAST, d + o - wide / 2, d + o + wide / 2] for d, _ in street.lanes for o in offsets]
+        street.put(street.path.patches(rects, 0.002, replace(base, tint=tint)), np.eye(4), "road")
 
 
 def _inner(g: Rng, block: Block, walk: Material) -> tuple[Material, str]:

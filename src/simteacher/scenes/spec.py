@@ -115,6 +115,7 @@ class CameraRanges(Strict):
         warmth: Red against blue gain.
         gamma, contrast, saturation: Of the tone curve; 2.2, 1 and 1 are neutral.
         blur, noise, vignette, jpeg: Pixels; 0..1; darkening at the corners; quality.
+        turning: Chance that the vehicle is turning and looks up to 40 degrees aside.
         bonnet: Chance that the vehicle's own bonnet is seen.
     """
 
@@ -134,6 +135,7 @@ class CameraRanges(Strict):
     noise: Annotated[Pair, Within(0, 0.5)] = (0.0, 0.03)
     vignette: Annotated[Pair, Within(0, 1)] = (0.0, 0.35)
     jpeg: Annotated[Pair, Within(5, 100)] = (60, 98)
+    turning: Chance = 0.07
     bonnet: Chance = 0.12
 
 

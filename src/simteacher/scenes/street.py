@@ -177,6 +177,8 @@ def plan(g: Rng, spec: SceneSpec) -> Street:
             if g.random() < s.verge * (1.8 if kind in ("avenue", "country", "residential") else 0.7)
             else 0.0
         )
+        if kind == "country" and g.random() < 0.6:  # grass to the road's edge
+            walk, verge, kerb = 0.05, max(verge, g.uniform(1.0, 3.0)), min(kerb, g.uniform(0.0, 0.06))
         radius = min(g.uniform(2.0, 6.0), verge + walk + 1.0)
         cuts = [FIRST - 30.0]
         for j in junctions:

@@ -218,6 +218,16 @@ def _details(s: Shape, seed: int, detail: int = 1) -> list[Mesh]:
     )
     if not detail:
         return [m for m in out if m.materials[0] in (LAMP, TAIL)]
+    gap = Material("plain", rgb(14, 14, 15))
+    x = np.array([s.roof_front - 0.9, s.cowl - 0.12] + ([s.roof_rear + 0.52] if s.length > 4.2 else []))
+    for side in (-1, 1):
+        y0, y1 = sorted((side * (w - 0.03), side * (w + 0.006)))
+        low = np.column_stack([x - 0.008, 0 * x + y0, 0 * x + 0.34])
+        out.append(sh.boxes(low, np.column_stack([x + 0.008, 0 * x + y1, 0 * x + s.belt - 0.04]), gap))
+        if g.random() < 0.5:
+            out.append(sh.boxes([[s.axles[1] + 0.45, y0, 0.5]], [[s.axles[0] - 0.45, y1 + 0.004, 0.58]], gap))
+        handle = [[s.roof_front - 0.8, y0 - 0.03 * (side < 0), s.belt - 0.14]]
+        out.append(sh.boxes(handle, [[s.roof_front - 0.62, y1 + 0.03 * (side > 0), s.belt - 0.11]], gap))
     strip = Material("plain", rgb(40, 40, 42)) if g.random() < 0.6 else PAINT
     out.append(
         sh.boxes(
