@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -118,14 +119,18 @@ class Builder:
         for s in streams.values():  # each round draws other views than the one before
             s.seed = self.recipe.seed * 1000 + number
         _, steps = stage_steps(self.recipe)
+        # online labels are held to the class-balanced thresholds of the stored ones: one for all loses rare classes
+        told = pseudo.root / "pseudo.json"
+        levels = json.loads(told.read_text(encoding="utf-8"))["thresholds"] if told.is_file() else {}
         sets = [s for s in (data.source, pseudo, data.labelled) if s is not None]
         return Stage(
             name,
             network,
             streams,
-            Plan(how.mix, how.online),
+            Plan(how.mix, how.online, tuple(float(v) for v in levels.values()) or (0.9,)),
             how.objectives,
             self._weights(sets, how.class_weight),
             steps,
             how.lr_factor,
+            not how.online or how.start == "scratch",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -128,10 +129,28 @@ def test_online_labels_come_from_the_averaged_network(streams: dict[str, Any]) -
     label = torch.zeros(3, H, W, dtype=torch.long)
     label[:, : H // 2] = 2
     weight = torch.zeros(3, H, W)
-    weight[:, : H // 2] = 1.0
+    weight[:, : H // 2] = math.exp(9) / (math.exp(9) + K - 1)  # softmax of the answer
     main, aux = net(streams["pseudo"].image_BCHW)
     torch.testing.assert_close(losses["pseudo"], labelled_loss(state(net), main, aux, label, weight))
     assert torch.equal(teacher.seen[0], streams["pseudo"].plain_BCHW)
+
+
+def test_online_labels_are_held_to_the_threshold_of_their_class(streams: dict[str, Any]) -> None:
+    answer = torch.zeros(3, K, H, W)
+    answer[:, 2, : H // 2] = 1.0  # both halves alike unsure
+    answer[:, 1, H // 2 :] = 1.0
+    sure = math.e / (math.e + K - 1)
+    levels = [0.0] * K
+    levels[2] = sure + 0.01
+    net, teacher = Conv(), Fixed(answer, torch.zeros_like(answer))
+    plan = Plan(online=True, thresholds=tuple(levels))
+    losses, _, _ = network_losses(state(net, teacher), plan, _pick(streams, "pseudo"))
+    label = torch.full((3, H, W), 2)
+    label[:, H // 2 :] = 1
+    weight = torch.zeros(3, H, W)
+    weight[:, H // 2 :] = sure
+    main, aux = net(streams["pseudo"].image_BCHW)
+    torch.testing.assert_close(losses["pseudo"], labelled_loss(state(net), main, aux, label, weight))
 
 
 def test_judges_need_both_domains(streams: dict[str, Any]) -> None:

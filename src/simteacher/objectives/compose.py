@@ -20,11 +20,17 @@ Logits = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which streams a stage has and how they mix."""
+    """How a stage's streams mix, and who labels its photographs.
+
+    Attributes:
+        mix: "none", "classmix" or "cutmix".
+        online: Labels of the EMA teacher at every step in place of the stored ones.
+        thresholds: Least confidence of such a label: one for all classes, or one a class.
+    """
 
     mix: str = "none"
     online: bool = False
-    online_threshold: float = 0.9
+    thresholds: tuple[float, ...] = (0.9,)
 
 
 def needs_target(weights: Objectives) -> bool:
@@ -80,7 +86,8 @@ def network_losses(
     labels: tuple[Tensor, Tensor] | None = None
     if plan.online:
         label, confidence = teacher_labels(state, target.plain_BCHW)
-        labels = label, (confidence > plan.online_threshold).float()
+        level_K = torch.tensor(plan.thresholds, device=label.device)
+        labels = label, confidence * (confidence >= (level_K[label] if len(level_K) > 1 else level_K))
     elif "pseudo" in batches:
         labels = target.label_BHW, target.weight_BHW
     if labels is not None:
