@@ -41,6 +41,6 @@ def owners(scene: Scene, ray_N3: F32, depth_N: F32, thing_N: I32) -> I32:
     if not faces:
         return thing_N
     caster = scene.make_caster(np.concatenate(vertices), np.concatenate(faces).astype(np.int32))
-    face, _, _, near = caster.nearest(np.zeros_like(ray_N3), ray_N3)
+    face, _, _, near = caster.nearest(np.broadcast_to(np.float32(0), ray_N3.shape), ray_N3)
     first = (face >= 0) & (near < depth_N)
     return np.where(first, np.concatenate(owner)[face], thing_N).astype(np.int32)
