@@ -21,6 +21,7 @@ def commands(text: str) -> list[str]:
     for block in re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
             line = re.sub(r"\s+#.*| [>|].*", "", line.strip().removeprefix("$ ")).removeprefix(".venv/bin/")
+            line = re.sub(r"^.* -m simteacher ", "simteacher ", line)  # behind a launcher
             if line.startswith("simteacher "):
                 found.append(line)
     return found
