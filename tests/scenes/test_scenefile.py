@@ -105,12 +105,16 @@ def test_what_is_staged_is_seen_where_it_was_put(tmp_path: Path) -> None:
 
 
 def test_an_own_mesh_stands_on_the_ground_with_its_class(tmp_path: Path) -> None:
-    trimesh.creation.box((2, 3, 1)).export(tmp_path / "crate.ply")
+    crate = trimesh.creation.box((2, 3, 1))
+    crate.visual.face_colors = (230, 120, 30, 255)
+    crate.export(tmp_path / "crate.ply")
     spec = _load(tmp_path, EMPTY + "meshes: [{file: crate.ply, name: car, ahead: 10, scale: 0.5, up: z}]\n")
     world = build_world(2, 0, spec, SIZE)
     own = [t for t in world.things if t.name == "car" and len(t.mesh.faces_F3) == 12]
     assert len(own) == 1 and own[0].countable
     corners = own[0].mesh.vertices_V3 @ own[0].pose_44[:3, :3].T + own[0].pose_44[:3, 3]
+    red, green, blue = own[0].mesh.materials[0].tint
+    assert red > 2 * green > 4 * blue, "its colour comes along"
     assert np.ptp(own[0].mesh.vertices_V3, axis=0) == pytest.approx([1, 1.5, 0.5])
     assert corners[:, 2].min() == pytest.approx(0, abs=0.02) and corners[:, 0].mean() == pytest.approx(10, abs=0.01)
 
