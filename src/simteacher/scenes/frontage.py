@@ -153,7 +153,7 @@ def boundary(
 
 def plant(g: Rng, street: Street, s: float, d: float, up: float, height: float) -> None:
     """A tree of about the given height."""
-    detail = 2 if -6 < s < 22 else 1 if -15 < s < 45 else 0
+    detail = 2 if -6 < s < 22 else 1 if -30 < s < 45 else 0
     seed = int(g.integers(24))
     grow = trees.conifer if g.random() < 0.08 else trees.bare if street.bare else trees.leafy
     tall = height / 10 * g.uniform(0.8, 1.25)

@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from simteacher.scenes import ego, frontage, furniture, roadway, staging, textures
+from simteacher.scenes import ego, frontage, furniture, roadway, staging
 from simteacher.scenes import shapes as sh
 from simteacher.scenes.actors import cyclists, parked, pedestrians, traffic
 from simteacher.scenes.draw import uniform
-from simteacher.scenes.mesh import CameraSpec, Material, Thing, World
-from simteacher.scenes.palette import Rng, anycolour
+from simteacher.scenes.mesh import CameraSpec, Thing, World
+from simteacher.scenes.randomise import randomised
 from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.street import plan
 from simteacher.scenes.weather import make_light
@@ -47,7 +47,7 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int]) -
     furniture.furnish(g, street, spec)
     cyclists(g, street, spec)
     pedestrians(g, street, spec)
-    things = _randomised(g, _thinned(street.things, view), spec.random_textures)
+    things = randomised(g, _thinned(street.things, view), street.surfaces, spec.random_textures)
     if g.random() < spec.camera.bonnet:
         street.things = []
         ego.bonnet(g, street, view, size)
@@ -87,47 +87,6 @@ def _along(view: CameraSpec, speed: float) -> tuple[float, float, float]:
     """Velocity of the vehicle that carries the camera: level, the way it looks."""
     ahead = view.pose_44[:2, 2] / (np.linalg.norm(view.pose_44[:2, 2]) + 1e-9)
     return (float(ahead[0] * speed), float(ahead[1] * speed), 0.0)
-
-
-def _randomised(g: Rng, things: list[Thing], chance: float) -> list[Thing]:
-    """Domain randomisation: some things, and now and then a whole world, get arbitrary textures and tints."""
-    wild = g.random() < chance * 0.2
-    patterns = [
-        *textures.family("random"),
-        *textures.family("brick"),
-        *textures.family("render"),
-        *textures.family("cloth"),
-        "gravel",
-        "cobble",
-        "plain",
-        *textures.family("grass"),
-    ]
-    out = []
-    for thing in things:
-        if g.random() > (0.5 if wild else chance * 0.3):
-            out.append(thing)
-            continue
-        swap: dict[Material, Material] = {}
-        ground = thing.name in ("road", "sidewalk", "terrain")
-        one = anycolour(g)
-        pattern = patterns[int(g.integers(len(patterns)))]
-        for m in thing.mesh.materials:
-            if m not in swap:
-                keep = m.glow > 0 or m.gloss > 0.5 or (not ground and g.random() < 0.3)
-                tint = one if ground else anycolour(g)
-                swap[m] = (
-                    m
-                    if keep
-                    else Material(
-                        pattern if ground or g.random() < 0.7 else m.texture,
-                        tint if "random" not in pattern else (1, 1, 1),
-                        m.gloss,
-                        0.0,
-                        float(g.uniform(0.5, 4)),
-                    )
-                )
-        out.append(replace(thing, mesh=replace(thing.mesh, materials=tuple(swap[m] for m in thing.mesh.materials))))
-    return out
 
 
 def _turn(angle: float) -> npt.NDArray[np.float64]:
