@@ -56,10 +56,10 @@ def load_mesh(file: Path, scale: float, up: str) -> Mesh:
 
 def _face_colours(found: Any, count: int) -> npt.NDArray[np.float64]:
     """Colour (sRGB 0..255) of each face; grey where the file gives none."""
-    visual = getattr(found, "visual", None)
+    visual: Any = getattr(found, "visual", None)
     try:
         plain = visual.to_color() if hasattr(visual, "to_color") else visual
-        colours = np.asarray(plain.face_colors, np.float64)[:, :3]  # type: ignore[union-attr]
+        colours = np.asarray(plain.face_colors, np.float64)[:, :3]
     except (AttributeError, ValueError, IndexError):
         colours = np.zeros((0, 3))
     return colours if len(colours) == count else np.full((count, 3), 150.0)
