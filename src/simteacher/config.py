@@ -72,7 +72,8 @@ class Network(Strict):
     ``deeplabv2``), and for ``light`` any vision transformer of timm.
     """
 
-    encoder: str = "tf_efficientnet_lite0"
+    # a plain name: with "hf-hub:…" or "local-dir:…" timm would fetch and unpickle what a model file of somebody names
+    encoder: str = Field("tf_efficientnet_lite0", pattern=r"^\w[\w.]*$")
     decoder: Literal[
         "fpn", "unet", "deeplabv3", "deeplabv3plus", "pspnet", "segformer", "upernet", "linknet", "manet",
         "fcn", "deeplabv2", "light",

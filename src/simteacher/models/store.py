@@ -69,7 +69,7 @@ class ModelCard:
                 tree["miou"],
                 tree["extra"],
             )
-        except (KeyError, TypeError, ValueError) as e:
+        except (KeyError, TypeError, ValueError, RecursionError) as e:
             raise UserError(
                 f"not a model card ({type(e).__name__}: {e})", where, "take model.json from the same run folder"
             ) from e
