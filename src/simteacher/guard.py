@@ -77,7 +77,8 @@ def judge(
         after: The student.
         classes: Names, for the reasons.
         how: Limits.
-        first: The teacher of the first round: a class that fades a little in every round is judged against its share there.
+        first: The teacher of the first round: a class that fades a little in every round is judged against its
+            share there.
 
     Returns:
         ("keep" or "revert", reasons in words, the signals as numbers). No label is needed for any of it.

@@ -17,7 +17,7 @@ from simteacher.files import atomic_write
 def _flatten(tree: Any, prefix: str, tensors: dict[str, torch.Tensor]) -> Any:
     """Replace tensors by references; everything else must be JSON."""
     if isinstance(tree, torch.Tensor):
-        order = sorted(range(tree.ndim), key=lambda d: -tree.stride(d))
+        order = sorted(range(tree.ndim), key=lambda d: -tree.stride()[d])
         tensors[prefix] = tree.detach().cpu().permute(order).contiguous().clone()
         return {"__tensor__": prefix, "order": order}
     if isinstance(tree, dict):

@@ -64,7 +64,7 @@ def class_weights(counts_NK: F64, exponent: float) -> F64:
 
     Absent classes weigh as much as one of median share.
     """
-    share = counts_NK.sum(0) / max(counts_NK.sum(), 1)
+    share: F64 = counts_NK.sum(0) / max(counts_NK.sum(), 1)
     present = share > 0
     weights = np.ones_like(share)
     if not present.any():

@@ -99,7 +99,7 @@ def _spread(value_2HW: F32, thing_HW: I32, g: GBuffer) -> F32:
     i, j = np.arange(h) // 2, np.arange(w) // 2
     nearest = (i[:, None] * thing_HW.shape[1] + j).ravel()
     thing, value = thing_HW.ravel(), value_2HW.reshape(2, -1)
-    out = value.take(nearest, 1)
+    out: F32 = value.take(nearest, 1)
     wrong = np.flatnonzero(thing.take(nearest) != g.thing_N)
     below = np.minimum(i + 1, thing_HW.shape[0] - 1) * thing_HW.shape[1]
     right = np.minimum(j + 1, thing_HW.shape[1] - 1)

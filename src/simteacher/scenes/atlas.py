@@ -39,7 +39,8 @@ class Atlas:
 
     def mean(self, tile_N: I32) -> F32:
         """Mean colour of tiles, shape (N, 3)."""
-        return self._texel.take(self._start_L[-1] + tile_N, 0)[:, :3]
+        texel_N4: F32 = self._texel.take(self._start_L[-1] + tile_N, 0)
+        return texel_N4[:, :3]
 
     def sample(self, tile_N: I32, uv_2N: F32, width_N: F32) -> F32:
         """Bilinear colours.

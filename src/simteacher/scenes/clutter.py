@@ -121,10 +121,10 @@ def small(kind: str, seed: int) -> Parts:
         }
     if kind == "crates":
         n = 3 + seed % 5
-        low = np.column_stack([g.uniform(-0.4, 0.1, n), np.arange(n) * 0.5 - n / 4, g.uniform(0.2, 0.5, n)])
-        box = Material("timber", rgb(150, 120, 80), scale=0.6)
-        parts = [sh.boxes(low * [1, 1, 0], low + sh.v(0.35, 0.45, 0.15), box)]
-        for x, y, z in low:
+        corner_N3 = np.column_stack([g.uniform(-0.4, 0.1, n), np.arange(n) * 0.5 - n / 4, g.uniform(0.2, 0.5, n)])
+        crate = Material("timber", rgb(150, 120, 80), scale=0.6)
+        parts = [sh.boxes(corner_N3 * [1, 1, 0], corner_N3 + sh.v(0.35, 0.45, 0.15), crate)]
+        for x, y, z in corner_N3:
             tint = (float(g.uniform(0.1, 0.6)), float(g.uniform(0.1, 0.5)), float(g.uniform(0.02, 0.2)))
             parts.append(
                 sh.boxes([[x + 0.02, y + 0.02, z + 0.15]], [[x + 0.33, y + 0.43, z + 0.22]], Material("gravel", tint))

@@ -50,7 +50,7 @@ def library() -> Any:
     places = (folder.parent / "embreex.libs", folder / ".dylibs", folder)
     found = [p for place in places for p in sorted(place.glob("*embree4*")) if p.suffix != ".pyd"]
     try:
-        lib = c.CDLL(str(found[0]))
+        lib: Any = c.CDLL(str(found[0]))
         p, size = c.c_void_p, c.c_size_t
         for name, result, *arguments in (
             ("rtcNewDevice", p, c.c_char_p),

@@ -63,15 +63,14 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
     if g.random() < 0.3 * amount:
         side = int(g.choice([-1, 1]))
         s = float(g.uniform(6, 40))
-        b = street.block_at(s, side)
-        if b is not None and b.walk > 2:
-            pose = street.path.upright(s, side * (b.edge + b.verge + 1.2), b.kerb, -side * np.pi / 2)
+        stop = street.block_at(s, side)
+        if stop is not None and stop.walk > 2:
+            pose = street.path.upright(s, side * (stop.edge + stop.verge + 1.2), stop.kerb, -side * np.pi / 2)
             street.put_parts(clutter.shelter(int(g.integers(24))), pose)
             waiting = int(g.integers(0, 4)) if spec.objects.people[1] > 0 else 0
             for k in range(waiting):
-                person(
-                    g, street, s - 1 + k * 0.8, side * (b.edge + b.verge + 0.9), b.kerb, -side * np.pi / 2, "standing"
-                )
+                across = side * (stop.edge + stop.verge + 0.9)
+                person(g, street, s - 1 + k * 0.8, across, stop.kerb, -side * np.pi / 2, "standing")
     for c in street.crossings:
         for side in (1, -1):
             for s in (c - 0.8, c + 4.2):

@@ -1,6 +1,7 @@
 """Geometry of the simulator: what a scene is made of, before any ray is cast.
 
-World axes: x forward along the street, y left, z up, metres. A `World` is a list of `Thing`s; the ray caster sees only triangles.
+World axes: x forward along the street, y left, z up, metres. A `World` is a list of `Thing`s; the ray caster sees only
+triangles.
 """
 
 from __future__ import annotations

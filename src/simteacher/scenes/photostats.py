@@ -47,7 +47,8 @@ def photo_stats(image_HW3: npt.NDArray[np.uint8]) -> PhotoStats:
 
 def luma_of(image_HW3: npt.NDArray[np.uint8]) -> F32:
     """Luma (BT.601), 0..1."""
-    out: F32 = image_HW3 @ (LUMA / 255)
+    weights_3: F32 = LUMA / np.float32(255)
+    out: F32 = image_HW3 @ weights_3
     return out
 
 
@@ -134,4 +135,5 @@ def horizon_votes(luma_HW: F32) -> npt.NDArray[np.float64]:
         inside = (meet > 0) & (meet < w)
         count, _ = np.histogram(meet[inside], 40, (0, w), weights=weight[far][inside])
         out[k] = np.convolve(count, [0.5, 1, 0.5], "same").max()
-    return out / max(out.sum(), 1e-9)
+    out /= max(float(out.sum()), 1e-9)
+    return out

@@ -150,8 +150,8 @@ def store_front(g: Rng, width: float, height: float) -> list[Mesh]:
     if g.random() < 0.7:  # canopy on thin columns
         out, z = g.uniform(1.8, 4.0), band_low
         parts.append(sh.boxes([[0, -out, z]], [[width, 0, z + g.uniform(0.2, 0.5)]], band))
-        x = np.arange(0.5, width, g.uniform(4, 7))
-        foot = np.column_stack([x, 0 * x - out + 0.3, 0 * x])
+        post_N = np.arange(0.5, width, g.uniform(4, 7))
+        foot = np.column_stack([post_N, 0 * post_N - out + 0.3, 0 * post_N])
         white = Material("plain", rgb(225, 225, 225), gloss=0.2)
         parts.append(sh.frusta(foot, foot + sh.v(0, 0, z), 0.09, 0.09, 8, white))
     return parts

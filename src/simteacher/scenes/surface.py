@@ -116,7 +116,7 @@ def surface(scene: Scene, m: Materials, atlas: Atlas, hits: Hits, ray_3N: F32, p
         at = row_N.take(bent)
         more = u.take(bent) * rows(corner[:, 1].take(at, 0)) + v.take(bent) * rows(corner[:, 2].take(at, 0))
         smooth[:, bent] = unit(smooth.take(bent, 1) + more)
-    length = np.sqrt(dot(ray_3N, ray_3N))
+    length: F32 = np.sqrt(dot(ray_3N, ray_3N))
     view = ray_3N * (np.float32(-1) / length)
     facing = dot(normal, view)
     turn = np.where(facing < 0, np.float32(-1), np.float32(1))

@@ -69,7 +69,7 @@ def _morton(cell_N3: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return out
 
 
-@numba.njit(cache=True, fastmath=False)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=False)
 def _walk(box: Any, corner: Any, faces: Any, origin_N3: Any, ray_N3: Any, far: float, any_hit: bool) -> Any:
     """Depth-first, without preferring nearer children: simple before fast. Triangles by Moeller and Trumbore (1997)."""
     n, first = len(ray_N3), (len(box) + 1) // 2 - 1

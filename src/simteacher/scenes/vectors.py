@@ -18,7 +18,8 @@ def dot(a_3N: F32, b_3N: F32) -> F32:
 
 def unit(a_3N: F32) -> F32:
     """The same directions with length 1."""
-    out: F32 = a_3N * (1 / np.maximum(np.sqrt(dot(a_3N, a_3N)), np.float32(1e-12)))
+    length_N: F32 = np.maximum(np.sqrt(dot(a_3N, a_3N)), np.float32(1e-12))
+    out: F32 = a_3N * (np.float32(1) / length_N)
     return out
 
 

@@ -42,7 +42,7 @@ class Carrier:
     space: LabelSpace | None
     kinds: tuple[str, ...]
 
-    def of(self, frame: Frame) -> dict[str, Array | Path]:
+    def of(self, frame: Frame) -> dict[str, Any]:
         """Arguments of `FolderWriter.add` besides name, image and split.
 
         Raises:

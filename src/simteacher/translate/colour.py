@@ -48,7 +48,8 @@ def rgb_of(lab_HWC: F32) -> U8:
     xyz_HWC = np.where(f_HWC > 6 / 29, f_HWC**3, (116 * f_HWC - 16) * np.float32(27 / 24389))
     linear_HWC = np.clip((xyz_HWC * _WHITE) @ _RGB_OF_XYZ.T, 0, 1)
     srgb_HWC = np.where(linear_HWC > 0.0031308, 1.055 * linear_HWC ** (1 / 2.4) - 0.055, 12.92 * linear_HWC)
-    return (srgb_HWC * 255 + 0.5).astype(np.uint8)
+    out_HWC: U8 = (srgb_HWC * 255 + 0.5).astype(np.uint8)
+    return out_HWC
 
 
 def reinhard(image_HWC: U8, like_HWC: U8) -> U8:
@@ -93,7 +94,8 @@ def fda(image_HWC: U8, like_HWC: U8, beta: float) -> U8:
     low, low_other = wave_HWC[rows, : b + 1], other_HWC[rows, : b + 1]
     wave_HWC[rows, : b + 1] = np.abs(low_other) * np.exp(1j * np.angle(low))
     mixed_HWC = np.fft.irfft2(wave_HWC, s=(height, width), axes=(0, 1))
-    return np.rint(mixed_HWC.clip(0, 255)).astype(np.uint8)
+    out_HWC: U8 = np.rint(mixed_HWC.clip(0, 255)).astype(np.uint8)
+    return out_HWC
 
 
 def from_photographs(photographs: DataSet, seed: int, transfer: Transfer) -> Translator:

@@ -27,7 +27,8 @@ class ResnetBlock(nn.Module):
 
     def forward(self, deep_BCHW: Tensor) -> Tensor:
         """Same shape."""
-        return deep_BCHW + self.body(deep_BCHW)
+        change_BCHW: Tensor = self.body(deep_BCHW)
+        return deep_BCHW + change_BCHW
 
 
 class Generator(nn.Module):

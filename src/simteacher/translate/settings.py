@@ -58,7 +58,8 @@ def settle(method: str, budget: str, given: dict[str, int | None], images: int, 
     """
     if budget not in BUDGETS:
         raise UserError(f"no budget '{budget}'{nearest(budget, BUDGETS)}", "--budget", f"use {' or '.join(BUDGETS)}")
-    chosen = replace(BUDGETS[budget], **{k: v for k, v in given.items() if v is not None})
+    numbers: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    chosen = replace(BUDGETS[budget], **numbers)
     for name, least in (("steps", 0), ("crop", 32), ("height", 32), ("channels", 4), ("blocks", 1)):
         if getattr(chosen, name) < least:
             raise UserError(f"{getattr(chosen, name)} is too small", f"--{name}", f"give {least} or more")
