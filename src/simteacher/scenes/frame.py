@@ -19,6 +19,7 @@ from simteacher.scenes.shade import Shader
 from simteacher.scenes.vectors import dot, rows
 
 EDGE_SAMPLES = ((-0.34, 0.17), (0.17, -0.34), (0.34, 0.30))  # besides the centre
+STEP = np.float32(0.12)  # relative change of light that shows as a jag
 LEAF = CLASS_ID["vegetation"]
 
 
@@ -39,15 +40,17 @@ class Rendered:
     gain: float
 
 
-def edges(g: GBuffer) -> npt.NDArray[np.intp]:
-    """Pixels beside another thing or across a crease, raster indices. Leaf against leaf is no edge worth its rays."""
+def edges(g: GBuffer, rgb_3N: F32) -> npt.NDArray[np.intp]:
+    """Pixels beside another thing or across a crease that look different, raster indices; not leaf against leaf."""
     w, h = g.size
+    light = rgb_3N.sum(0).reshape(h, w)
     thing, normal = g.thing_N.reshape(h, w), rows(g.normal_N3).reshape(3, h, w)
     crease = (thing >= 0) & (g.class_N != LEAF).reshape(h, w)
     edge = np.zeros((h, w), bool)
     for a, b in (((slice(None), slice(1, None)), (slice(None), slice(-1))), ((slice(1, None),), (slice(-1),))):
         bend = dot(normal[(slice(None), *a)], normal[(slice(None), *b)]) < 0.9
         differ = (thing[a] != thing[b]) | (bend & crease[a])
+        differ &= np.abs(light[a] - light[b]) > STEP * np.maximum(light[a], light[b])
         edge[a] |= differ
         edge[b] |= differ
     return np.flatnonzero(edge)
@@ -59,7 +62,7 @@ def linear(scene: Scene, g: GBuffer, atlas: Atlas, clouds: tuple[float, float] =
     shader = Shader(scene, atlas, 1 / optics.focal, clouds)
     open_2N = occlusion(scene, g)
     rgb = shader.radiance(g.hits, g.ray_N3, open_2N)
-    edge = edges(g)
+    edge = edges(g, rgb)
     if len(edge):
         centre = np.stack([edge % g.size[0], edge // g.size[0]], 1).astype(np.float64)
         more = np.concatenate([centre + offset for offset in EDGE_SAMPLES])
