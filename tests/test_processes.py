@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from simteacher import processes
+from simteacher import cli, processes
 from simteacher.adapt import adapt
 from simteacher.errors import UserError
 from simteacher.losses import cross_entropy
@@ -134,3 +134,15 @@ def test_without_a_launcher_there_is_one_process(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     monkeypatch.setenv("WORLD_SIZE", "4")  # of a batch system that started nothing
     assert processes.launched() == (0, 1)
+
+
+def test_commands_that_do_not_share_are_refused_under_a_launcher(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert cli.main(["label", "model", "data", "out"]) == 2
+    assert "label does not share its work" in capsys.readouterr().err
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert cli.main(["label", "model", "data", "out"]) == 2
+    assert "no such model" in capsys.readouterr().err

@@ -1,0 +1,151 @@
+"""Stages from a recipe: steps, streams, shares of a batch, class weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from torch import nn
+
+from simteacher.config import Recipe
+from simteacher.data.statistics import class_counts, class_weights
+from simteacher.errors import UserError
+from simteacher.inputs import open_inputs
+from simteacher.stages import Builder, channel_statistics, stage_steps
+from tests import lookalikes
+from tests.tiny import BUDGET
+
+NET = nn.Identity()
+
+
+@pytest.fixture(scope="module")
+def specs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    root = tmp_path_factory.mktemp("stages")
+    return {
+        "source": lookalikes.gta5(root / "gta5", 4).spec,
+        "target": lookalikes.camvid(root / "camvid", 12).spec,
+    }
+
+
+def _builder(tmp_path: Path, specs: dict[str, str], batch: int = 4, **recipe: Any) -> Builder:
+    budget = BUDGET.model_copy(update={"batch": batch, "steps": 100})
+    made = Recipe(**{**specs, "budget": budget, **recipe})
+    return Builder(made, open_inputs(made), tmp_path / "stats")
+
+
+def _counts(stage: Any) -> dict[str, int]:
+    return {role: s.count for role, s in stage.streams.items()}
+
+
+@pytest.mark.parametrize(
+    ("steps", "share", "rounds", "expected"),
+    [
+        (100, 0.5, 2, (50, 25)),
+        (100, 0.6, 1, (60, 40)),
+        (101, 0.5, 3, (50, 17)),
+        (100, 0.5, 0, (100, 0)),
+        (1, 0.5, 2, (1, 1)),
+    ],
+)
+def test_all_stages_together_take_the_budgets_steps(
+    steps: int, share: float, rounds: int, expected: tuple[int, int]
+) -> None:
+    budget = BUDGET.model_copy(update={"steps": steps})
+    recipe = Recipe(source="s", target="t", budget=budget, teacher={"share": share}, rounds={"count": rounds})
+    assert stage_steps(recipe) == expected
+    assert stage_steps(Recipe(target="t", labelled="all", budget=budget)) == (steps, 0)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ({}, {"source": 4}),
+        ({"labelled": 3}, {"source": 2, "labelled": 2}),
+        ({"labelled": "all", "source": None}, {"labelled": 4}),
+        ({"teacher": {"objectives": {"agreement": 0.1}}}, {"source": 4, "target": 4}),
+    ],
+)
+def test_streams_of_the_teacher(
+    tmp_path: Path, specs: dict[str, str], recipe: dict[str, Any], expected: dict[str, int]
+) -> None:
+    stage = _builder(tmp_path, specs, **recipe).teacher(NET)
+    assert _counts(stage) == expected and stage.name == "teacher"
+    assert all((s.space is None) == (role == "target") for role, s in stage.streams.items())
+
+
+@pytest.mark.parametrize(
+    ("batch", "recipe", "expected"),
+    [
+        (4, {}, {"source": 2, "pseudo": 2}),
+        (4, {"labelled": 3}, {"source": 2, "labelled": 1, "pseudo": 1}),
+        (8, {"rounds": {"source_share": 0.25}}, {"source": 2, "pseudo": 6}),
+        (4, {"rounds": {"source_share": 0.0}}, {"pseudo": 4}),
+        (4, {"rounds": {"source_share": 1.0}}, {"source": 3, "pseudo": 1}),
+        (2, {"labelled": 3}, {"labelled": 1, "pseudo": 1}),
+        (1, {}, {"pseudo": 1}),
+    ],
+)
+def test_a_students_batch_is_that_of_the_budget(
+    tmp_path: Path, specs: dict[str, str], batch: int, recipe: dict[str, Any], expected: dict[str, int]
+) -> None:
+    builder = _builder(tmp_path, specs, batch, **recipe)
+    pseudo = lookalikes.camvid(tmp_path / "pseudo", 6)
+    stage = builder.student(1, NET, open_inputs(Recipe(target=pseudo.spec, labelled="all")).labelled)  # type: ignore[arg-type]
+    assert _counts(stage) == expected and sum(expected.values()) == batch
+
+
+def test_rounds_see_other_views(tmp_path: Path, specs: dict[str, str]) -> None:
+    builder = _builder(tmp_path, specs, labelled="all")
+    assert builder.data.labelled is not None
+    names = [
+        tuple(
+            n for s in range(4) for n in builder.student(r, NET, builder.data.labelled).streams["source"].batch(s).names
+        )
+        for r in (1, 2)
+    ]
+    assert names[0] != names[1]
+
+
+def test_class_weights_are_of_all_labelled_sets_alike(tmp_path: Path, specs: dict[str, str]) -> None:
+    builder = _builder(tmp_path, specs, labelled="all", teacher={"class_weight": 0.7})
+    shares = []
+    for dataset in (builder.data.source, builder.data.labelled):
+        assert dataset is not None
+        total = class_counts(dataset, builder.data.space).sum(0)
+        shares.append(total / total.sum())
+    weights = builder.teacher(NET).class_weight_K
+    assert weights is not None
+    np.testing.assert_allclose(weights, class_weights(np.stack(shares), 0.7), rtol=1e-6)
+    assert _builder(tmp_path, specs, teacher={"class_weight": 0}).teacher(NET).class_weight_K is None
+
+
+def test_labels_of_other_classes_are_refused(tmp_path: Path, specs: dict[str, str]) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("{name: fruit, classes: [{name: apple}, {name: pear}]}")
+    builder = _builder(tmp_path, specs, classes=str(own))
+    with pytest.raises(UserError, match="show no class of the label space 'fruit'") as caught:
+        builder.teacher(NET)
+    assert "gta5" in str(caught.value.where)
+
+
+def test_channel_statistics_are_those_of_the_photographs(tmp_path: Path) -> None:
+    import torch
+    from PIL import Image
+
+    from simteacher.data.open import open_dataset
+
+    colours = [(10, 20, 30), (200, 100, 50)]
+    for i, colour in enumerate(colours):
+        Image.new("RGB", (160, 120), colour).save(tmp_path / f"p{i}.png")
+    mean, std = channel_statistics(open_dataset(tmp_path), 1)
+    assert torch.from_numpy(mean).round().int().tolist() == [list(c) for c in colours] and not std.any()
+
+
+def test_colours_of_the_target_are_for_the_source_alone(tmp_path: Path, specs: dict[str, str]) -> None:
+    augment = {"match_target": 0.5}
+    builder = _builder(tmp_path, specs, labelled=2, teacher={"augment": augment}, rounds={"augment": augment})
+    streams = builder.teacher(NET).streams
+    assert streams["source"].like is not None and streams["labelled"].like is None
+    assert _builder(tmp_path, specs).teacher(NET).streams["source"].like is None
