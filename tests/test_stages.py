@@ -99,12 +99,10 @@ def test_a_students_batch_is_that_of_the_budget(
 def test_rounds_see_other_views(tmp_path: Path, specs: dict[str, str]) -> None:
     builder = _builder(tmp_path, specs, labelled="all")
     assert builder.data.labelled is not None
-    names = [
-        tuple(
-            n for s in range(4) for n in builder.student(r, NET, builder.data.labelled).streams["source"].batch(s).names
-        )
-        for r in (1, 2)
-    ]
+    names = []
+    for number in (1, 2):
+        stream = builder.student(number, NET, builder.data.labelled).streams["source"]
+        names.append([stream.batch(step).names for step in range(4)])
     assert names[0] != names[1]
 
 

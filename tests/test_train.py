@@ -134,13 +134,12 @@ def test_it_is_a_plain_loop(dataset: DataSet, tmp_path: Path, accumulate: int) -
 
     net = net.to(memory_format=torch.channels_last).train()
     average = {k: v.detach().clone() for k, v in net.named_parameters()}
-    start = dict(average)
     optimiser = make_optimiser(net, how, 1.0)
     peaks = [g["lr"] for g in optimiser.param_groups]
     for step in range(4):
         batch = stream.batch(step)
         with torch.autocast("cpu", torch.bfloat16):
-            main, aux = net(batch.image_BCHW)
+            main, aux = net(batch.image_BCHW.bfloat16())  # Fabric hands images over in the step's precision
         loss = sum(w * cross_entropy(x.float(), batch.label_BHW, weight) for w, x in ((1.0, main), (0.4, aux)))
         (loss / accumulate).backward()  # type: ignore[operator]
         for group, peak in zip(optimiser.param_groups, peaks, strict=True):
@@ -153,9 +152,7 @@ def test_it_is_a_plain_loop(dataset: DataSet, tmp_path: Path, accumulate: int) -
         average = {k: alpha * average[k] + (1 - alpha) * v.detach() for k, v in net.named_parameters()}
     own = dict(trained.named_parameters())
     for name, value in average.items():
-        # Adam's first steps have the size of the rate whatever the gradient: where that is rounding, so is their sign.
-        moved = (value - start[name]).norm()
-        assert (own[name].detach() - value).norm() <= 0.05 * moved + 1e-5, name
+        torch.testing.assert_close(own[name].detach(), value, rtol=1e-4, atol=1e-6, msg=name)
     for name, buffer in net.named_buffers():
         torch.testing.assert_close(dict(trained.named_buffers())[name], buffer, rtol=1e-4, atol=1e-5)
 

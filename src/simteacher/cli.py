@@ -62,6 +62,7 @@ def main(argv: Sequence[str]) -> int:
         print(style(OVERVIEW, sys.stdout))
         return DONE
     try:
+        _refuse_copies(tokens[0])
         code = app(tokens, exit_on_error=False, print_error=False)
         sys.stdout.flush()  # a reader that went away is noticed here, not at exit
         return code if isinstance(code, int) else DONE
@@ -86,6 +87,13 @@ def main(argv: Sequence[str]) -> int:
         if "--debug" not in flags:
             _tell("  a fault of simteacher, not yours: please report it with what the same command prints with --debug")
         return BUG
+
+
+def _refuse_copies(command: str) -> None:
+    """Under a launcher of several processes, all commands but `adapt` would do the same work in each of them."""
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1" and command != "adapt":
+        fix = "start it without the launcher; render and label share work with --part K/N, see docs/many-gpus.md"
+        raise UserError(f"{command} does not share its work between processes, adapt does", "torchrun", fix)
 
 
 def explain(error: Exception, tokens: Sequence[str] = ()) -> str | None:

@@ -76,6 +76,7 @@ def test_cyclegan_generators_minimise_the_papers_sum() -> None:
     assert losses["fool_source"].item() == pytest.approx((-0.5 - 1) ** 2)
     assert losses["cycle"].item() == pytest.approx(10 * (0.3 + 0.3))
     assert losses["identity"].item() == pytest.approx(5 * (0.5 + 0.2))
+    assert cycle_losses(Add(0.5), Add(-0.2), MeanScore(), Add(0.0), a, b, 0.0)[0].keys() == losses.keys() - {"identity"}
 
 
 def test_patch_heads_look_at_their_places() -> None:

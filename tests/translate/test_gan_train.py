@@ -89,8 +89,7 @@ def test_dark_pictures_become_bright(
     dark = np.asarray(Image.open(tmp_path / "dark" / "0.png"))
     bright = translator("0", dark)
     assert bright.shape == dark.shape and bright.dtype == np.uint8
-    # From the identity, 60 steps of CycleGAN are a coin toss that the number of threads decides: only CUT must get there.
-    assert bright.mean() > dark.mean() + 40 if method == "cut" else not np.array_equal(bright, dark)
+    assert bright.mean() > dark.mean() + 40
     again = trained(method, settings, *sets, tmp_path / "run", 0)
     assert np.array_equal(again("0", dark), bright)
 

@@ -30,7 +30,7 @@ from simteacher.scenes.scenefile import load_scene
 from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.world import build_world
 
-PHOTOS, PROBES = 48, 10
+PHOTOS, PROBES = 48, 8
 LARGEST = 480 * 360 * 2  # pixels of a render by default; larger photographs are matched at a smaller scale
 U8 = npt.NDArray[np.uint8]
 
@@ -104,11 +104,9 @@ class Probe:
     camera: CameraSpec
     gain: float
 
-    def photo(self, index: int, step: int, **change: Any) -> U8:
-        """Develop every ``step``-th pixel of it with other settings."""
-        return expose(
-            self.rgb_HW3[::step, ::step], replace(self.camera, **change), np.random.default_rng(index), self.gain
-        )
+    def photo(self, index: int, **change: Any) -> U8:
+        """Develop it with other settings."""
+        return expose(self.rgb_HW3, replace(self.camera, **change), np.random.default_rng(index), self.gain)
 
 
 NEUTRAL: dict[str, Any] = {
@@ -148,8 +146,7 @@ class Fit:
 
     def _measure(self, key: str) -> float:
         """Mean of a measurement over the probes, developed with the settings so far."""
-        step = 1 if key in ("sharpness", "grain") else 4  # tones can be read from every fourth pixel
-        photos = (p.photo(i, step, **self.settings) for i, p in enumerate(self.probes))
+        photos = (p.photo(i, **self.settings) for i, p in enumerate(self.probes))
         return float(np.mean([MEASURES[key](photo) for photo in photos]))
 
     def _target(self, key: str, share: float | None = None) -> float:
@@ -184,8 +181,8 @@ class Fit:
             contrast = self._solve("gamma_contrast", "spread", self._target("spread"), 0.5, 1.8, 1)
             warmth = self._warmth()
             saturation = self._solve("saturation", "saturation", self._target("saturation"), 0.1, 2.0)
-        noise = self._solve("noise", "grain", self._target("grain"), 0.0, 0.08)
-        blur = self._solve("blur", "sharpness", self._target("sharpness"), 0.0, 2.5)
+            noise = self._solve("noise", "grain", self._target("grain"), 0.0, 0.08)
+            blur = self._solve("blur", "sharpness", self._target("sharpness"), 0.0, 2.5)
         middle = self.settings["exposure"]
         dark = self._solve("exposure", "mean", self._target("mean", 0.15), 0.1, 4.0)
         bright = self._solve("exposure", "mean", self._target("mean", 0.85), 0.1, 4.0)
