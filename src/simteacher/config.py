@@ -132,7 +132,6 @@ class Objectives(Strict):
     agreement: float = Field(0.0, ge=0)  # symmetric KL between both heads on target images (MRNet)
     min_entropy: float = Field(0.0, ge=0)  # mean normalised entropy on target images
     masked: float = Field(0.0, ge=0)  # masked image consistency with the EMA teacher (MIC)
-    rotation: float = Field(0.0, ge=0)  # auxiliary self-supervised task: which quarter turn
 
 
 class TeacherStage(Strict):

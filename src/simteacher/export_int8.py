@@ -58,7 +58,11 @@ def quantise(source: Path, target: Path, pictures: list[F32], data: str | Path |
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            op_types_to_quantize=["Conv", "MatMul", "Gemm"],  # quantised Add fails at other sizes than the calibration's
+            op_types_to_quantize=[
+                "Conv",
+                "MatMul",
+                "Gemm",
+            ],  # quantised Add fails at other sizes than the calibration's
         )
         graph = onnx.load(str(written))
         if not graph.metadata_props:
