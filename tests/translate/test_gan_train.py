@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import nn
 
 from simteacher.data import DataSet, open_dataset
 from simteacher.errors import UserError
+from simteacher.state_file import load_state
 from simteacher.translate import cut, gan, gan_train
 from simteacher.translate.gan import apply, trained
 from simteacher.translate.gan_parts import network_input, pixels
@@ -39,9 +41,9 @@ def sets(tmp_path: Path) -> tuple[DataSet, DataSet]:
     return pictures(tmp_path / "dark", 0, 70), pictures(tmp_path / "bright", 1, 180, 4, (60, 48))
 
 
-@pytest.mark.parametrize("method", ["cyclegan", "cut"])
+@pytest.mark.parametrize(("method", "how"), [("cyclegan", "killed"), ("cut", "Ctrl-C")])
 def test_stopped_and_resumed_ends_with_the_same_weights(
-    method: str, sets: tuple[DataSet, DataSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, how: str, sets: tuple[DataSet, DataSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained(method, TINY, *sets, tmp_path / "whole", 3)
     make = gan.make
@@ -52,17 +54,19 @@ def test_stopped_and_resumed_ends_with_the_same_weights(
 
         def limited(*batch: object) -> object:
             if next(count) == 4:
-                raise KeyboardInterrupt
+                if how == "killed":
+                    raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)  # lets this step end, and is saved
             return step(*batch)  # type: ignore[arg-type]
 
         made.step = limited  # type: ignore[method-assign, assignment]
         return made
 
-    monkeypatch.setattr(gan_train, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(gan_train, "SAVE_SECONDS", 0.0 if how == "killed" else 1e9)
     monkeypatch.setattr(gan, "make", stopping)
     with pytest.raises(KeyboardInterrupt):
         trained(method, TINY, *sets, tmp_path / "parts", 3)
-    assert (tmp_path / "parts" / "state.safetensors").is_file()
+    assert load_state(tmp_path / "parts" / "state.safetensors")["step"] == (4 if how == "killed" else 5)
     monkeypatch.setattr(gan, "make", make)
     trained(method, TINY, *sets, tmp_path / "parts", 3)
     whole, parts = ((tmp_path / p / "generator.safetensors").read_bytes() for p in ("whole", "parts"))

@@ -245,6 +245,7 @@ def test_a_trained_translation_is_a_data_set_too(sets: tuple[str, str], tmp_path
         translate(*sets, out, "cut", **numbers | {"blocks": 2})
 
 
+@pytest.mark.slow
 def test_the_command_line(sets: tuple[str, str], tmp_path: Path, run_cli: RunCli) -> None:
     done = run_cli("translate", *sets, "out", "--method", "fda", "--beta", "0.05")
     assert done.returncode == 0, done.stderr
