@@ -42,12 +42,16 @@ def main(folder: Path) -> None:
     """Both runs, in one process or in one of several."""
     processes.PRECISION = "32-true"
     told = {}
+    as_fabric_run = {"LT_CLI_USED": "1", "LT_DEVICES": "2", "LT_NUM_NODES": "1", "LT_STRATEGY": "ddp"}
+    os.environ.update(as_fabric_run)
     try:
         adapt(folder / "recipe.yaml", out=folder / "small", set={"budget.batch": 1}, network=network)
     except UserError as e:
         told = {"error": e.problem, "fix": e.fix}
     except SystemExit as e:
         told = {"code": e.code}
+    for name in as_fabric_run:
+        os.environ.pop(name, None)
     (folder / f"told-{os.environ['RANK']}.json").write_text(json.dumps(told))
     adapt(folder / "recipe.yaml", out=folder / "two", network=network)
 

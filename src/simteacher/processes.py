@@ -61,7 +61,8 @@ def make_fabric() -> Fabric:
         fabric = Fabric(
             accelerator="auto", devices=local, num_nodes=processes // local, strategy=how, precision=PRECISION
         )
-        fabric.launch()
+        if os.environ.get("LT_CLI_USED") != "1":  # `fabric run` has done that, and forbids it
+            fabric.launch()
     except (ValueError, RuntimeError) as e:
         if processes == 1:
             raise
