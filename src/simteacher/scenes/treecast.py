@@ -82,7 +82,7 @@ def _order(middle_F3: F64, leaves: int) -> I32:
     return order
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _enter(box: Any, node: int, o: Any, d: Any, far: float) -> float:
     """Ray parameter at which a box is entered, or inf where it is missed or begins behind ``far``."""
     enter, leave = 0.0, far
@@ -96,7 +96,7 @@ def _enter(box: Any, node: int, o: Any, d: Any, far: float) -> float:
     return enter if enter <= leave * (1 + 1e-12) else np.inf
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _walk(box: Any, corner: Any, faces: Any, origin_N3: Any, ray_N3: Any, far: float, any_hit: bool) -> Any:
     """Depth first, the nearer child first. Triangles by Moeller and Trumbore (1997)."""
     n, first = len(ray_N3), (len(box) + 1) // 2 - 1
