@@ -117,7 +117,8 @@ def _try(recipe: Recipe, inputs: Inputs) -> tuple[float, str]:
     fabric = make_fabric()
     seconds = try_steps(stage, recipe.optimiser, fabric, TRIED)
     where = torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else f"{fabric.device.type}"
-    return statistics.median(seconds[1:]), f"{where}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return statistics.median(seconds[1:]), f"{where}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def _measured(recipe: Recipe) -> int:
