@@ -28,6 +28,7 @@ from simteacher.data.open import open_dataset
 from simteacher.data.stream import Cache, Stream, prefetch
 from simteacher.labels import load_space
 from simteacher.losses import cross_entropy
+from simteacher.memory import keep_freed_memory
 from simteacher.models.build import build_network
 from simteacher.objectives.compose import Plan
 from simteacher.train import Stage, _Session, _step, make_optimiser
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--size", default="quick", choices=BUDGETS)
     args = parser.parse_args()
+    keep_freed_memory()  # as `adapt` does; for all three loops alike
     budget, space = BUDGETS[args.size], load_space("camvid11")
     with tempfile.TemporaryDirectory() as tmp:
         make_data(Path(tmp) / "set", budget.size)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from simteacher.config import Recipe
-from simteacher.data.open import open_dataset
+from simteacher.data.open import natural_space, open_dataset
 from simteacher.errors import UserError
-from simteacher.inputs import choose_labelled, natural_space, open_inputs, training_split
+from simteacher.inputs import choose_labelled, open_inputs, training_split
 from simteacher.labels import SPACES
 from tests import lookalikes
 from tests.lookalikes import Made

@@ -19,6 +19,7 @@ from simteacher import handover_formats as formats
 from simteacher.data import DataSet, FolderWriter, open_dataset, read_label
 from simteacher.data.folder import link_file
 from simteacher.data.images import image_size
+from simteacher.data.read import labelling, require_labels
 from simteacher.errors import UserError, nearest
 from simteacher.files import atomic_write
 from simteacher.labels import space_from_dict
@@ -62,9 +63,13 @@ def handover(
 
 def _hand_over(data: str | Path, out: Path, format: str, names: str | Path | None) -> Path:
     dataset = open_dataset(data)
-    if dataset.space is None and not dataset.names:
-        raise UserError("this data set states no classes", data, "add dataset.yaml with the label space")
-    space = dataset.space or space_from_dict({"classes": list(dict.fromkeys(dataset.names.values()))}, dataset.root)
+    space = dataset.space
+    if space is None:
+        require_labels(dataset)
+        names_of = labelling(dataset).names  # some layouts tell their classes only by a label
+        if not names_of:
+            raise UserError("this data set states no classes", data, "add dataset.yaml with the label space")
+        space = space_from_dict({"classes": list(dict.fromkeys(names_of.values()))}, dataset.root)
     space = formats.with_distinct_colours(space)
     dataset = _only(dataset, names)
     files: dict[str, str] = {}

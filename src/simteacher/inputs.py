@@ -11,21 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from simteacher.config import Recipe
-from simteacher.data.open import open_dataset
+from simteacher.data.open import natural_space, open_dataset
 from simteacher.data.sample import DataSet
 from simteacher.data.statistics import fingerprint
 from simteacher.errors import UserError, nearest
 from simteacher.labels import LabelSpace, load_space
-
-NATURAL = {
-    "camvid": "camvid11",
-    "cityscapes": "cityscapes19",
-    "gta5": "cityscapes19",
-    "synthia": "cityscapes16",
-    "kitti": "cityscapes19",
-    "vkitti2": "cityscapes19",
-    "carla": "cityscapes19",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +46,6 @@ class Inputs:
     def images(self) -> dict[str, int]:
         """Number of images of each role."""
         return {role: len(s) for role, s in self.by_role().items()}
-
-
-def natural_space(dataset: DataSet) -> LabelSpace | None:
-    """The label space that a set's layout or ``dataset.yaml`` implies."""
-    if dataset.space is not None:
-        return dataset.space
-    return load_space(NATURAL[dataset.format]) if dataset.format in NATURAL else None
 
 
 def training_split(spec: str, wanted: str | None) -> DataSet:

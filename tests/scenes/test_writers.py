@@ -12,13 +12,13 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from simteacher import rle
 from simteacher.data.open import open_dataset
 from simteacher.scenes import job as job_module
 from simteacher.scenes.capture import Capture
 from simteacher.scenes.motion import HIDDEN, VISIBLE
 from simteacher.scenes.optics import Optics
 from simteacher.scenes.render import render
-from simteacher.scenes.write_coco import rle
 from tests.scenes.conftest import SIZE
 
 pytestmark = pytest.mark.usefixtures("small_street")
@@ -83,7 +83,7 @@ def test_run_lengths_equal_pycocotools(fill: float) -> None:
     from pycocotools import mask as tool
 
     mask = np.random.default_rng(0).random((37, 53)) < fill
-    assert rle(mask) == tool.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+    assert rle.compress(rle.runs(mask)) == tool.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
 
 
 def test_cityscapes_tools_read_it(tmp_path: Path) -> None:

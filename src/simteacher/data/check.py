@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from simteacher.data.inspect import Seen, inspect
-from simteacher.data.numbering import NATURAL
-from simteacher.data.open import open_dataset, open_with_splits
+from simteacher.data.open import natural_space, open_dataset, open_with_splits
 from simteacher.data.read import labelling
 from simteacher.data.releases import Labelling
 from simteacher.data.sample import DataSet
@@ -61,11 +60,6 @@ def check(
         result["lacks"], wrong = _lacking(dataset, result, space, Path(classes) if classes is not None else None)
         result["problems"] += wrong
     return result
-
-
-def natural_space(dataset: DataSet) -> LabelSpace | None:
-    """The label space that a set states or that its format is usually read in."""
-    return dataset.space or (SPACES[NATURAL[dataset.format]] if dataset.format in NATURAL else None)
 
 
 def _look(

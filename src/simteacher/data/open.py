@@ -7,8 +7,10 @@ from pathlib import Path
 
 from simteacher.data.dataset_yaml import read_dataset_yaml
 from simteacher.data.layouts import GTA5_MISFITS, SPECS, SPLIT_ALIASES, Match, list_files, match, splits_of
+from simteacher.data.numbering import NATURAL
 from simteacher.data.sample import DataSet
 from simteacher.errors import UserError, nearest
+from simteacher.labels import SPACES, LabelSpace
 
 FORMATS = ("cityscapes", "gta5", "synthia", "kitti", "vkitti2", "carla", "camvid", "folder")
 ALL = "all"  # the split that means every frame, like None
@@ -140,3 +142,8 @@ def _select(opened: tuple[DataSet, dict[str, set[str]]], split: str | None) -> D
             f"no split '{split}'{nearest(str(split), known)}", dataset.root, f"the set has {', '.join(sorted(known))}"
         )
     return replace(dataset, split=wanted, frames=tuple(f for f in dataset.frames if f.name in splits[wanted]))
+
+
+def natural_space(dataset: DataSet) -> LabelSpace | None:
+    """The label space that a set states or that its format is usually read in."""
+    return dataset.space or (SPACES[NATURAL[dataset.format]] if dataset.format in NATURAL else None)

@@ -11,10 +11,10 @@ from typing import Any
 import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from simteacher.config import Network
 from simteacher.errors import UserError
+from simteacher.models.anysize import score_any_size
 from simteacher.models.drn import DRN, VARIANTS
 from simteacher.models.heads import FCN, ASPPSum, Last, Light, ViTEncoder
 from simteacher.models.pretrained import load_imagenet
@@ -66,18 +66,11 @@ class SegmentationNetwork(nn.Module):
 
     def forward(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return primary and auxiliary logits (B, K, H, W) at the image's size, which may be any."""
-        height, width = image_BCHW.shape[-2:]
-        x = (image_BCHW - self.mean_C11) / self.std_C11
-        x = F.pad(x, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
-        features = self.encoder(x)
-        main = self.head(self.decoder(features))
-        aux = self.aux_head(features[-2])
-        size = x.shape[-2:]
-        main, aux = (
-            F.interpolate(y, size=size, mode="bilinear", align_corners=False) if y.shape[-2:] != size else y
-            for y in (main, aux)
-        )
-        return main[..., :height, :width], aux[..., :height, :width]
+        return score_any_size(image_BCHW, self.mean_C11, self.std_C11, self.stride, self._score)
+
+    def _score(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.encoder(x_BCHW)
+        return self.head(self.decoder(features)), self.aux_head(features[-2])
 
     def train(self, mode: bool = True) -> SegmentationNetwork:
         """Frozen layers keep their statistics: a batch norm whose weight takes no gradient stays in eval mode."""

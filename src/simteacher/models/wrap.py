@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from simteacher.errors import UserError
+from simteacher.models.anysize import score_any_size
 
 Factory = Callable[[int], nn.Module]
 KEY = "own"  # of a card's network section: the function's name, for people
@@ -37,16 +37,7 @@ class Wrapped(nn.Module):
 
     def forward(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Primary and auxiliary logits (B, K, H, W)."""
-        height, width = image_BCHW.shape[-2:]
-        x = (image_BCHW - self.mean_C11) / self.std_C11
-        x = F.pad(x, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate")
-        main, aux = _two(self.encoder(x))
-        size = x.shape[-2:]
-        main, aux = (
-            y if y.shape[-2:] == size else F.interpolate(y, size=size, mode="bilinear", align_corners=False)
-            for y in (main, aux)
-        )
-        return main[..., :height, :width], aux[..., :height, :width]
+        return score_any_size(image_BCHW, self.mean_C11, self.std_C11, self.multiple, lambda x: _two(self.encoder(x)))
 
 
 def _two(out: Any) -> tuple[Tensor, Tensor]:

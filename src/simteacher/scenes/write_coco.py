@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from simteacher import rle
 from simteacher.files import atomic_path, atomic_write
 from simteacher.scenes.capture import Capture
 from simteacher.scenes.classes import CLASS_ID, CLASSES, LABEL_ID
@@ -37,7 +35,7 @@ def write(out: Path, c: Capture) -> None:
                 "bbox": [left, top, right - left, bottom - top],
                 "area": thing["pixels"],
                 "iscrowd": 0,
-                "segmentation": {"size": list(mask.shape), "counts": rle(mask)},
+                "segmentation": {"size": list(mask.shape), "counts": rle.compress(rle.runs(mask))},
                 "occlusion": round(thing["occlusion"], 4),
                 "truncation": round(thing["truncation"], 4),
             }
@@ -46,26 +44,6 @@ def write(out: Path, c: Capture) -> None:
     record = {"image": {"file_name": f"{c.name}.jpg", "width": w, "height": h}, "annotations": annotations}
     atomic_write(out / "meta" / f"{c.name}.coco.json", json.dumps(record))
     atomic_write(image_path(out, c.name), c.jpeg)
-
-
-def rle(mask_HW: npt.NDArray[np.bool_]) -> str:
-    """COCO's compressed run lengths (maskApi.c, rleToString).
-
-    Columns first; from the third on each run is the difference to two runs back; 5 bits a letter.
-    """
-    flat = mask_HW.T.ravel()
-    change = np.flatnonzero(np.diff(flat)) + 1
-    counts = np.diff(np.concatenate([[0] if not flat[0] else [0, 0], change, [flat.size]])).tolist()
-    text = []
-    for i, run in enumerate(counts):
-        value = run - counts[i - 2] if i > 2 else run
-        more = True
-        while more:
-            letter = value & 0x1F
-            value >>= 5
-            more = value != -1 if letter & 0x10 else value != 0
-            text.append(chr((letter | 0x20 if more else letter) + 48))
-    return "".join(text)
 
 
 def finish(out: Path, names: list[str]) -> None:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from simteacher.data.folder import link_file
 from simteacher.data.geometry import read_flow, read_vkitti2_flow
+from simteacher.data.open import natural_space
 from simteacher.data.png16 import is_wide_rgb, read_png16
 from simteacher.data.raw import read_raw
 from simteacher.data.read import labelling, read_label, require_labels
 from simteacher.data.sample import DataSet, Frame
-from simteacher.inputs import natural_space
 from simteacher.labels import LabelSpace
 
 Array = NDArray[Any]

@@ -1,0 +1,35 @@
+"""Images of any size through a network that needs multiples of its stride: normalise, pad, score, scale back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def score_any_size(
+    image_BCHW: Tensor,
+    mean_C11: Tensor,
+    std_C11: Tensor,
+    multiple: int,
+    score: Callable[[Tensor], tuple[Tensor, Tensor]],
+) -> tuple[Tensor, Tensor]:
+    """Two score maps (B, K, H, W) at the image's own size.
+
+    Args:
+        image_BCHW: RGB in [0, 1], any height and width.
+        mean_C11: RGB mean of the network's pretraining, in [0, 1].
+        std_C11: RGB deviation, likewise.
+        multiple: The image is padded to multiples of this, by its edge pixels.
+        score: The network: normalised, padded image -> two maps of any resolution.
+    """
+    height, width = image_BCHW.shape[-2:]
+    x = (image_BCHW - mean_C11) / std_C11
+    x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    size = x.shape[-2:]
+    main, aux = (
+        y if y.shape[-2:] == size else F.interpolate(y, size=size, mode="bilinear", align_corners=False)
+        for y in score(x)
+    )
+    return main[..., :height, :width], aux[..., :height, :width]
