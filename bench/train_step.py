@@ -31,6 +31,7 @@ from simteacher.losses import cross_entropy
 from simteacher.memory import keep_freed_memory
 from simteacher.models.build import build_network
 from simteacher.objectives.compose import Plan
+from simteacher.processes import Autocast
 from simteacher.train import Stage, _Session, _step, make_optimiser
 
 
@@ -63,7 +64,7 @@ def main() -> None:
         stream = Stream("source", dataset, space, budget, Augment(), 1, budget.batch, cache=Cache(2.0))
         for i in range(len(dataset)):
             stream.load(i)
-        fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+        fabric = Fabric(accelerator="cpu", devices=1, plugins=[Autocast("cpu")])
         fabric.launch()
         net = build_network(Network(weights="none"), len(space))
         session = _Session(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning_fabric.plugins.precision import Precision
 from safetensors.torch import load_file
 
 from simteacher import cli, processes
@@ -40,7 +41,7 @@ def steps(run: Path) -> list[tuple[str, int, dict[str, float]]]:
 def test_two_processes_learn_what_one_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = lookalikes.gta5(tmp_path / "source", 6), lookalikes.camvid(tmp_path / "target", 6)
     recipe = tiny.recipe(tmp_path / "recipe.yaml", source.spec, target.spec, **two_processes.CHANGES)
-    monkeypatch.setattr(processes, "PRECISION", "32-true")
+    monkeypatch.setattr(processes, "precision", Precision)
     adapt(recipe, out=tmp_path / "one", network=two_processes.network)
     done = launch(2, "tests.two_processes", tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]

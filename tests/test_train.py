@@ -18,6 +18,8 @@ from simteacher.data.sample import DataSet
 from simteacher.data.stream import Batch, Stream
 from simteacher.errors import UserError
 from simteacher.losses import cross_entropy
+from simteacher.models.build import IMAGENET
+from simteacher.models.store import Model, ModelCard
 from simteacher.objectives.compose import Plan
 from simteacher.rundir import RunDir
 from simteacher.state_file import load_state
@@ -139,7 +141,7 @@ def test_it_is_a_plain_loop(dataset: DataSet, tmp_path: Path, accumulate: int) -
     for step in range(4):
         batch = stream.batch(step)
         with torch.autocast("cpu", torch.bfloat16):
-            main, aux = net(batch.image_BCHW.bfloat16())  # Fabric hands images over in the step's precision
+            main, aux = net(batch.image_BCHW)
         loss = sum(w * cross_entropy(x.float(), batch.label_BHW, weight) for w, x in ((1.0, main), (0.4, aux)))
         (loss / accumulate).backward()  # type: ignore[operator]
         for group, peak in zip(optimiser.param_groups, peaks, strict=True):
@@ -155,6 +157,23 @@ def test_it_is_a_plain_loop(dataset: DataSet, tmp_path: Path, accumulate: int) -
         torch.testing.assert_close(own[name].detach(), value, rtol=1e-4, atol=1e-6, msg=name)
     for name, buffer in net.named_buffers():
         torch.testing.assert_close(dict(trained.named_buffers())[name], buffer, rtol=1e-4, atol=1e-5)
+
+
+def test_training_normalises_as_use_does(dataset: DataSet, tmp_path: Path) -> None:
+    """The encoder gets the same numbers from the loop, from a loaded model and by hand in float32."""
+    net, seen = network(), list[torch.Tensor]()
+    net.encoder.register_forward_pre_hook(lambda m, args: seen.append(args[0].detach().clone()))
+    stage = Stage(
+        "teacher", net, {"source": Stream("source", dataset, SPACE, BUDGET, PLAIN, 1, 2)}, Plan(), Objectives(), None, 1
+    )
+    image = stage.streams["source"].batch(0).image_BCHW
+    with run_dir(tmp_path / "run") as run:
+        train_stage(stage, Optimiser(ema=0), run, fabric(), 1, 1, 60.0)
+    Model(ModelCard({}, SPACE, BUDGET.size), net.eval(), tmp_path).logits(image)
+    mean, std = (torch.tensor(v)[:, None, None] for v in IMAGENET)
+    trained, used = seen
+    assert trained.dtype == used.dtype == torch.float32
+    assert torch.equal(trained, used) and torch.equal(used, (image - mean) / std)
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from simteacher.data.stream import Batch
 from simteacher.labels import SPACES, LabelSpace
 from simteacher.models.build import build_network
 from simteacher.objectives.state import StageState
+from simteacher.processes import Autocast
 from simteacher.rundir import RunDir
 from tests import lookalikes
 
@@ -38,7 +39,7 @@ def network(classes: int = len(SPACE), seed: int = 0, **changes: Any) -> nn.Modu
 
 def fabric() -> Fabric:
     """As `adapt` makes one on a machine without accelerator."""
-    return Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    return Fabric(accelerator="cpu", devices=1, plugins=[Autocast("cpu")])
 
 
 def source(folder: Path) -> DataSet:

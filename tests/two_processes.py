@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lightning_fabric.plugins.precision import Precision
 from torch import nn
 
 from simteacher import processes
@@ -40,7 +41,7 @@ class Halves(nn.Module):
 
 def main(folder: Path) -> None:
     """Both runs, in one process or in one of several."""
-    processes.PRECISION = "32-true"
+    processes.precision = Precision
     told = {}
     as_fabric_run = {"LT_CLI_USED": "1", "LT_DEVICES": "2", "LT_NUM_NODES": "1", "LT_STRATEGY": "ddp"}
     os.environ.update(as_fabric_run)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 
@@ -24,7 +25,6 @@ from simteacher.errors import UserError
 from simteacher.progress import say, set_quiet
 
 T = TypeVar("T")
-PRECISION: Any = "bf16-mixed"
 PATIENCE = timedelta(hours=12)  # the others wait so long while the first measures a large set
 HOW = "torchrun --nproc-per-node N -m simteacher adapt …"
 
@@ -34,6 +34,29 @@ def launched() -> tuple[int, int]:
     if not (torch.distributed.is_available() and torch.distributed.is_torchelastic_launched()):
         return 0, 1
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+
+
+class Autocast(MixedPrecision):
+    """bf16 inside of the network; images arrive in float32, as in use, and are normalised so.
+
+    Fabric's own would round them to bf16 first, whose step is 1/256 for bright pixels.
+
+    Args:
+        device: Kind of device that trains.
+    """
+
+    def __init__(self, device: str) -> None:
+        super().__init__("bf16-mixed", device)
+
+    def convert_input(self, data: Any) -> Any:
+        """As it is."""
+        return data
+
+
+def precision() -> Precision:
+    """That of every training, on the device that Fabric will take."""
+    mps = torch.backends.mps.is_available()
+    return Autocast("mps" if mps else "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def make_fabric() -> Fabric:
@@ -58,9 +81,8 @@ def make_fabric() -> Fabric:
     elif torch.cuda.device_count() > 1:
         say(f"one of {torch.cuda.device_count()} GPUs is used; for all of them: {HOW}")
     try:
-        fabric = Fabric(
-            accelerator="auto", devices=local, num_nodes=processes // local, strategy=how, precision=PRECISION
-        )
+        nodes = processes // local
+        fabric = Fabric(accelerator="auto", devices=local, num_nodes=nodes, strategy=how, plugins=[precision()])
         if os.environ.get("LT_CLI_USED") != "1":  # `fabric run` has done that, and forbids it
             fabric.launch()
     except (ValueError, RuntimeError) as e:
