@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from simteacher.config import Network
 from simteacher.errors import UserError
 from simteacher.models.anysize import score_any_size
+from simteacher.models.depthwise import quicken_depthwise
 from simteacher.models.drn import DRN, VARIANTS
 from simteacher.models.heads import FCN, ASPPSum, Last, Light, ViTEncoder
 from simteacher.models.pretrained import load_imagenet
@@ -164,6 +165,7 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
     mean, std = tuple(config.get("mean", IMAGENET[0])), tuple(config.get("std", IMAGENET[1]))
     if pretrained and spec.weights == "imagenet":
         load_imagenet(encoder, spec.encoder)
+    quicken_depthwise(encoder)
     stride = encoder.stride if isinstance(encoder, ViTEncoder) else STRIDE
     network = SegmentationNetwork(encoder, decoder, head, encoder.out_channels[-2], classes, mean, std, stride)
     _freeze(encoder, spec.freeze, spec)
