@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -10,8 +11,9 @@ import torch
 from torch import nn
 
 from simteacher.data.mixing import classmix_mask, cutmix_mask
-from simteacher.losses import cross_entropy
+from simteacher.losses import cross_entropy, head_agreement, min_entropy
 from simteacher.models.discriminator import output_discriminator
+from simteacher.objectives.adversarial import fool
 from simteacher.objectives.compose import Plan, discriminator_losses, needs_target, network_losses
 from simteacher.objectives.labelled import labelled_loss
 from tests.tiny import Fixed, batch, state
@@ -160,6 +162,31 @@ def test_judges_need_both_domains(streams: dict[str, Any]) -> None:
     assert losses.keys() == {"source", "adversarial_main", "adversarial_aux"}
     assert discriminator_losses(made, source, target).keys() == {"discriminator_main", "discriminator_aux"}
     assert discriminator_losses(made, source, None) == discriminator_losses(made, None, target) == {}
+
+
+@pytest.mark.parametrize("mix", ["none", "classmix", "cutmix"])
+@pytest.mark.parametrize("online", [False, True])
+def test_what_judges_photographs_never_sees_mixed_ones(streams: dict[str, Any], mix: str, online: bool) -> None:
+    """Source pasted into a photograph must not pass as target, nor be told to be sure of itself."""
+    net = Conv()
+    judges = {"main": output_discriminator(K, 4)}
+    made = state(net, copy.deepcopy(net), judges, adversarial=0.1, agreement=0.1, min_entropy=0.1)
+    losses, _, target = network_losses(made, Plan(mix, online), _pick(streams, "source", "pseudo"))
+    photographs = streams["pseudo"].image_BCHW
+    main, aux = net(photographs)
+    assert target is not None and torch.equal(target["main"], main) and torch.equal(target["aux"], aux)
+    torch.testing.assert_close(losses["adversarial_main"], fool(made, {"main": main})["adversarial_main"])
+    torch.testing.assert_close(losses["agreement"], 0.1 * head_agreement(main, aux))
+    torch.testing.assert_close(losses["min_entropy"], 0.1 * min_entropy(main))
+    passes = sum(torch.equal(x, photographs) for x in net.seen[:-1])
+    assert passes == 1, "the photographs are read once"
+
+
+def test_the_averaged_network_is_asked_once(streams: dict[str, Any]) -> None:
+    answer = torch.randn(3, K, H, W)
+    teacher = Fixed(answer)
+    network_losses(state(Conv(), teacher, masked=1.0), Plan(online=True), _pick(streams, "pseudo"))
+    assert len(teacher.seen) == 1
 
 
 def test_labelled_photographs_stand_in_for_a_source(streams: dict[str, Any]) -> None:

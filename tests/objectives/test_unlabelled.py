@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from simteacher.losses import head_agreement, min_entropy
-from simteacher.objectives.unlabelled import block_mask, masked_consistency, teacher_labels, unlabelled_losses
+from simteacher.objectives.unlabelled import block_mask, masked_consistency, output_losses, teacher_labels, view_losses
 from tests.tiny import Fixed, batch, state
 
 K = 3
@@ -51,7 +51,7 @@ def test_masked_consistency_by_hand() -> None:
     student = Fixed(torch.randn(2, K, 70, 130))
     made = state(student, Fixed(sure, torch.zeros_like(sure)), masked=1.0)
     target = batch(NO_LABEL)
-    loss = masked_consistency(made, target)
+    loss = masked_consistency(made, target, teacher_labels(made, target.plain_BCHW))
     label = sure.argmax(1)
     assert loss.item() == pytest.approx(0.75 * F.cross_entropy(student.main_BKHW, label).item(), rel=1e-5)
     mask = block_mask((2, 70, 130), 64, 0.5, made.generator(3))
@@ -61,14 +61,15 @@ def test_masked_consistency_by_hand() -> None:
 
 def test_only_what_has_a_weight_is_computed() -> None:
     main, aux = torch.randn(2, K, 70, 130), torch.randn(2, K, 70, 130)
-    assert unlabelled_losses(state(None), batch(NO_LABEL), main, aux) == {}
-    some = unlabelled_losses(state(None, agreement=0.1, min_entropy=0.5), batch(NO_LABEL), main, aux)
+    assert output_losses(state(None), main, aux) == {}
+    assert view_losses(state(None), batch(NO_LABEL), lambda: pytest.fail("no loss needs labels")) == {}
+    some = output_losses(state(None, agreement=0.1, min_entropy=0.5), main, aux)
     assert some.keys() == {"agreement", "min_entropy"}
     torch.testing.assert_close(some["agreement"], 0.1 * head_agreement(main, aux))
     torch.testing.assert_close(some["min_entropy"], 0.5 * min_entropy(main))
-    masked = state(Fixed(main), Fixed(main), masked=0.3)
-    only = unlabelled_losses(masked, batch(NO_LABEL), main, aux)["masked"]
-    torch.testing.assert_close(only, 0.3 * masked_consistency(masked, batch(NO_LABEL)))
+    masked, taught = state(Fixed(main), masked=0.3), (main.argmax(1), main.softmax(1).amax(1))
+    only = view_losses(masked, batch(NO_LABEL), lambda: taught)["masked"]
+    torch.testing.assert_close(only, 0.3 * masked_consistency(masked, batch(NO_LABEL), taught))
 
 
 def test_randomness_depends_on_seed_step_and_purpose() -> None:

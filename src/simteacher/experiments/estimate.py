@@ -14,7 +14,7 @@ from simteacher.config import Objectives, Recipe
 from simteacher.experiments.results import Line
 from simteacher.losses import cross_entropy
 from simteacher.models.build import build_network
-from simteacher.objectives.compose import needs_target
+from simteacher.objectives.compose import needs_target, reads_target
 from simteacher.stages import stage_steps
 from simteacher.train import make_optimiser
 
@@ -53,7 +53,8 @@ def work(recipe: Recipe, photographs: int, measured: int) -> float:
         total += REESTIMATED * area
     if round_steps:
         target = max(1, budget.batch - round(budget.batch * rounds.source_share))
-        passes = round_steps * (step(rounds.objectives, target, 0) + (target if rounds.online else 0))
+        again = target if rounds.mix != "none" and reads_target(rounds.objectives) else 0  # the same ones, not mixed
+        passes = round_steps * (step(rounds.objectives, target, again) + (target if rounds.online else 0))
         looks = (photographs * rounds.pseudo.views + 2 * recipe.guard.images) * area
         total += rounds.count * (passes + looks)
         stages += rounds.count

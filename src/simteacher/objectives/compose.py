@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -13,7 +15,7 @@ from simteacher.data.stream import Batch
 from simteacher.objectives.adversarial import discriminate, fool
 from simteacher.objectives.labelled import labelled_loss
 from simteacher.objectives.state import StageState
-from simteacher.objectives.unlabelled import teacher_labels, unlabelled_losses
+from simteacher.objectives.unlabelled import Taught, output_losses, teacher_labels, view_losses
 
 Logits = dict[str, Tensor]
 
@@ -33,9 +35,14 @@ class Plan:
     thresholds: tuple[float, ...] = (0.9,)
 
 
+def reads_target(weights: Objectives) -> bool:
+    """Whether a loss judges the network's output on target images as they are."""
+    return any((weights.adversarial, weights.adversarial_aux, weights.agreement, weights.min_entropy))
+
+
 def needs_target(weights: Objectives) -> bool:
     """Whether a stage without pseudo-labels still looks at target images."""
-    return any((weights.adversarial, weights.adversarial_aux, weights.agreement, weights.min_entropy, weights.masked))
+    return reads_target(weights) or bool(weights.masked)
 
 
 def _run(state: StageState, image_BCHW: Tensor) -> Logits:
@@ -63,6 +70,15 @@ def _mixed(
     )
 
 
+def _known(plan: Plan, target: Batch, stored: bool, taught: Callable[[], Taught]) -> Taught | None:
+    """Labels and weights of the target images, from the averaged network or as stored, where there are any."""
+    if plan.online:
+        label, confidence = taught()
+        level_K = torch.tensor(plan.thresholds, device=label.device)
+        return label, confidence * (confidence >= (level_K[label] if len(level_K) > 1 else level_K))
+    return (target.label_BHW, target.weight_BHW) if stored else None
+
+
 def network_losses(
     state: StageState, plan: Plan, batches: dict[str, Batch]
 ) -> tuple[dict[str, Tensor], Logits | None, Logits | None]:
@@ -72,7 +88,6 @@ def network_losses(
     """
     losses: dict[str, Tensor] = {}
     source_out: Logits | None = None
-    target_out: Logits | None = None
     source = batches.get("source")
     for name in ("source", "labelled"):
         if name in batches:
@@ -83,24 +98,22 @@ def network_losses(
     target = batches.get("pseudo", batches.get("target"))
     if target is None:
         return losses, source_out, None
-    labels: tuple[Tensor, Tensor] | None = None
-    if plan.online:
-        label, confidence = teacher_labels(state, target.plain_BCHW)
-        level_K = torch.tensor(plan.thresholds, device=label.device)
-        labels = label, confidence * (confidence >= (level_K[label] if len(level_K) > 1 else level_K))
-    elif "pseudo" in batches:
-        labels = target.label_BHW, target.weight_BHW
+    taught = cache(lambda: teacher_labels(state, target.plain_BCHW))  # several losses ask, one pass answers
+    labels = _known(plan, target, "pseudo" in batches, taught)
+    target_out: Logits | None = None  # of target images as they are, never of mixed ones
     if labels is not None:
+        mixes = plan.mix != "none" and source is not None
         image, label, weight = target.image_BCHW, *labels
-        if plan.mix != "none" and source is not None:
+        if mixes and source is not None:
             image, label, weight = _mixed(state, plan, source, target, label, weight)
-        target_out = _run(state, image)
-        losses["pseudo"] = labelled_loss(state, target_out["main"], target_out["aux"], label, weight)
-    elif needs_target(state.weights):
-        target_out = _run(state, target.image_BCHW)
-    if target_out is not None:
-        losses.update(unlabelled_losses(state, target, target_out["main"], target_out["aux"]))
+        out = _run(state, image)
+        losses["pseudo"] = labelled_loss(state, out["main"], out["aux"], label, weight)
+        target_out = None if mixes else out
+    if reads_target(state.weights):
+        target_out = target_out or _run(state, target.image_BCHW)
+        losses.update(output_losses(state, target_out["main"], target_out["aux"]))
         losses.update(fool(state, target_out))
+    losses.update(view_losses(state, target, taught))
     return losses, source_out, target_out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -9,6 +11,8 @@ from torch.nn import functional as F
 from simteacher.data.stream import Batch
 from simteacher.losses import cross_entropy, head_agreement, min_entropy
 from simteacher.objectives.state import StageState
+
+Taught = tuple[Tensor, Tensor]  # labels (B, H, W) and weights or confidences (B, H, W)
 
 
 @torch.no_grad()
@@ -28,26 +32,39 @@ def block_mask(shape: tuple[int, int, int], block: int, ratio: float, generator:
     return F.interpolate(cells, scale_factor=block, mode="nearest")[..., :height, :width]
 
 
-def masked_consistency(state: StageState, target: Batch, threshold: float = 0.9) -> Tensor:
+def masked_consistency(state: StageState, target: Batch, taught: Taught, threshold: float = 0.9) -> Tensor:
     """``q * CE(f(M x), teacher label)``: the student reads a masked image as the EMA teacher reads the whole one.
 
     ``q`` is the share of pixels above ``threshold``, one number a batch as in the paper.
     """
-    label, confidence = teacher_labels(state, target.plain_BCHW)
+    label, confidence = taught
     b, _, h, w = target.image_BCHW.shape
     mask = block_mask((b, h, w), 64, 0.5, state.generator(3)).to(target.image_BCHW)
     main, _ = state.network(target.image_BCHW * mask)
     return (confidence > threshold).float().mean() * cross_entropy(main, label)
 
 
-def unlabelled_losses(state: StageState, target: Batch, main_BKHW: Tensor, aux_BKHW: Tensor) -> dict[str, Tensor]:
-    """Those losses whose weight is not 0, weighted, from the network's output on the target batch."""
+def output_losses(state: StageState, main_BKHW: Tensor, aux_BKHW: Tensor) -> dict[str, Tensor]:
+    """Weighted losses on the network's output for target images."""
     w = state.weights
     out: dict[str, Tensor] = {}
     if w.min_entropy:
         out["min_entropy"] = w.min_entropy * min_entropy(main_BKHW)
     if w.agreement:
         out["agreement"] = w.agreement * head_agreement(main_BKHW, aux_BKHW)
+    return out
+
+
+def view_losses(state: StageState, target: Batch, taught: Callable[[], Taught]) -> dict[str, Tensor]:
+    """Weighted losses that make views of the target images of their own.
+
+    Args:
+        state: Of the stage.
+        target: The images.
+        taught: Gives the labels and confidences of the EMA teacher for them; asked only where a loss needs them.
+    """
+    w = state.weights
+    out: dict[str, Tensor] = {}
     if w.masked:
-        out["masked"] = w.masked * masked_consistency(state, target)
+        out["masked"] = w.masked * masked_consistency(state, target, taught())
     return out
