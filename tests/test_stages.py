@@ -15,7 +15,7 @@ from simteacher.errors import UserError
 from simteacher.inputs import open_inputs
 from simteacher.stages import Builder, channel_statistics, stage_steps
 from tests import lookalikes
-from tests.tiny import BUDGET
+from tests.tiny import BUDGET, network
 
 NET = nn.Identity()
 
@@ -79,7 +79,11 @@ def test_streams_of_the_teacher(
     ("batch", "recipe", "expected"),
     [
         (4, {}, {"source": 2, "pseudo": 2}),
-        (4, {"labelled": 3}, {"source": 2, "labelled": 1, "pseudo": 1}),
+        (4, {"labelled": 3}, {"source": 1, "labelled": 1, "pseudo": 2}),
+        (8, {"labelled": 3, "rounds": {"labelled_share": 0.25}}, {"source": 3, "labelled": 1, "pseudo": 4}),
+        (8, {"labelled": 3, "rounds": {"labelled_share": 1.0}}, {"labelled": 4, "pseudo": 4}),
+        (8, {"labelled": 3, "rounds": {"source_share": 0.0}}, {"labelled": 1, "pseudo": 7}),
+        (4, {"labelled": "all"}, {"source": 1, "labelled": 3}),
         (8, {"rounds": {"source_share": 0.25}}, {"source": 2, "pseudo": 6}),
         (4, {"rounds": {"source_share": 0.0}}, {"pseudo": 4}),
         (4, {"rounds": {"source_share": 1.0}}, {"source": 3, "pseudo": 1}),
@@ -94,6 +98,41 @@ def test_a_students_batch_is_that_of_the_budget(
     pseudo = lookalikes.camvid(tmp_path / "pseudo", 6)
     stage = builder.student(1, NET, open_inputs(Recipe(target=pseudo.spec, labelled="all")).labelled)  # type: ignore[arg-type]
     assert _counts(stage) == expected and sum(expected.values()) == batch
+
+
+def test_what_is_labelled_is_not_learned_from_a_pseudo_label(tmp_path: Path, specs: dict[str, str]) -> None:
+    builder = _builder(tmp_path, specs, labelled=3)
+    everything = open_inputs(Recipe(target=specs["target"], labelled="all")).labelled
+    assert builder.data.labelled is not None and everything is not None
+    streams = builder.student(1, NET, everything).streams
+    known, unknown = ({f.name for f in streams[role].dataset.frames} for role in ("labelled", "pseudo"))
+    assert len(known) == 3 and not known & unknown
+    assert known | unknown == {f.name for f in builder.data.target.frames}
+
+
+def test_losses_on_photographs_see_those_of_a_fully_labelled_target(tmp_path: Path, specs: dict[str, str]) -> None:
+    rounds = {"objectives": {"agreement": 0.1}, "online": True}
+    builder = _builder(tmp_path, specs, labelled="all", rounds=rounds)
+    assert builder.data.labelled is not None
+    stage = builder.student(1, NET, builder.data.labelled)
+    assert _counts(stage) == {"source": 1, "labelled": 3, "target": 2}
+    assert stage.streams["target"].space is None and not stage.plan.online
+
+
+def test_only_photographs_without_labels_are_seen_twice(tmp_path: Path, specs: dict[str, str]) -> None:
+    objectives = {"objectives": {"two_views": 1.0}}
+    builder = _builder(tmp_path, specs, labelled=3, teacher=objectives, rounds=objectives)
+    net = network()
+    pseudo = open_inputs(Recipe(target=specs["target"], labelled="all")).labelled
+    assert pseudo is not None
+    for stage in (builder.teacher(net), builder.student(1, net, pseudo)):
+        assert {r for r, s in stage.streams.items() if s.twice} == {"target" if stage.name == "teacher" else "pseudo"}
+
+
+def test_a_network_that_hides_its_features_is_told(tmp_path: Path, specs: dict[str, str]) -> None:
+    builder = _builder(tmp_path, specs, teacher={"objectives": {"two_views": 1.0}})
+    with pytest.raises(UserError, match="one of your own hides them"):
+        builder.teacher(NET)
 
 
 def test_rounds_see_other_views(tmp_path: Path, specs: dict[str, str]) -> None:

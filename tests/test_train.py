@@ -27,12 +27,14 @@ from simteacher.train import Stage, _average, make_optimiser, rate, train_stage
 from tests.tiny import BUDGET, PLAIN, SPACE, fabric, network, run_dir, source
 
 STEPS = 5
+LEARNED = ("source", "labelled", "pseudo")  # roles with labels
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any], Plan]] = {
     "plain": ({}, {}, Plan()),
     "accumulate": ({"accumulate": 2}, {}, Plan()),
     "last": ({"ema": 0.0}, {}, Plan()),
     "judged": ({}, {"adversarial": 0.1, "adversarial_aux": 0.1, "agreement": 0.1, "masked": 0.5}, Plan()),
     "online": ({}, {}, Plan("classmix", True)),
+    "few labels": ({}, {"adversarial": 0.1, "two_views": 1.0}, Plan("classmix", mix_labelled="source")),
 }
 Weights = dict[str, torch.Tensor]
 
@@ -55,10 +57,11 @@ class Trap(Stream):
 def _stage(dataset: DataSet, variant: str, do: Any = None, steps: int = STEPS) -> tuple[Stage, Optimiser]:
     how, weights, plan = VARIANTS[variant]
     streams: dict[str, Stream] = {}
-    for role, space in (("source", SPACE), ("target", None)):
-        if role == "source" or weights or plan.online:
-            streams[role] = Trap(role, dataset, space, BUDGET, Augment(), 1, 2)
-            streams[role].do = (do if role == "source" else None) or (lambda step, batch: None)  # type: ignore[attr-defined]
+    roles = LEARNED if plan.mix_labelled != "none" else ("source", "target") if weights or plan.online else ("source",)
+    for role in roles:
+        space, twice = SPACE if role in LEARNED else None, bool(weights.get("two_views"))
+        streams[role] = Trap(role, dataset, space, BUDGET, Augment(), 1, 2, twice=twice)
+        streams[role].do = (do if role == "source" else None) or (lambda step, batch: None)  # type: ignore[attr-defined]
     stage = Stage("teacher", network(), streams, plan, Objectives(**weights), torch.ones(len(SPACE)), steps)
     return stage, Optimiser(**how)
 

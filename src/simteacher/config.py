@@ -132,6 +132,7 @@ class Objectives(Strict):
     agreement: float = Field(0.0, ge=0)  # symmetric KL between both heads on target images (MRNet)
     min_entropy: float = Field(0.0, ge=0)  # mean normalised entropy on target images
     masked: float = Field(0.0, ge=0)  # masked image consistency with the EMA teacher (MIC)
+    two_views: float = Field(0.0, ge=0)  # two strong views learn the EMA teacher's reading of the plain one (UniMatch)
 
 
 class TeacherStage(Strict):
@@ -162,7 +163,12 @@ class Rounds(Strict):
 
     count: int = Field(2, ge=0)
     source_share: float = Field(0.5, ge=0, le=1)  # of a student's batch
+    labelled_share: float = Field(
+        0.5, ge=0, le=1
+    )  # of the source's places, for labelled photographs where there are some
     mix: Literal["none", "classmix", "cutmix"] = "classmix"  # source pasted into pseudo-labelled target images
+    # a box of each labelled photograph pasted into a source image (Domain CutMix), or into a pseudo-labelled one
+    mix_labelled: Literal["none", "source", "pseudo"] = "none"
     online: bool = False  # labels from the EMA teacher at every step, instead of the stored ones
     class_weight: float = Field(0.5, ge=0, le=1)
     rare_sampling: float = Field(0.5, ge=0, le=1)
@@ -304,11 +310,28 @@ def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> 
     except ValidationError as e:
         raise _explain(e, str(path), overrides or ()) from e
     _ = loaded.resolved_budget
-    parts = (loaded.teacher, loaded.rounds)
-    if not loaded.optimiser.ema and (loaded.rounds.online or any(part.objectives.masked for part in parts)):
-        raise UserError(
-            "rounds.online and objectives.masked learn from averaged weights, and optimiser.ema is 0",
-            path,
+    problem = contradiction(loaded)
+    if problem:
+        raise UserError(problem[0], path, problem[1])
+    return loaded
+
+
+def contradiction(recipe: Recipe) -> tuple[str, str] | None:
+    """Settings that cannot be meant together, as (problem, fix); None where there are none."""
+    rounds, both = recipe.rounds, (recipe.teacher.objectives, recipe.rounds.objectives)
+    if not recipe.optimiser.ema and (rounds.online or any(w.masked or w.two_views for w in both)):
+        return (
+            "rounds.online, objectives.masked and two_views learn from averaged weights, and optimiser.ema is 0",
             "set optimiser.ema to a number below 1, such as 0.99",
         )
-    return loaded
+    if rounds.online and rounds.objectives.two_views:
+        return (
+            "rounds.online and rounds.objectives.two_views learn the same labels of the averaged network twice",
+            "leave one of them out",
+        )
+    if rounds.mix_labelled == "source" and not rounds.source_share:
+        return (
+            "rounds.mix_labelled pastes into source images, and rounds.source_share leaves none",
+            "set rounds.mix_labelled=pseudo, or a source_share above 0",
+        )
+    return None

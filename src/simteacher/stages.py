@@ -10,13 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from simteacher.config import Augment, Recipe
+from simteacher.config import Objectives, Recipe, Rounds, TeacherStage
 from simteacher.data.images import read_image
 from simteacher.data.sample import DataSet
 from simteacher.data.statistics import F64, class_counts, class_weights
 from simteacher.data.stream import Cache, Stream
 from simteacher.errors import UserError
 from simteacher.inputs import Inputs
+from simteacher.models.build import SegmentationNetwork
 from simteacher.objectives.compose import Plan, needs_target
 from simteacher.train import Stage
 
@@ -55,8 +56,14 @@ class Builder:
         return class_counts(dataset, self.data.space, self.stats)
 
     def _stream(
-        self, role: str, dataset: DataSet, count: int, augment: Augment, rare: float, labelled: bool = True
+        self,
+        role: str,
+        dataset: DataSet,
+        count: int,
+        how: TeacherStage | Rounds,
+        labelled: bool = True,
     ) -> Stream:
+        augment, rare = how.augment, how.rare_sampling if labelled else 0.0
         like = None
         if role == "source" and augment.match_target > 0:
             self._like = self._like or channel_statistics(self.data.target, self.recipe.seed)
@@ -69,11 +76,12 @@ class Builder:
             augment,
             self.recipe.seed,
             count,
-            counts_NK=self._counts(dataset) if labelled and rare > 0 else None,
+            counts_NK=self._counts(dataset) if rare > 0 else None,
             rare=rare,
             like=like,
             cache=self.cache,
             part=self.part,
+            twice=bool(how.objectives.two_views) and role in ("pseudo", "target"),
         )
 
     def _weights(self, sets: list[DataSet], exponent: float) -> Tensor | None:
@@ -82,9 +90,19 @@ class Builder:
         shares = [c.sum(0) / max(c.sum(), 1) for c in (self._counts(s) for s in sets)]
         return torch.tensor(class_weights(np.stack(shares), exponent), dtype=torch.float32)
 
+    def _look_inside(self, network: nn.Module, weights: Objectives) -> None:
+        """Raise where a loss needs features that the network does not show."""
+        inside = [name for name in ("two_views",) if getattr(weights, name)]
+        if inside and not isinstance(network, SegmentationNetwork):
+            problem = (
+                f"objectives.{inside[0]} changes the features inside of the network, and one of your own hides them"
+            )
+            raise UserError(problem, f"objectives.{inside[0]}", "set it to 0, or use a network of the recipe")
+
     def teacher(self, network: nn.Module) -> Stage:
         """Supervised on the source and, where there are some, the labelled photographs; more as the recipe says."""
         how, data, batch = self.recipe.teacher, self.data, self.budget.batch
+        self._look_inside(network, how.objectives)
         labelled_sets = [s for s in (data.source, data.labelled) if s is not None]
         shares = [batch] if len(labelled_sets) == 1 else [batch - batch // 2, batch // 2]
         streams: dict[str, Stream] = {}
@@ -93,41 +111,56 @@ class Builder:
                 problem = f"its labels show no class of the label space '{data.space.name}'"
                 raise UserError(problem, dataset.root, "name the space that the labels are in: --set classes=…")
             role = "source" if dataset is data.source else "labelled"
-            streams[role] = self._stream(role, dataset, count, how.augment, how.rare_sampling)
+            streams[role] = self._stream(role, dataset, count, how)
         if needs_target(how.objectives):
-            streams["target"] = self._stream("target", data.target, batch, how.augment, 0.0, labelled=False)
+            streams["target"] = self._stream("target", data.target, batch, how, labelled=False)
         steps, _ = stage_steps(self.recipe)
         return Stage(
             "teacher", network, streams, Plan(), how.objectives, self._weights(labelled_sets, how.class_weight), steps
         )
 
     def student(self, number: int, network: nn.Module, pseudo: DataSet) -> Stage:
-        """Round ``number``: pseudo-labelled photographs, the source and, where there are some, labelled ones."""
+        """Round ``number``: pseudo-labelled photographs, the source and, where there are some, labelled ones.
+
+        Labelled photographs take places of the source's, and stand no more among the pseudo-labelled: what is known of
+        them is better. Where all are labelled, they take those places too.
+        """
         how, data, batch = self.recipe.rounds, self.data, self.budget.batch
+        self._look_inside(network, how.objectives)
         name = f"round-{number}"
         streams: dict[str, Stream] = {}
-        labelled = max(1, batch // 4) if data.labelled is not None else 0
-        source = max(0, min(round(batch * how.source_share), batch - labelled - 1))  # one photograph at least
-        if data.source is not None and source:
-            streams["source"] = self._stream("source", data.source, source, how.augment, how.rare_sampling)
-        if data.labelled is not None:
-            streams["labelled"] = self._stream("labelled", data.labelled, labelled, how.augment, how.rare_sampling)
+        labels = {f.name for f in data.labelled.frames} if data.labelled is not None else set()
+        unknown = pseudo.subset(tuple(f for f in pseudo.frames if f.name not in labels))
+        places = min(round(batch * how.source_share), batch - 1)  # one photograph at least
+        labelled = max(1, round(places * how.labelled_share)) if labels else 0
+        source = max(0, places - labelled)
         rest = max(1, batch - source - labelled)
-        stream = self._stream("pseudo", pseudo, rest, how.augment, how.rare_sampling)
-        stream.name = f"pseudo-{number}"
-        streams["pseudo"] = stream
+        if data.source is not None and source:
+            streams["source"] = self._stream("source", data.source, source, how)
+        if data.labelled is not None:
+            streams["labelled"] = self._stream("labelled", data.labelled, labelled if unknown else labelled + rest, how)
+        if unknown:
+            streams["pseudo"] = self._stream("pseudo", unknown, rest, how)
+            streams["pseudo"].name = f"pseudo-{number}"
+        elif needs_target(how.objectives):
+            streams["target"] = self._stream("target", data.target, rest, how, labelled=False)
         for s in streams.values():  # each round draws other views than the one before
             s.seed = self.recipe.seed * 1000 + number
         _, steps = stage_steps(self.recipe)
         # online labels are held to the class-balanced thresholds of the stored ones: one for all loses rare classes
         told = pseudo.root / "pseudo.json"
         levels = json.loads(told.read_text(encoding="utf-8"))["thresholds"] if told.is_file() else {}
-        sets = [s for s in (data.source, pseudo, data.labelled) if s is not None]
+        sets = [s for s in (data.source, unknown, data.labelled) if s]
         return Stage(
             name,
             network,
             streams,
-            Plan(how.mix, how.online, tuple(float(v) for v in levels.values()) or (0.9,)),
+            Plan(
+                how.mix,
+                how.online and bool(unknown),
+                tuple(float(v) for v in levels.values()) or (0.9,),
+                how.mix_labelled,
+            ),
             how.objectives,
             self._weights(sets, how.class_weight),
             steps,

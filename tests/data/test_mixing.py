@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from simteacher.data.mixing import classmix_mask, cutmix_mask, paste
+from simteacher.data.mixing import classmix_mask, cutmix_mask, paste, small_box_mask
 
 
 def _generator(seed: int = 0) -> torch.Generator:
@@ -79,3 +79,21 @@ def test_masks_repeat_with_the_generator() -> None:
     for make in (classmix_mask, cutmix_mask):
         assert torch.equal(make(label, _generator(4)), make(label, _generator(4)))
         assert not torch.equal(make(label, _generator(4)), make(label, _generator(5)))
+
+
+def test_small_boxes_are_those_of_unimatch() -> None:
+    label = torch.zeros(400, 100, 120, dtype=torch.long)
+    masks = small_box_mask(label, _generator())
+    given, areas = 0, []
+    for mask in masks:
+        rows, cols = mask.any(1).nonzero().flatten(), mask.any(0).nonzero().flatten()
+        if not len(rows):
+            continue
+        given += 1
+        h, w = len(rows), len(cols)
+        assert mask[rows[0] : rows[0] + h, cols[0] : cols[0] + w].all() and int(mask.sum()) == h * w, "no box"
+        areas.append(h * w / 12000)
+        if h < 100 and w < 120:  # not held by the image
+            assert (h + 1) * (w + 1) / 12000 >= 0.02 and (h + 1) / w >= 0.3 and h / (w + 1) <= 3.3
+    assert abs(given / 400 - 0.5) < 4 * math.sqrt(0.25 / 400)
+    assert min(areas) < 0.06 and 0.33 < max(areas) <= 0.4

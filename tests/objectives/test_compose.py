@@ -117,6 +117,33 @@ def test_mixing_pastes_image_label_and_weight_alike(streams: dict[str, Any], mix
     torch.testing.assert_close(losses["pseudo"], labelled_loss(made, main, aux, label, weight))
 
 
+@pytest.mark.parametrize("under", ["source", "pseudo"])
+def test_domain_cutmix_by_hand(streams: dict[str, Any], under: str) -> None:
+    """``M x_s + (1 - M) x_t``, M 0 in the box of the labelled photograph."""
+    net = Conv()
+    made = state(net)
+    losses, *_ = network_losses(made, Plan(mix_labelled=under), _pick(streams, "source", "labelled", "pseudo"))
+    over, below = streams["labelled"], streams[under]
+    box = cutmix_mask(over.label_BHW, made.generator(2))
+    assert 0 < box.float().mean() < 1
+    m = 1 - box.float()
+    image = m[:, None] * below.image_BCHW[:1] + (1 - m[:, None]) * over.image_BCHW
+    label = (m * below.label_BHW[:1] + (1 - m) * over.label_BHW).long()
+    weight = m * (0.5 if under == "pseudo" else 1.0) + (1 - m)
+    assert torch.equal(net.seen[1], image)
+    main, aux = net(image)
+    torch.testing.assert_close(losses["labelled"], labelled_loss(made, main, aux, label, weight))
+    plain, *_ = network_losses(state(net), Plan(), _pick(streams, "source", "labelled", "pseudo"))
+    assert all(torch.equal(plain[n], losses[n]) for n in ("source", "pseudo")), "the other streams are as before"
+
+
+def test_domain_cutmix_needs_something_to_paste_into(streams: dict[str, Any]) -> None:
+    for under, present in (("source", ("labelled", "pseudo")), ("pseudo", ("source", "labelled"))):
+        net = Conv()
+        network_losses(state(net), Plan(mix_labelled=under), _pick(streams, *present))
+        assert any(torch.equal(x, streams["labelled"].image_BCHW) for x in net.seen)
+
+
 def test_without_source_nothing_is_mixed(streams: dict[str, Any]) -> None:
     net = Conv()
     network_losses(state(net), Plan("classmix"), _pick(streams, "pseudo"))
@@ -199,5 +226,5 @@ def test_labelled_photographs_stand_in_for_a_source(streams: dict[str, Any]) -> 
 
 def test_every_weight_on_the_target_asks_for_it() -> None:
     assert not needs_target(state(None).weights)
-    for name in ("adversarial", "adversarial_aux", "agreement", "min_entropy", "masked"):
+    for name in ("adversarial", "adversarial_aux", "agreement", "min_entropy", "masked", "two_views"):
         assert needs_target(state(None, **{name: 0.1}).weights), name

@@ -1,4 +1,4 @@
-"""Mixing of source and target inside one image: ClassMix (Olsson et al. 2021, DACS) and CutMix boxes."""
+"""Mixing of two images inside one: ClassMix (Olsson et al. 2021, DACS) and the boxes of CutMix and UniMatch."""
 
 from __future__ import annotations
 
@@ -28,6 +28,23 @@ def cutmix_mask(label_BHW: Tensor, generator: torch.Generator) -> Tensor:
         h, w = int(height * math.sqrt(1 - lam)), int(width * math.sqrt(1 - lam))
         y, x = int(u * (height - h + 1)), int(v * (width - w + 1))
         mask[b, y : y + h, x : x + w] = True
+    return mask
+
+
+def small_box_mask(label_BHW: Tensor, generator: torch.Generator, chance: float = 0.5) -> Tensor:
+    """True inside one random box of some of the images (UniMatch, Yang et al. 2023).
+
+    Of an image, with ``chance``: 2 to 40 % of its area, height to width 0.3 to 3.3, held inside of the image.
+    """
+    batch, height, width = label_BHW.shape
+    mask = torch.zeros_like(label_BHW, dtype=torch.bool)
+    for b in range(batch):
+        given, size, shape, u, v = torch.rand(5, generator=generator).tolist()
+        area, ratio = (0.02 + 0.38 * size) * height * width, 0.3 + 3.0 * shape
+        h, w = min(height, int(math.sqrt(area * ratio))), min(width, int(math.sqrt(area / ratio)))
+        y, x = int(u * (height - h + 1)), int(v * (width - w + 1))
+        if given < chance:
+            mask[b, y : y + h, x : x + w] = True
     return mask
 
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,8 @@ class Batch:
         label_BHW: Class indices (int64), IGNORE where unknown; all IGNORE for an unlabelled stream.
         weight_BHW: Confidence of a pseudo-label in [0, 1], else 1.
         names: Of the images, for messages.
+        second_BCHW: The same view with other colour changes, where the stream makes two; else None.
+        inside_BHW: False where a crop sticks out of its image; likewise.
     """
 
     image_BCHW: Tensor
@@ -44,16 +47,36 @@ class Batch:
     label_BHW: Tensor
     weight_BHW: Tensor
     names: list[str]
+    second_BCHW: Tensor | None = None
+    inside_BHW: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Move all tensors."""
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
+
         return Batch(
-            self.image_BCHW.to(device, non_blocking=True),
-            self.plain_BCHW.to(device, non_blocking=True),
-            self.label_BHW.to(device, non_blocking=True),
-            self.weight_BHW.to(device, non_blocking=True),
+            moved(self.image_BCHW),
+            moved(self.plain_BCHW),
+            moved(self.label_BHW),
+            moved(self.weight_BHW),
             self.names,
+            None if self.second_BCHW is None else moved(self.second_BCHW),
+            None if self.inside_BHW is None else moved(self.inside_BHW),
         )
+
+
+class View(NamedTuple):
+    """One example: images (H, W, 3) and planes (H, W), uint8; see `Batch`."""
+
+    coloured: U8
+    plain: U8
+    label: U8
+    confidence: U8
+    name: str
+    second: U8 | None = None
+    inside: U8 | None = None
 
 
 @dataclass(slots=True)
@@ -92,6 +115,7 @@ class Stream:
         like: Channel statistics (mean, std), each (N, 3), of target images, for ``augment.match_target``.
         cache: Shared store of decoded images.
         part: (rank, processes); each makes its share of ``count``.
+        twice: Whether each view gets its colours changed in two ways.
     """
 
     def __init__(
@@ -109,6 +133,7 @@ class Stream:
         like: tuple[F64, F64] | None = None,
         cache: Cache | None = None,
         part: tuple[int, int] = (0, 1),
+        twice: bool = False,
     ) -> None:
         self.name, self.dataset, self.space, self.budget, self.augment = name, dataset, space, budget, augment
         self.seed, self.count, self.counts_NK, self.rare, self.like, self.part = (
@@ -122,6 +147,7 @@ class Stream:
         if count < part[1]:
             problem = f"the batch leaves {count} {name} images for {part[1]} process{'es' if part[1] > 1 else ''}"
             raise UserError(problem, "budget.batch", "choose a larger batch")
+        self.twice = twice
         self.cache = cache or Cache(0.0)
         self.chances = rare_class_chances(counts_NK) if counts_NK is not None else None
         self.key = f"{name}|{dataset.root}|{dataset.split}"
@@ -160,8 +186,8 @@ class Stream:
             return int(rng.choice(enough)), wanted
         return int(rng.integers(len(self.dataset))), None
 
-    def view(self, step: int, index: int) -> tuple[U8, U8, U8, U8, str]:
-        """One augmented example: (coloured image, plain image, label, confidence, name)."""
+    def view(self, step: int, index: int) -> View:
+        """One augmented example."""
         rng = np.random.default_rng([self.seed, self.code, step, index])
         chosen, wanted = self._draw(rng)
         image, planes = self.load(chosen)
@@ -175,7 +201,9 @@ class Stream:
                 if np.count_nonzero(planes[0][y : y + h : 4, x : x + w : 4] == wanted) >= 20:
                     break
                 box = crop_box(rng, size, crop, self.augment.scale)
-        plain, cut_planes = cut(image, planes, box, crop, rng.random() < self.augment.flip)
+        whole = [np.zeros(image.shape[:2], np.uint8)] if self.twice else []
+        plain, cut_planes = cut(image, [*planes, *whole], box, crop, rng.random() < self.augment.flip)
+        inside = (cut_planes.pop() == 0).astype(np.uint8) if self.twice else None
         like = None
         if self.like is not None and rng.random() < self.augment.match_target:
             other = int(rng.integers(len(self.like[0])))
@@ -183,20 +211,29 @@ class Stream:
         coloured = recolour(rng, plain, self.augment, like)
         label = cut_planes[0] if cut_planes else np.full(plain.shape[:2], IGNORE, np.uint8)
         confidence = cut_planes[1] if len(cut_planes) > 1 else np.full(plain.shape[:2], 255, np.uint8)
-        return coloured, plain, label, confidence, self.dataset.frames[chosen].name
+        second = recolour(rng, plain, self.augment, like) if self.twice else None
+        return View(coloured, plain, label, confidence, self.dataset.frames[chosen].name, second, inside)
 
     def batch(self, step: int) -> Batch:
         """This process's share of a step's batch."""
         rank, processes = self.part
         views = [self.view(step, i) for i in range(rank, self.count, processes)]
 
-        def images(k: int) -> Tensor:
-            stacked = torch.from_numpy(np.stack([v[k] for v in views]))
+        def images(several: list[U8]) -> Tensor:
+            stacked = torch.from_numpy(np.stack(several))
             return stacked.permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=torch.channels_last)
 
-        label = torch.from_numpy(np.stack([v[2] for v in views]).astype(np.int64))
-        weight = torch.from_numpy(np.stack([v[3] for v in views])).float().div_(255)
-        return Batch(images(0), images(1), label, weight, [v[4] for v in views])
+        second = [v.second for v in views if v.second is not None]
+        inside = [v.inside for v in views if v.inside is not None]
+        return Batch(
+            images([v.coloured for v in views]),
+            images([v.plain for v in views]),
+            torch.from_numpy(np.stack([v.label for v in views]).astype(np.int64)),
+            torch.from_numpy(np.stack([v.confidence for v in views])).float().div_(255),
+            [v.name for v in views],
+            images(second) if second else None,
+            torch.from_numpy(np.stack(inside)).bool() if inside else None,
+        )
 
 
 def prefetch(streams: dict[str, Stream], start: int, stop: int, ahead: int = 2) -> Iterator[dict[str, Batch]]:

@@ -41,8 +41,10 @@ def work(recipe: Recipe, photographs: int, measured: int) -> float:
     teacher_steps, round_steps = stage_steps(recipe)
     area = budget.size[0] * budget.size[1] / (budget.crop[0] * budget.crop[1])
 
-    def step(weights: Objectives, target: int, extra: int) -> float:
-        return TRAIN * (budget.batch + extra) + (target * (1 + TRAIN) if weights.masked else 0)
+    def step(weights: Objectives, target: int, extra: int, online: bool = False) -> float:
+        asked = online or weights.masked or weights.two_views  # the averaged network, once for all of them
+        again = bool(weights.masked) + 2 * bool(weights.two_views)
+        return TRAIN * (budget.batch + extra + again * target) + (target if asked else 0)
 
     unlabelled = budget.batch if needs_target(recipe.teacher.objectives) else 0
     stages, total = 1, 0.0
@@ -54,7 +56,7 @@ def work(recipe: Recipe, photographs: int, measured: int) -> float:
     if round_steps:
         target = max(1, budget.batch - round(budget.batch * rounds.source_share))
         again = target if rounds.mix != "none" and reads_target(rounds.objectives) else 0  # the same ones, not mixed
-        passes = round_steps * (step(rounds.objectives, target, again) + (target if rounds.online else 0))
+        passes = round_steps * step(rounds.objectives, target, again, rounds.online)
         looks = (photographs * rounds.pseudo.views + 2 * recipe.guard.images) * area
         total += rounds.count * (passes + looks)
         stages += rounds.count

@@ -5,6 +5,7 @@ Images go in as RGB in [0, 1]; normalisation happens inside, so that no caller c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ STRIDE = 32
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # Decoders of `heads`; all others are segmentation-models-pytorch's
 OWN = {"fcn": FCN, "deeplabv2": Last, "light": Light}
+
+
+Change = Callable[[list[Tensor]], list[Tensor]]
 
 
 class SegmentationNetwork(nn.Module):
@@ -65,13 +69,24 @@ class SegmentationNetwork(nn.Module):
         self.register_buffer("mean_C11", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std_C11", torch.tensor(std).view(3, 1, 1), persistent=False)
 
-    def forward(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return primary and auxiliary logits (B, K, H, W) at the image's size, which may be any."""
-        return score_any_size(image_BCHW, self.mean_C11, self.std_C11, self.stride, self._score)
+    def forward(self, image_BCHW: Tensor, change: Change | None = None) -> tuple[Tensor, Tensor]:
+        """Primary and auxiliary logits.
 
-    def _score(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.encoder(x_BCHW)
-        return self.head(self.decoder(features)), self.aux_head(features[-2])
+        Args:
+            image_BCHW: RGB in [0, 1], of any size.
+            change: Sees the encoder's feature maps, coarsest last, and returns those that decoder and heads get.
+
+        Returns:
+            Two maps (B, K, H, W) at the image's size.
+        """
+
+        def score(x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+            features = self.encoder(x_BCHW)
+            if change is not None:
+                features = change(features)
+            return self.head(self.decoder(features)), self.aux_head(features[-2])
+
+        return score_any_size(image_BCHW, self.mean_C11, self.std_C11, self.stride, score)
 
     def train(self, mode: bool = True) -> SegmentationNetwork:
         """Frozen layers keep their statistics: a batch norm whose weight takes no gradient stays in eval mode."""

@@ -25,7 +25,8 @@ class Plan:
     """How a stage's streams mix, and who labels its photographs.
 
     Attributes:
-        mix: "none", "classmix" or "cutmix".
+        mix: "none", "classmix" or "cutmix": source pasted into target images.
+        mix_labelled: "none", "source" or "pseudo": what a box of each labelled photograph is pasted into.
         online: Labels of the EMA teacher at every step in place of the stored ones.
         thresholds: Least confidence of such a label: one for all classes, or one a class.
     """
@@ -33,6 +34,7 @@ class Plan:
     mix: str = "none"
     online: bool = False
     thresholds: tuple[float, ...] = (0.9,)
+    mix_labelled: str = "none"
 
 
 def reads_target(weights: Objectives) -> bool:
@@ -42,7 +44,7 @@ def reads_target(weights: Objectives) -> bool:
 
 def needs_target(weights: Objectives) -> bool:
     """Whether a stage without pseudo-labels still looks at target images."""
-    return reads_target(weights) or bool(weights.masked)
+    return reads_target(weights) or bool(weights.masked or weights.two_views)
 
 
 def _run(state: StageState, image_BCHW: Tensor) -> Logits:
@@ -70,6 +72,21 @@ def _mixed(
     )
 
 
+def _boxed(state: StageState, over: Batch, under: Batch, known: Taught) -> tuple[Tensor, Tensor, Tensor]:
+    """Domain CutMix: a box of each labelled photograph on one of other images, with the labels and weights that follow.
+
+    ``M x_under + (1 - M) x_over`` with M 0 in a box whose sides are ``sqrt(1 - lambda)`` of the image's.
+    """
+    index = [i % len(under.image_BCHW) for i in range(len(over.image_BCHW))]
+    mask = cutmix_mask(over.label_BHW, state.generator(2))
+    label, weight = (part[index] for part in known)
+    return (
+        paste(mask, over.image_BCHW, under.image_BCHW[index]),
+        paste(mask, over.label_BHW, label),
+        paste(mask, torch.ones_like(weight), weight),
+    )
+
+
 def _known(plan: Plan, target: Batch, stored: bool, taught: Callable[[], Taught]) -> Taught | None:
     """Labels and weights of the target images, from the averaged network or as stored, where there are any."""
     if plan.online:
@@ -79,6 +96,29 @@ def _known(plan: Plan, target: Batch, stored: bool, taught: Callable[[], Taught]
     return (target.label_BHW, target.weight_BHW) if stored else None
 
 
+def _labelled_losses(
+    state: StageState, plan: Plan, batches: dict[str, Batch], known: Taught | None
+) -> tuple[dict[str, Tensor], Logits | None]:
+    """Losses of the streams with true labels, and the output that counts as the source's."""
+    losses: dict[str, Tensor] = {}
+    source_out: Logits | None = None
+    source, target = batches.get("source"), batches.get("pseudo")
+    for name in ("source", "labelled"):
+        given = batches.get(name)
+        if given is None:
+            continue
+        image, label, weight = given.image_BCHW, given.label_BHW, None
+        if name == "labelled" and plan.mix_labelled == "source" and source is not None:
+            true = source.label_BHW, torch.ones_like(source.weight_BHW)
+            image, label, weight = _boxed(state, given, source, true)
+        elif name == "labelled" and plan.mix_labelled == "pseudo" and target is not None and known is not None:
+            image, label, weight = _boxed(state, given, target, known)
+        out = _run(state, image)
+        losses[name] = labelled_loss(state, out["main"], out["aux"], label, weight)
+        source_out = source_out or out
+    return losses, source_out
+
+
 def network_losses(
     state: StageState, plan: Plan, batches: dict[str, Batch]
 ) -> tuple[dict[str, Tensor], Logits | None, Logits | None]:
@@ -86,29 +126,22 @@ def network_losses(
 
     Streams: ``source`` and ``labelled`` carry labels; ``pseudo`` carries stored pseudo-labels; ``target`` carries none.
     """
-    losses: dict[str, Tensor] = {}
-    source_out: Logits | None = None
-    source = batches.get("source")
-    for name in ("source", "labelled"):
-        if name in batches:
-            out = _run(state, batches[name].image_BCHW)
-            losses[name] = labelled_loss(state, out["main"], out["aux"], batches[name].label_BHW)
-            if name == "source" or source_out is None:
-                source_out = out
     target = batches.get("pseudo", batches.get("target"))
     if target is None:
+        losses, source_out = _labelled_losses(state, plan, batches, None)
         return losses, source_out, None
     taught = cache(lambda: teacher_labels(state, target.plain_BCHW))  # several losses ask, one pass answers
-    labels = _known(plan, target, "pseudo" in batches, taught)
+    known = _known(plan, target, "pseudo" in batches, taught)
+    losses, source_out = _labelled_losses(state, plan, batches, known)
     target_out: Logits | None = None  # of target images as they are, never of mixed ones
-    if labels is not None:
-        mixes = plan.mix != "none" and source is not None
-        image, label, weight = target.image_BCHW, *labels
-        if mixes and source is not None:
+    if known is not None:
+        source = batches.get("source") if plan.mix != "none" else None
+        image, label, weight = target.image_BCHW, *known
+        if source is not None:
             image, label, weight = _mixed(state, plan, source, target, label, weight)
         out = _run(state, image)
         losses["pseudo"] = labelled_loss(state, out["main"], out["aux"], label, weight)
-        target_out = None if mixes else out
+        target_out = out if source is None else None
     if reads_target(state.weights):
         target_out = target_out or _run(state, target.image_BCHW)
         losses.update(output_losses(state, target_out["main"], target_out["aux"]))
