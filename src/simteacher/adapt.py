@@ -29,6 +29,7 @@ from simteacher.inputs import Inputs, open_inputs
 from simteacher.memory import keep_freed_memory
 from simteacher.models.batchnorm import reestimate
 from simteacher.models.build import build_network
+from simteacher.models.prior import tilt
 from simteacher.models.store import Model, ModelCard, load, save_model
 from simteacher.models.wrap import Factory, make, name_of
 from simteacher.processes import first_then_others, make_fabric, on_first, one_run
@@ -38,7 +39,7 @@ from simteacher.report import report
 from simteacher.rundir import RunDir
 from simteacher.samples import write_samples
 from simteacher.stages import Builder, stage_steps
-from simteacher.train import train_stage
+from simteacher.train import Stage, train_stage
 from simteacher.validators import validate
 
 SAMPLES = 6
@@ -206,12 +207,21 @@ class _Run:
             )
         with first_then_others(self.fabric):  # the first counts the classes of the labels for all
             stage = self.builder.teacher(self.fresh())
-        return self.store("teacher", self.train(stage.name, stage), self.card("teacher", stage.steps))
+        return self.store("teacher", self.train(stage), self.card("teacher", stage.steps))
 
-    def train(self, name: str, stage: Any) -> nn.Module:
-        """Run the loop on a stage."""
-        r = self.recipe
-        return train_stage(stage, r.optimiser, self.run, self.fabric, r.seed, r.log_every, r.save_seconds)
+    def train(self, stage: Stage, tilted: bool = False) -> nn.Module:
+        """Run the loop on a stage; class scores leave it without the tilt of the loss weights.
+
+        Args:
+            stage: What to train.
+            tilted: Its network comes from such a stage and gets the tilt back first.
+        """
+        r, weight_K = self.recipe, stage.class_weight_K
+        if tilted:
+            tilt(stage.network, weight_K, r.untilt)
+        trained = train_stage(stage, r.optimiser, self.run, self.fabric, r.seed, r.log_every, r.save_seconds)
+        tilt(trained, weight_K, -r.untilt)
+        return trained
 
     def target_batches(self) -> Iterator[Tensor]:
         """Plain target images at working size, for batch-norm statistics."""
@@ -261,7 +271,7 @@ class _Run:
         assert network is not None
         with first_then_others(self.fabric):
             stage = self.builder.student(number, network.to("cpu"), pseudo)
-        trained = self.train(name, stage)
+        trained = self.train(stage, self.recipe.rounds.start == "teacher")
         if self.recipe.batchnorm:
             reestimate(trained, self.target_batches(), self.recipe.batchnorm)
         card = self.card(name, stage.steps)
