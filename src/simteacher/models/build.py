@@ -18,7 +18,7 @@ from simteacher.errors import UserError
 from simteacher.models.anysize import score_any_size
 from simteacher.models.depthwise import quicken_depthwise
 from simteacher.models.drn import DRN, VARIANTS
-from simteacher.models.heads import FCN, ASPPSum, Detailed, Last, Light, ViTEncoder
+from simteacher.models.heads import FCN, ASPPSum, Last, Light, ViTEncoder
 from simteacher.models.pretrained import load_imagenet
 
 STRIDE = 32
@@ -133,13 +133,8 @@ def _library_parts(spec: Network, classes: int) -> tuple[Any, nn.Module, nn.Modu
     if spec.encoder in VARIANTS:
         raise ValueError(f"DRN takes one of {', '.join(d for d in OWN if d != 'light')}")
     name = spec.encoder if spec.encoder.startswith("mit_b") else f"tu-{spec.encoder}"
-    options = dict(spec.decoder_options)
-    detail = options.pop("detail", 0) if spec.decoder == "fpn" else 0
-    base: Any = smp.create_model(spec.decoder, name, encoder_weights=None, classes=classes, **options)
-    if not detail:
-        return base.encoder, base.decoder, base.segmentation_head
-    decoder = Detailed(base.decoder, base.decoder.out_channels, base.encoder.out_channels[1], detail)
-    return base.encoder, decoder, nn.Conv2d(detail, classes, 1)
+    base: Any = smp.create_model(spec.decoder, name, encoder_weights=None, classes=classes, **spec.decoder_options)
+    return base.encoder, base.decoder, base.segmentation_head
 
 
 def _own_parts(spec: Network, classes: int) -> tuple[Any, nn.Module, nn.Module]:

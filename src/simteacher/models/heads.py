@@ -54,38 +54,6 @@ class Last(nn.Module):
         return _last(features)
 
 
-class Detailed(nn.Module):
-    """A decoder's map, doubled in size and refined with the encoder's features at half the image's size.
-
-    At a quarter of the size a pole a few pixels wide has no pixel of its own. The map is narrowed first, so that the
-    refinement costs a tenth of a step.
-
-    Args:
-        decoder: Takes the encoder's list, returns a map at a quarter of the image's size.
-        inputs: Channels of the decoder's map.
-        fine: Channels of the encoder's features at half the image's size, second of the list.
-        channels: Of the result.
-    """
-
-    def __init__(self, decoder: nn.Module, inputs: int, fine: int, channels: int) -> None:
-        super().__init__()
-        self.decoder = decoder
-        self.narrow = nn.Conv2d(inputs, channels, 1, bias=False)
-        self.refine = nn.Sequential(
-            nn.Conv2d(channels + fine, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
-        )
-
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """(B, channels, H / 2, W / 2)."""
-        fine = features[1]
-        coarse = self.narrow(self.decoder(list(features)))
-        coarse = F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
-        out: Tensor = self.refine(torch.cat([coarse, fine.to(coarse.dtype)], 1))
-        return out
-
-
 class ASPPSum(nn.Module):
     """DeepLab v2's head: the sum of 3x3 classifiers at several dilations (Chen et al. 2017).
 
