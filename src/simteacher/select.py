@@ -59,7 +59,8 @@ def select(
     choices = explain(dataset.frames, looks, chosen, loaded.card.space.classes)
     folder = Path(out)
     atomic_write(folder / "names.txt", "".join(f"{c.frame.name}\n" for c in choices))
-    write_sheet(folder / "index.html", loaded, choices, str(data), len(dataset))
+    called = str(dataset.root) if isinstance(data, DataSet) else str(data)
+    write_sheet(folder / "index.html", loaded, choices, called, len(dataset))
     say(f"{len(choices)} of {len(dataset)} photographs: {folder / 'names.txt'}; why these: {folder / 'index.html'}")
     return folder / "names.txt"
 
