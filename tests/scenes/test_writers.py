@@ -28,7 +28,7 @@ def made(tmp_path: Path, format: str, frames: int = 2, sequence: bool = False) -
     """A set on disk and the frames that went into it."""
     out = render(tmp_path / "set", frames=frames, size=SIZE, seed=1, workers=1, format=format, sequence=sequence)
     job = job_module.Job(str(out), frames, SIZE, 1, None, sequence, 24, 10.0, format)
-    return out, [c for unit in range(len(job.units())) for c in job_module.captures(job, unit)]
+    return out, [c for unit in range(job.units()) for c in job_module.captures(job, unit)]
 
 
 def png(path: Path) -> npt.NDArray[np.int64]:

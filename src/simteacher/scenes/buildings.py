@@ -193,6 +193,31 @@ def _front(
     return parts, signs
 
 
+# widths in metres, floors
+_RANGES = {
+    "terrace": ((4.2, 7.5), (2, 5)),
+    "shop": ((4.5, 11), (2, 6)),
+    "house": ((7, 12), (1, 3)),
+    "office": ((12, 34), (3, 8)),
+    "flats": ((12, 28), (3, 7)),
+    "hall": ((18, 45), (1, 3)),
+    "church": ((14, 24), (1, 2)),
+    "store": ((22, 50), (1, 2)),
+}
+
+
+@lru_cache(maxsize=1024)
+def width_of(style: str, seed: int) -> float:
+    """Width of a prototype in metres, known before it is built: whoever only measures need not wait."""
+    return float(_begun(style, seed)[1])
+
+
+def _begun(style: str, seed: int) -> tuple[Rng, float]:
+    """Random generator of a prototype after the first draw, its width."""
+    g = np.random.default_rng([81, STYLES.index(style), seed])
+    return g, g.uniform(*_RANGES[style][0])
+
+
 @lru_cache(maxsize=1024)
 def building(style: str, seed: int, detail: int = 1) -> Building:
     """A prototype.
@@ -202,14 +227,8 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
         seed: Everything else about it.
         detail: 0 leaves out ledges (for far ones).
     """
-    g = np.random.default_rng([81, STYLES.index(style), seed])
-    ranges = {
-        "terrace": ((4.2, 7.5), (2, 5)), "shop": ((4.5, 11), (2, 6)), "house": ((7, 12), (1, 3)), "office": ((12, 34),
-        (3, 8)),
-        "flats": ((12, 28), (3, 7)), "hall": ((18, 45), (1, 3)), "church": ((14, 24), (1, 2)), "store": ((22, 50), (1,
-        2)),
-    }[style]  # fmt: skip
-    width, floors = g.uniform(*ranges[0]), int(g.integers(*ranges[1]))
+    g, width = _begun(style, seed)
+    floors = int(g.integers(*_RANGES[style][1]))
     depth = g.uniform(8, 12) if style in ("terrace", "shop", "house") else g.uniform(12, 18)
     ground, floor_h = (g.uniform(3.2, 4.0) if style in ("shop", "office") else g.uniform(2.7, 3.2)), g.uniform(2.6, 3.2)
     if style == "hall":
@@ -292,12 +311,12 @@ def _side_windows(g: Rng, width: float, depth: float, floors: int, ground: float
     keep = g.random(len(yy)) < 0.75
     yy, zz = yy[keep], zz[keep]
     wide, tall = g.uniform(0.8, 1.4), g.uniform(1.0, 1.5)
-    out = []
-    for x, a, c in ((-0.02, yy + wide, yy), (width + 0.02, yy, yy + wide)):
-        at = np.full(len(yy), x)
-        corner = ((at, a, zz), (at, c, zz), (at, c, zz + tall), (at, a, zz + tall))
-        out.append(np.stack([np.stack(p, -1) for p in corner], 1))
-    return sh.quads(np.concatenate(out), pane, sh.UNIT_UV)
+    corner = np.empty((2, len(yy), 4, 3))
+    corner[0, :, :, 0], corner[1, :, :, 0] = -0.02, width + 0.02
+    near, far = yy[:, None], (yy + wide)[:, None]
+    corner[0, :, ::3, 1], corner[0, :, 1:3, 1], corner[1, :, ::3, 1], corner[1, :, 1:3, 1] = far, near, near, far
+    corner[:, :, :2, 2], corner[:, :, 2:, 2] = zz[:, None], (zz + tall)[:, None]
+    return sh.quads(corner, pane, sh.UNIT_UV)
 
 
 def _tower(g: Rng, wall: Material, roof: Material, height: float) -> list[Mesh]:

@@ -82,15 +82,20 @@ def capture(
 
 def _brief(value: Any) -> Any:
     """Numbers short enough to store by the million: 5 decimals, numpy types made plain."""
+    kind = type(value)
+    if kind is float:  # the most frequent first: a frame has a thousand numbers
+        return round(value, 5)
+    if kind is int or kind is str or kind is bool:
+        return value
     if isinstance(value, dict):
         return {str(k): _brief(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_brief(v) for v in value]
     if isinstance(value, np.ndarray):
         return _brief(value.tolist())
-    if isinstance(value, (bool, np.bool_)):
+    if isinstance(value, np.bool_):
         return bool(value)
-    if isinstance(value, (float, np.floating)):
+    if isinstance(value, np.floating):
         return round(float(value), 5)
     return int(value) if isinstance(value, np.integer) else value
 

@@ -12,6 +12,8 @@ from simteacher.scenes import shapes as sh
 from simteacher.scenes.mesh import Material, Mesh
 
 Array = npt.NDArray[np.float64]
+# which corners of the four sides of a recess lie at its back: left, right, bottom, top
+_INWARDS = ((0, 1, 1, 0), (1, 0, 0, 1), (0, 0, 1, 1), (1, 1, 0, 0))
 
 
 def rects(
@@ -25,13 +27,11 @@ def rects(
     fit: bool = False,
 ) -> Mesh:
     """Upright rectangles facing -y at depth y; ``fit`` maps one picture on each."""
-    a, b, c, d = np.broadcast_arrays(*(np.asarray(v, np.float64).ravel() for v in (x0, x1, z0, z1)))
-    depth = np.full(len(a), y)
-    corner = np.stack([np.stack(p, -1) for p in ((a, depth, c), (b, depth, c), (b, depth, d), (a, depth, d))], 1)
-    if fit:
-        return sh.quads(corner, material, sh.UNIT_UV)
-    uv = np.stack([np.stack(p, -1) for p in ((a, c), (b, c), (b, d), (a, d))], 1)
-    return sh.quads(corner, material, uv)
+    a, b, c, d = (np.asarray(v, np.float64).reshape(-1, 1) for v in (x0, x1, z0, z1))
+    corner = np.empty((max(map(len, (a, b, c, d))), 4, 3))
+    corner[:, ::3, 0], corner[:, 1:3, 0], corner[:, :2, 2], corner[:, 2:, 2] = a, b, c, d
+    corner[:, :, 1] = y
+    return sh.quads(corner, material, sh.UNIT_UV if fit else corner[:, :, ::2])
 
 
 def pierced(
@@ -57,17 +57,13 @@ def pierced(
         0.0,
         wall,
     )
-    zero, deep = 0 * a, 0 * a + recess
-    side = [
-        np.stack([np.stack(p, -1) for p in q], 1)
-        for q in (
-            ((a, zero, c), (a, deep, c), (a, deep, d), (a, zero, d)),
-            ((b, deep, c), (b, zero, c), (b, zero, d), (b, deep, d)),
-            ((a, zero, c), (b, zero, c), (b, deep, c), (a, deep, c)),
-            ((a, deep, d), (b, deep, d), (b, zero, d), (a, zero, d)),
-        )
-    ]
-    return [around, sh.quads(np.concatenate(side), reveal), rects(a, b, c, d, recess, pane, fit=True)]
+    side = np.empty((4, len(a), 4, 3))  # left, right, bottom, top; from the wall inwards and back
+    left, right, low, high = a[:, None], b[:, None], c[:, None], d[:, None]
+    side[0, :, :, 0], side[1, :, :, 0], side[2, :, :, 2], side[3, :, :, 2] = left, right, low, high
+    side[:2, :, :2, 2], side[:2, :, 2:, 2] = low, high
+    side[2:, :, ::3, 0], side[2:, :, 1:3, 0] = left, right
+    side[..., 1] = np.array(_INWARDS)[:, None] * recess
+    return [around, sh.quads(side, reveal), rects(a, b, c, d, recess, pane, fit=True)]
 
 
 def sills(hole_N4: Array, out: float, thick: float, material: Material, *, top: bool = False) -> Mesh:

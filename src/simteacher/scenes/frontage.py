@@ -82,16 +82,16 @@ def _row(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
         if style in ("terrace", "shop") and g.random() < 0.15:
             kind = ("terrace", "shop", "office", "flats")[int(g.integers(4))]
         near = -25 < s < 75
-        made = buildings.building(
-            kind, same if uniform_row and kind == style else int(g.integers(POOL)), 1 if near else 0
-        )
-        if s + made.width > end + 1.5:
-            made = min((buildings.building(kind, i, 1 if near else 0) for i in range(6)), key=lambda m: m.width)
-            if s + made.width > end + 2:
+        seed = same if uniform_row and kind == style else int(g.integers(POOL))
+        width = buildings.width_of(kind, seed)
+        if s + width > end + 1.5:
+            width, seed = min((buildings.width_of(kind, i), i) for i in range(6))
+            if s + width > end + 2:
                 break
-        if s + made.width > -35:
+        if s + width > -35:
+            made = buildings.building(kind, seed, int(near))
             _building(g, street, b, s, b.property_line + setback, made, paint=not uniform_row)
-        s += made.width + g.uniform(*gap)
+        s += width + g.uniform(*gap)
     if setback > 1.5:
         kinds = (
             ("wall", "wall", "hedge", "hedge", "fence") if style in ("house", "terrace") else ("wall", "hedge", "fence")
@@ -105,12 +105,12 @@ def _behind(g: Rng, street: Street, b: Block) -> None:
     """A coarse second row, so that gaps do not show the horizon."""
     s = b.s0 + 8
     while s < min(b.s1 - 10, LAST):
-        made = buildings.building(("terrace", "house", "flats", "hall")[int(g.integers(4))], int(g.integers(POOL)), 0)
+        kind, seed = ("terrace", "house", "flats", "hall")[int(g.integers(4))], int(g.integers(POOL))
         if g.random() < 0.6 and s > -20:
-            _building(g, street, b, s, b.edge + g.uniform(32, 45), made)
+            _building(g, street, b, s, b.edge + g.uniform(32, 45), buildings.building(kind, seed, 0))
         if g.random() < 0.35 and s > -10:
             plant(g, street, s, b.side * (b.edge + g.uniform(18, 34)), b.kerb, g.uniform(9, 19))
-        s += made.width + g.uniform(2, 14)
+        s += buildings.width_of(kind, seed) + g.uniform(2, 14)
 
 
 def boundary(
@@ -245,12 +245,11 @@ def _carpark(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
 def _ends(g: Rng, street: Street) -> None:
     """Close the view at the far ends of the street and of its cross streets."""
     for d in np.arange(-80, 81, 20.0):
-        made = buildings.building(
-            ("terrace", "flats", "house", "hall", "church")[int(g.integers(5))], int(g.integers(POOL)), 0
-        )
-        pose = street.path.upright(LAST + 65 + g.uniform(0, 30), d + made.width / 2, 0.0, -np.pi / 2)
+        kind, seed = ("terrace", "flats", "house", "hall", "church")[int(g.integers(5))], int(g.integers(POOL))
+        width = buildings.width_of(kind, seed)
+        pose = street.path.upright(LAST + 65 + g.uniform(0, 30), d + width / 2, 0.0, -np.pi / 2)
         if g.random() < (0.25 if street.kind == "country" else 0.8):
-            street.put(repainted(g, made.mesh), pose, "building")
+            street.put(repainted(g, buildings.building(kind, seed, 0).mesh), pose, "building")
         else:
             street.put(trees.coloured(trees.leafy(int(g.integers(24)), 0), g).mesh, pose, "vegetation")
     for j in street.junctions:

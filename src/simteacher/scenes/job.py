@@ -59,17 +59,22 @@ class Job:
         fields = json.loads(text)
         return cls(**{**fields, "size": tuple(fields["size"])})
 
+    def name(self, index: int) -> str:
+        """Of a frame, counted from 0."""
+        return f"{index // self.clip:05d}_{index % self.clip:04d}" if self.sequence else f"{index:06d}"
+
     def names(self) -> list[str]:
         """Names of all frames, in order."""
-        if not self.sequence:
-            return [f"{i:06d}" for i in range(self.frames)]
-        return [f"{i // self.clip:05d}_{i % self.clip:04d}" for i in range(self.frames)]
+        return [self.name(i) for i in range(self.frames)]
 
-    def units(self) -> list[list[str]]:
-        """What one worker makes in one go: a frame, or a clip."""
-        names = self.names()
+    def units(self) -> int:
+        """How many there are of what one worker makes in one go: a frame, or a clip."""
+        return -(-self.frames // self.clip) if self.sequence else self.frames
+
+    def unit(self, number: int) -> list[str]:
+        """Names of the frames of one unit. Asked for every frame, so its cost must not grow with the job."""
         step = self.clip if self.sequence else 1
-        return [names[i : i + step] for i in range(0, len(names), step)]
+        return [self.name(i) for i in range(number * step, min(number * step + step, self.frames))]
 
     def done(self, name: str) -> bool:
         """Whether a frame is complete; its facts are written last."""
@@ -87,7 +92,7 @@ def captures(
 ) -> Iterator[Capture]:
     """Render the frames of one unit, except those of ``skip``."""
     spec = spec or (load_scene(job.scene) if job.scene else SceneSpec())
-    names = job.units()[unit]
+    names = job.unit(unit)
     if not job.sequence:
         if names[0] not in skip:
             world = build_world(job.seed, unit, spec, job.size)
@@ -128,9 +133,10 @@ def _clip(job: Job, unit: int, names: list[str], skip: frozenset[str], spec: Sce
 def make(job: Job, unit: int) -> Iterator[str]:
     """Render and write one unit; yields the name of every frame that is now complete."""
     out, writer = Path(job.out), WRITERS[job.format]
-    finished = frozenset(name for name in job.units()[unit] if job.done(name))
+    names = job.unit(unit)
+    finished = frozenset(name for name in names if job.done(name))
     yield from sorted(finished)
-    if len(finished) == len(job.units()[unit]):
+    if len(finished) == len(names):
         return
     for c in captures(job, unit, finished):
         writer.write(out, c)

@@ -56,13 +56,17 @@ class Mesh:
 
 def merge(parts: Sequence[Mesh]) -> Mesh:
     """Join meshes that share one local frame into one; materials are concatenated."""
-    vertex_at = np.cumsum([0] + [len(p.vertices_V3) for p in parts])
-    material_at = np.cumsum([0] + [len(p.materials) for p in parts])
+    faces, surfaces, vertex_at, material_at = [], [], 0, 0
+    for p in parts:
+        faces.append(p.faces_F3 + vertex_at if vertex_at else p.faces_F3)
+        surfaces.append(p.material_F + material_at if material_at else p.material_F)
+        vertex_at += len(p.vertices_V3)
+        material_at += len(p.materials)
     return Mesh(
-        np.concatenate([p.vertices_V3 for p in parts]).astype(np.float32),
-        np.concatenate([p.faces_F3 + v for p, v in zip(parts, vertex_at, strict=False)]).astype(np.int32),
-        np.concatenate([p.uv_F32 for p in parts]).astype(np.float32),
-        np.concatenate([p.material_F + m for p, m in zip(parts, material_at, strict=False)]).astype(np.int32),
+        np.concatenate([p.vertices_V3 for p in parts]).astype(np.float32, copy=False),
+        np.concatenate(faces).astype(np.int32, copy=False),
+        np.concatenate([p.uv_F32 for p in parts]).astype(np.float32, copy=False),
+        np.concatenate(surfaces).astype(np.int32, copy=False),
         tuple(m for p in parts for m in p.materials),
     )
 

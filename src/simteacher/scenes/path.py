@@ -13,6 +13,7 @@ from simteacher.scenes.mesh import Material, Mesh
 
 Array = npt.NDArray[np.float64]
 START, END, STEP = -80.0, 420.0, 1.0
+_S = np.arange(round((END - START) / STEP)) * STEP + START
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Path:
         return cls((x - x[zero]) * STEP, (y - y[zero]) * STEP, (z - z[zero]) * STEP, heading)
 
     def _at(self, s: Array, values: Array) -> Array:
-        return np.interp(s, np.arange(len(values)) * STEP + START, values)
+        return np.interp(s, _S, values)
 
     def heading(self, s: npt.ArrayLike) -> Array:
         """Direction at s, radians."""
@@ -53,12 +54,12 @@ class Path:
 
     def points(self, s: npt.ArrayLike, d: npt.ArrayLike, up: npt.ArrayLike = 0.0) -> Array:
         """World points, shape (..., 3)."""
-        s, d, up = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(d, np.float64), np.asarray(up, np.float64))
+        s, d, up = np.asarray(s, np.float64), np.asarray(d, np.float64), np.asarray(up, np.float64)
         a = self._at(s, self.heading_N)
-        return np.stack(
-            [self._at(s, self.x_N) - np.sin(a) * d, self._at(s, self.y_N) + np.cos(a) * d, self._at(s, self.z_N) + up],
-            -1,
-        )
+        x, y, z = self._at(s, self.x_N) - np.sin(a) * d, self._at(s, self.y_N) + np.cos(a) * d, self._at(s, self.z_N)
+        out = np.empty((*np.broadcast_shapes(x.shape, up.shape), 3))
+        out[..., 0], out[..., 1], out[..., 2] = x, y, z + up
+        return out
 
     def pose(self, s: float, d: float, up: float = 0.0, yaw: float = 0.0) -> Array:
         """Local to world for something at (s, d) turned by yaw from the street's direction, pitched with the hill."""
@@ -81,15 +82,15 @@ class Path:
 
     def patches(self, rect_N4: npt.ArrayLike, up: float, material: Material, step: float = 6.0) -> Mesh:
         """Ground rectangles (s0, s1, d0, d1) laid on the street, cut into pieces short enough to follow it."""
-        pieces = []
-        for s0, s1, d0, d1 in np.asarray(rect_N4, np.float64).reshape(-1, 4):
-            n = max(1, int(np.ceil((s1 - s0) / step)))
-            edge = np.linspace(s0, s1, n + 1)
-            pieces.append(np.stack([edge[:-1], edge[1:], np.full(n, d0), np.full(n, d1)], 1))
-        s0, s1, d0, d1 = np.concatenate(pieces).T
-        corner = np.stack(
-            [np.stack([s0, d0], 1), np.stack([s1, d0], 1), np.stack([s1, d1], 1), np.stack([s0, d1], 1)], 1
-        )
+        s0, s1, d0, d1 = np.asarray(rect_N4, np.float64).reshape(-1, 4).T
+        count = np.maximum(1, np.ceil((s1 - s0) / step)).astype(np.intp)
+        which = np.repeat(np.arange(len(count)), count)
+        k = np.arange(len(which)) - (np.cumsum(count) - count)[which]  # pieces of each rectangle
+        start, pitch = s0[which], ((s1 - s0) / count)[which]
+        corner = np.empty((len(which), 4, 2))
+        corner[:, ::3, 0] = (k * pitch + start)[:, None]
+        corner[:, 1:3, 0] = np.where(k + 1 == count[which], s1[which], (k + 1) * pitch + start)[:, None]
+        corner[:, :2, 1], corner[:, 2:, 1] = d0[which, None], d1[which, None]
         return self.flat(corner, up, material)
 
     def flat(self, corner_N42: npt.ArrayLike, up: npt.ArrayLike, material: Material) -> Mesh:

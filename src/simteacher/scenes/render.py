@@ -173,10 +173,10 @@ def _processors() -> int:
 def _run(job: Job, workers: int, share: tuple[int, int] = (0, 1)) -> None:
     """Render what is missing of a share of the units, (number, of how many), with progress."""
     number, shares = share
-    mine = range(number, len(job.units()), shares)
-    frames = sum(len(job.units()[u]) for u in mine)
-    missing = [u for u in mine if not all(job.done(n) for n in job.units()[u])]
-    ready = sum(job.done(n) for u in mine for n in job.units()[u])
+    mine = range(number, job.units(), shares)
+    done = {u: [job.done(name) for name in job.unit(u)] for u in mine}
+    frames, ready = sum(map(len, done.values())), sum(map(sum, done.values()))
+    missing = [u for u in mine if not all(done[u])]
     if not missing:
         say(f"{job.out}: all {frames} frames are there already")
         return

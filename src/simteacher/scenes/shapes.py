@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from simteacher.scenes.mesh import I32, Material, Mesh
 
+Array = npt.NDArray[np.float64]
 Numbers = Any  # anything that numpy reads as numbers: nested lists, arrays, a scalar
-_QUAD = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+_QUAD = np.array([[0, 1, 2], [0, 2, 3]], np.int32)  # the triangles of a patch
 
 
-def v(*numbers: float) -> npt.NDArray[np.float64]:
+def v(*numbers: float) -> Array:
     """A short vector."""
     return np.array(numbers, np.float64)
 
@@ -36,6 +37,25 @@ def surface(vertices: Numbers, faces: I32, uv: Numbers, material: Material) -> M
     )
 
 
+def lengths(v_N3: Array) -> Array:
+    """Euclidean norms along the last axis; `np.linalg.norm` takes longer than the sum for so few vectors."""
+    out: Array = np.sqrt(np.add.reduce(v_N3 * v_N3, -1))
+    return out
+
+
+def cross(a_N3: Array, b_N3: Array) -> Array:
+    """`np.cross` of rows without its generality, which costs more than the products for so few vectors."""
+    (a, b, c), (x, y, z) = a_N3.T, b_N3.T
+    out = np.empty((max(len(a_N3), len(b_N3)), 3))
+    out[:, 0], out[:, 1], out[:, 2] = b * z - c * y, c * x - a * z, a * y - b * x
+    return out
+
+
+# corners of the two triangles of a patch, and which of them lie at its far end in u and in v
+_SIX = _QUAD.ravel()
+_FAR = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)[_SIX]
+
+
 def quads(corners_N43: Numbers, material: Material, uv_N42: Numbers | None = None) -> Mesh:
     """Flat four-cornered patches.
 
@@ -46,40 +66,46 @@ def quads(corners_N43: Numbers, material: Material, uv_N42: Numbers | None = Non
     """
     p = np.asarray(corners_N43, np.float64).reshape(-1, 4, 3)
     if uv_N42 is None:
-        width, height = np.linalg.norm(p[:, 1] - p[:, 0], axis=1), np.linalg.norm(p[:, 3] - p[:, 0], axis=1)
-        zero = np.zeros_like(width)
-        uv = np.stack([zero, zero, width, zero, width, height, zero, height], 1).reshape(-1, 4, 2)
+        uv = lengths(p[:, 1::2] - p[:, :1])[:, None] * _FAR
     else:
-        uv = np.broadcast_to(np.asarray(uv_N42, np.float64), (len(p), 4, 2))
-    faces = (np.arange(len(p))[:, None, None] * 4 + _QUAD).astype(np.int32)
-    return surface(p, faces, uv[:, _QUAD], material)
+        uv = np.empty((len(p), 6, 2), np.float32)
+        uv[:] = np.asarray(uv_N42, np.float64)[..., _SIX, :]
+    faces = np.arange(0, 4 * len(p), 4, dtype=np.int32)[:, None, None] + _QUAD
+    return surface(p, faces, uv, material)
 
 
 UNIT_UV = np.array([[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]])
 
-_BOX = np.array([[0, 3, 2, 1], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7]])
+_BOX = np.array([[0, 3, 2, 1], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7]], np.int32)
+_BOX_FACES = _BOX[:, _QUAD].reshape(-1, 3)
+_BOX_HIGH = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]], bool)
+_BOX_AXES = np.array([[1, 0], [0, 1], [0, 2], [1, 2], [0, 2], [1, 2]])  # along u and v of each side
 
 
 def boxes(low_N3: Numbers, high_N3: Numbers, material: Material) -> Mesh:
     """Axis-aligned boxes between two corners each."""
     lo, hi = np.asarray(low_N3, np.float64).reshape(-1, 3), np.asarray(high_N3, np.float64).reshape(-1, 3)
-    x0, y0, z0, x1, y1, z1 = *lo.T, *hi.T
-    corner = np.stack(
-        [
-            np.stack(c, -1)
-            for c in (
-                (x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0), (x0, y0, z1), (x1, y0, z1), (x1, y1, z1), (x0,
-                y1, z1),
-            )
-        ],
-        1,
-    )  # fmt: skip
-    faces = np.arange(len(lo))[:, None, None, None] * 8 + _BOX[:, _QUAD][None]
-    p = corner[:, _BOX]
-    width, height = np.linalg.norm(p[:, :, 1] - p[:, :, 0], axis=-1), np.linalg.norm(p[:, :, 3] - p[:, :, 0], axis=-1)
-    zero = np.zeros_like(width)
-    uv = np.stack([zero, zero, width, zero, width, height, zero, height], -1).reshape(len(lo), 6, 4, 2)
-    return surface(corner, faces.astype(np.int32), uv[:, :, _QUAD], material)
+    corner = np.where(_BOX_HIGH, hi[:, None], lo[:, None])
+    faces = np.arange(0, 8 * len(lo), 8, dtype=np.int32)[:, None, None] + _BOX_FACES
+    uv = np.abs(hi - lo)[:, _BOX_AXES][:, :, None] * _FAR
+    return surface(corner, faces, uv, material)
+
+
+@lru_cache(maxsize=32)
+def _bar(sides: int, caps: bool) -> tuple[Array, Array, Array, I32]:
+    """Of a round bar: cosines and sines of its ring, (sides, 1); steps (u around, v along) of each corner; faces."""
+    angle = np.arange(sides) * (2 * np.pi / sides)
+    ring = np.stack([np.cos(angle), np.sin(angle)])[:, :, None]
+    j, k = np.arange(sides), (np.arange(sides) + 1) % sides
+    side = np.stack([np.stack([j, k, sides + k], 1), np.stack([j, sides + k, sides + j], 1)], 1).reshape(-1, 3)
+    step = np.repeat(_FAR[None], sides, 0)
+    step[:, :, 0] += j[:, None]
+    step = step.reshape(-1, 3, 2)
+    i = np.arange(1, sides - 1)
+    cap = np.concatenate([np.stack([0 * i, i + 1, i], 1), np.stack([0 * i, i, i + 1], 1) + sides])
+    if caps:
+        side, step = np.concatenate([side, cap]), np.concatenate([step, np.zeros((len(cap), 3, 2))])
+    return ring[0], ring[1], step, side.astype(np.int32)
 
 
 def frusta(
@@ -95,37 +121,28 @@ def frusta(
     """Straight round bars from a to b with a radius at each end: poles, limbs, branches, spokes."""
     a, b = np.asarray(a_N3, np.float64).reshape(-1, 3), np.asarray(b_N3, np.float64).reshape(-1, 3)
     n = len(a)
-    r = np.stack([np.broadcast_to(np.asarray(ra, np.float64), n), np.broadcast_to(np.asarray(rb, np.float64), n)], 1)
+    r = np.empty((n, 2))
+    r[:, 0], r[:, 1] = ra, rb
     axis = b - a
-    length = np.linalg.norm(axis, axis=1, keepdims=True) + 1e-9
+    length = lengths(axis)[:, None] + 1e-9
     axis = axis / length
     helper = np.where(np.abs(axis[:, 2:3]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
-    e1 = np.cross(helper, axis)
-    e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
-    e2 = np.cross(axis, e1)
-    angle = np.arange(sides) * (2 * np.pi / sides)
-    ring = e1[:, None] * np.cos(angle)[None, :, None] + e2[:, None] * np.sin(angle)[None, :, None]
-    vertices = np.stack([a, b], 1)[:, :, None] + ring[:, None] * r[:, :, None, None]  # N, 2, sides, 3
-    j, k = np.arange(sides), (np.arange(sides) + 1) % sides
-    side = np.stack([np.stack([j, k, sides + k], 1), np.stack([j, sides + k, sides + j], 1)], 1).reshape(-1, 3)
-    around = 2 * np.pi * r.mean(1) / sides
-    u0, u1 = np.arange(sides)[None] * around[:, None], (np.arange(sides)[None] + 1) * around[:, None]
-    v0, v1 = np.zeros_like(u0), np.broadcast_to(length, u0.shape)
-    uv = np.stack([u0, v0, u1, v0, u1, v1, u0, v0, u1, v1, u0, v1], -1).reshape(n, -1, 3, 2)
-    faces = side
-    if caps:
-        i = np.arange(1, sides - 1)
-        zero = np.zeros_like(i)
-        cap = np.concatenate([np.stack([zero, i + 1, i], 1), np.stack([zero, i, i + 1], 1) + sides])
-        faces = np.concatenate([side, cap])
-        uv = np.concatenate([uv, np.zeros((n, len(cap), 3, 2))], 1)
-    stacked = np.arange(n)[:, None, None] * (2 * sides) + faces
-    return surface(vertices, stacked.astype(np.int32), uv, material)
+    e1 = cross(helper, axis)
+    e1 /= lengths(e1)[:, None]
+    cosine, sine, step, faces = _bar(sides, caps)
+    ring = e1[:, None] * cosine + cross(axis, e1)[:, None] * sine
+    ends = np.empty((n, 2, 1, 3))
+    ends[:, 0, 0], ends[:, 1, 0] = a, b
+    vertices = ends + ring[:, None] * r[:, :, None, None]  # N, 2, sides, 3
+    reach = np.empty((n, 1, 1, 2))
+    reach[:, 0, 0, 0], reach[:, 0, 0, 1] = 2 * np.pi * r.mean(1) / sides, length[:, 0]
+    stacked = np.arange(0, n * 2 * sides, 2 * sides, dtype=np.int32)[:, None, None] + faces
+    return surface(vertices, stacked, step * reach, material)
 
 
 @lru_cache(maxsize=8)
-def _ball(rings: int, sides: int) -> tuple[npt.NDArray[np.float64], I32]:
-    """Unit sphere with poles on z."""
+def _ball(rings: int, sides: int) -> tuple[Array, I32, Array]:
+    """Unit sphere with poles on z: vertices, faces, and uv of their corners."""
     latitude = np.linspace(-np.pi / 2, np.pi / 2, rings + 1)[1:-1]
     angle = np.arange(sides) * (2 * np.pi / sides)
     ring = np.stack(
@@ -144,20 +161,20 @@ def _ball(rings: int, sides: int) -> tuple[npt.NDArray[np.float64], I32]:
         faces += [np.stack([low + j, low + k, high + k], 1), np.stack([low + j, high + k, high + j], 1)]
     last, top = 1 + (rings - 2) * sides, len(vertices) - 1
     faces.append(np.stack([last + j, last + k, 0 * j + top], 1))
-    return vertices, np.concatenate(faces).astype(np.int32)
+    face = np.concatenate(faces).astype(np.int32)
+    uv = np.stack([np.arctan2(vertices[:, 1], vertices[:, 0]), vertices[:, 2]], -1)[face]
+    uv[..., 0] -= np.round((uv[..., 0] - uv[:, :1, 0]) / (2 * np.pi)) * 2 * np.pi  # close the seam
+    return vertices, face, uv
 
 
 def balls(centre_N3: Numbers, radius_N3: Numbers, material: Material, rings: int = 4, sides: int = 6) -> Mesh:
     """Ellipsoids with their own radii along x, y, z: heads, leaf clumps, bushes."""
     centre = np.asarray(centre_N3, np.float64).reshape(-1, 3)
     radius = np.broadcast_to(np.asarray(radius_N3, np.float64), centre.shape)
-    unit, faces = _ball(rings, sides)
+    unit, faces, spread = _ball(rings, sides)
     vertices = centre[:, None] + unit[None] * radius[:, None]
-    stacked = (np.arange(len(centre))[:, None, None] * len(unit) + faces).astype(np.int32)
-    spread = np.stack([np.arctan2(unit[:, 1], unit[:, 0]), unit[:, 2]], -1)[faces]
-    spread[..., 0] -= np.round((spread[..., 0] - spread[:, :1, 0]) / (2 * np.pi)) * 2 * np.pi  # close the seam
-    uv = spread[None] * radius.mean(1)[:, None, None, None]
-    return surface(vertices, stacked, uv, material)
+    stacked = np.arange(0, len(centre) * len(unit), len(unit), dtype=np.int32)[:, None, None] + faces
+    return surface(vertices, stacked, spread[None] * radius.mean(1)[:, None, None, None], material)
 
 
 def loft(
@@ -291,9 +308,11 @@ def moved(
     scale: float | tuple[float, float, float] = 1.0,
 ) -> Mesh:
     """A copy scaled, turned about z and shifted (uv stay as they are)."""
-    c, s = np.cos(yaw), np.sin(yaw)
-    rotation = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-    vertices = (mesh.vertices_V3 * np.asarray(scale)) @ rotation.T + np.array([x, y, z])
+    vertices = mesh.vertices_V3 * np.asarray(scale, np.float64)
+    if yaw:
+        c, s = np.cos(yaw), np.sin(yaw)
+        vertices = vertices @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]).T
+    vertices += np.array([x, y, z])
     return Mesh(vertices.astype(np.float32), mesh.faces_F3, mesh.uv_F32, mesh.material_F, mesh.materials)
 
 
@@ -308,7 +327,7 @@ def mirrored(mesh: Mesh) -> Mesh:
     )
 
 
-def pose(x: float, y: float, z: float, yaw: float = 0.0, pitch: float = 0.0) -> npt.NDArray[np.float64]:
+def pose(x: float, y: float, z: float, yaw: float = 0.0, pitch: float = 0.0) -> Array:
     """Local to world: pitch about y (nose up positive), then yaw about z, then the shift; shape (4, 4)."""
     c, s, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
     return np.array([[c * cp, -s, -c * sp, x], [s * cp, c, -s * sp, y], [sp, 0.0, cp, z], [0.0, 0.0, 0.0, 1.0]])

@@ -12,16 +12,18 @@ import signal
 import sys
 
 from simteacher.errors import UserError
+from simteacher.memory import keep_freed_memory
 from simteacher.scenes.job import Job, make
 
 
 def main() -> int:
     """Render every unit u with u mod OF = K."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends its workers
+    keep_freed_memory()
     mine, of = int(sys.argv[1]), int(sys.argv[2])
     job = Job.from_json(sys.stdin.readline())
     try:
-        for unit in range(mine, len(job.units()), of):
+        for unit in range(mine, job.units(), of):
             for name in make(job, unit):
                 print(name, flush=True)
     except UserError as error:
