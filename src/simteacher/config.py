@@ -152,10 +152,11 @@ class PseudoLabels(Strict):
     views: int = Field(3, ge=1)  # augmented views; per pixel the most confident view counts
     combine: Literal["max", "mean"] = "mean"
     select: Literal["threshold", "balanced"] = "balanced"
-    threshold: float = Field(0.6, ge=0, le=1)  # select: threshold
+    threshold: float = Field(0.6, ge=0, le=1)  # select: threshold; and of the pixels that make prototypes
     # select: balanced; kept share of each class, by round (the last repeats)
     portion: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.5, 0.6), min_length=1)
     floor: float = Field(0.0, ge=0, le=1)  # select: balanced; confidence under which nothing is kept
+    prototypes: float = Field(0.0, ge=0)  # temperature of the weights by distance to class prototypes (ProDA); 0: none
 
 
 class Rounds(Strict):
@@ -328,6 +329,11 @@ def contradiction(recipe: Recipe) -> tuple[str, str] | None:
     if rounds.online and rounds.objectives.two_views:
         return (
             "rounds.online and rounds.objectives.two_views learn the same labels of the averaged network twice",
+            "leave one of them out",
+        )
+    if rounds.online and rounds.pseudo.prototypes:
+        return (
+            "rounds.pseudo.prototypes weighs stored labels, and with rounds.online there are none",
             "leave one of them out",
         )
     if rounds.mix_labelled == "source" and not rounds.source_share:

@@ -27,6 +27,7 @@ from simteacher.files import alone, atomic_path, atomic_write, disk_errors, part
 from simteacher.labels import LabelSpace
 from simteacher.predict import weights_id
 from simteacher.progress import progress, say
+from simteacher.prototypes import weighed
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -113,6 +114,8 @@ def label_dataset(
         return dict(json.loads(summary.read_text(encoding="utf-8")))
     with disk_errors(raw):
         raw.mkdir(parents=True, exist_ok=True)
+    if how.prototypes:
+        model = weighed(model, dataset, raw, how.prototypes, how.threshold)
     histogram = np.zeros((len(space), 256), np.int64)
     for frame in progress(dataset.frames, f"label {out.parent.name}" if out.name == "pseudo" else "label"):
         label, confidence = _raw(model, frame, raw / f"{frame.name}.png", how)
@@ -168,6 +171,8 @@ def read_part(
         return
     with disk_errors(out):
         (out / ".raw").mkdir(parents=True, exist_ok=True)
+    if how.prototypes:
+        model = weighed(model, dataset, out / ".raw", how.prototypes, how.threshold)
     number, parts = part
     for frame in progress(
         dataset.frames[number::parts],
