@@ -91,15 +91,20 @@ def test_head_agreement_does_not_move_the_mean(logits: torch.Tensor, other: torc
     np.testing.assert_allclose(logits.grad.numpy(), expected, atol=1e-6)
 
 
-def test_rectified_by_hand(logits: torch.Tensor, other: torch.Tensor, label: torch.Tensor) -> None:
+@pytest.mark.parametrize("weights", [False, True])
+def test_rectified_by_hand(logits: torch.Tensor, other: torch.Tensor, label: torch.Tensor, weights: bool) -> None:
     p, q = softmax(logits.double().numpy(), axis=1), softmax(other.double().numpy(), axis=1)
-    distance = rel_entr(p, q).sum(1)
+    rng, distance = np.random.default_rng(0), rel_entr(p, q).sum(1)
+    by_class = rng.random(K) if weights else np.ones(K)
+    weight, true = rng.random((B, H, W)) if weights else np.ones((B, H, W)), rng.random((B, H, W)) < 0.3
     values = []
     for b, y, x in np.ndindex(B, H, W):
-        k, d = int(label[b, y, x]), distance[b, y, x]
+        k = int(label[b, y, x])
+        d = 0.0 if weights and true[b, y, x] else distance[b, y, x]
         if k != 255:
-            values.append(-math.log(p[b, k, y, x]) * math.exp(-d) + d)
-    assert rectified_cross_entropy(logits, other, label).item() == pytest.approx(np.mean(values), rel=1e-5)
+            values.append(-by_class[k] * weight[b, y, x] * math.log(p[b, k, y, x]) * math.exp(-d) + d)
+    given = (torch.tensor(by_class).float(), torch.tensor(weight).float(), torch.tensor(true)) if weights else ()
+    assert rectified_cross_entropy(logits, other, label, *given).item() == pytest.approx(np.mean(values), rel=1e-5)
 
 
 def test_rectified_with_heads_that_agree_is_cross_entropy(logits: torch.Tensor, label: torch.Tensor) -> None:

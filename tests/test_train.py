@@ -34,7 +34,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any], Plan]] = {
     "last": ({"ema": 0.0}, {}, Plan()),
     "judged": ({}, {"adversarial": 0.1, "adversarial_aux": 0.1, "agreement": 0.1, "masked": 0.5}, Plan()),
     "online": ({}, {}, Plan("classmix", True)),
-    "few labels": ({}, {"adversarial": 0.1, "two_views": 1.0}, Plan("classmix", mix_labelled="source")),
+    "few labels": ({}, {"adversarial": 0.1, "two_views": 1.0}, Plan("classmix", mix_labelled="source", rectified=True)),
 }
 Weights = dict[str, torch.Tensor]
 

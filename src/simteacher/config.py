@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from simteacher.contradictions import contradiction
 from simteacher.errors import UserError, nearest
 from simteacher.recipes import find
 
@@ -170,6 +171,7 @@ class Rounds(Strict):
     mix: Literal["none", "classmix", "cutmix"] = "classmix"  # source pasted into pseudo-labelled target images
     # a box of each labelled photograph pasted into a source image (Domain CutMix), or into a pseudo-labelled one
     mix_labelled: Literal["none", "source", "pseudo"] = "none"
+    rectified: bool = False  # pseudo-labels count less where the two heads disagree (Zheng and Yang 2021)
     online: bool = False  # labels from the EMA teacher at every step, instead of the stored ones
     class_weight: float = Field(0.5, ge=0, le=1)
     rare_sampling: float = Field(0.5, ge=0, le=1)
@@ -316,29 +318,3 @@ def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> 
     if problem:
         raise UserError(problem[0], path, problem[1])
     return loaded
-
-
-def contradiction(recipe: Recipe) -> tuple[str, str] | None:
-    """Settings that cannot be meant together, as (problem, fix); None where there are none."""
-    rounds, both = recipe.rounds, (recipe.teacher.objectives, recipe.rounds.objectives)
-    if not recipe.optimiser.ema and (rounds.online or any(w.masked or w.two_views for w in both)):
-        return (
-            "rounds.online, objectives.masked and two_views learn from averaged weights, and optimiser.ema is 0",
-            "set optimiser.ema to a number below 1, such as 0.99",
-        )
-    if rounds.online and rounds.objectives.two_views:
-        return (
-            "rounds.online and rounds.objectives.two_views learn the same labels of the averaged network twice",
-            "leave one of them out",
-        )
-    if rounds.online and rounds.pseudo.prototypes:
-        return (
-            "rounds.pseudo.prototypes weighs stored labels, and with rounds.online there are none",
-            "leave one of them out",
-        )
-    if rounds.mix_labelled == "source" and not rounds.source_share:
-        return (
-            "rounds.mix_labelled pastes into source images, and rounds.source_share leaves none",
-            "set rounds.mix_labelled=pseudo, or a source_share above 0",
-        )
-    return None

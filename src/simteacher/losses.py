@@ -66,14 +66,26 @@ def head_agreement(main_BKHW: Tensor, aux_BKHW: Tensor) -> Tensor:
     return total
 
 
-def rectified_cross_entropy(main_BKHW: Tensor, aux_BKHW: Tensor, label_BHW: Tensor) -> Tensor:
+def rectified_cross_entropy(
+    main_BKHW: Tensor,
+    aux_BKHW: Tensor,
+    label_BHW: Tensor,
+    class_weight_K: Tensor | None = None,
+    weight_BHW: Tensor | None = None,
+    true_BHW: Tensor | None = None,
+) -> Tensor:
     """Cross-entropy damped where the heads disagree (Zheng and Yang 2021).
 
-    ``mean(CE * exp(-D) + D)`` over valid pixels, with ``D = KL(p_main || p_aux)``.
+    ``mean(w CE exp(-D) + D)`` over valid pixels, with ``D = KL(p_main || p_aux)`` and w as in `cross_entropy`. D is 0
+    where ``true_BHW`` says that the label is beyond doubt.
     """
     log_main, log_aux = F.log_softmax(main_BKHW.float(), 1), F.log_softmax(aux_BKHW.float(), 1)
     distance_BHW = (log_main.exp() * (log_main - log_aux)).sum(1)
-    loss_BHW = F.nll_loss(log_main, label_BHW, ignore_index=IGNORE, reduction="none")
-    valid = label_BHW != IGNORE
-    both = loss_BHW * torch.exp(-distance_BHW) + distance_BHW
-    return both[valid].sum() / valid.sum().clamp(min=1)
+    if true_BHW is not None:
+        distance_BHW = distance_BHW * ~true_BHW
+    loss_BHW = F.nll_loss(log_main, label_BHW, weight=class_weight_K, ignore_index=IGNORE, reduction="none")
+    if weight_BHW is not None:
+        loss_BHW = loss_BHW * weight_BHW
+    valid_BHW = label_BHW != IGNORE
+    both_BHW = loss_BHW * torch.exp(-distance_BHW) + distance_BHW * valid_BHW
+    return both_BHW.sum() / _share(valid_BHW.sum())

@@ -160,6 +160,7 @@ class Builder:
                 how.online and bool(unknown),
                 tuple(float(v) for v in levels.values()) or (0.9,),
                 how.mix_labelled,
+                how.rectified,
             ),
             how.objectives,
             self._weights(sets, how.class_weight),

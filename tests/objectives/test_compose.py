@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from simteacher.data.mixing import classmix_mask, cutmix_mask
-from simteacher.losses import cross_entropy, head_agreement, min_entropy
+from simteacher.losses import cross_entropy, head_agreement, min_entropy, rectified_cross_entropy
 from simteacher.models.discriminator import output_discriminator
 from simteacher.objectives.adversarial import fool
 from simteacher.objectives.compose import Plan, discriminator_losses, needs_target, network_losses
@@ -115,6 +115,23 @@ def test_mixing_pastes_image_label_and_weight_alike(streams: dict[str, Any], mix
     assert torch.equal(net.seen[-1], image)
     main, aux = net(image)
     torch.testing.assert_close(losses["pseudo"], labelled_loss(made, main, aux, label, weight))
+
+
+@pytest.mark.parametrize("mix", ["none", "cutmix"])
+def test_rectified_labels_doubt_pseudo_labels_alone(streams: dict[str, Any], mix: str) -> None:
+    net = Conv()
+    made = state(net, aux=0.4)
+    losses, *_ = network_losses(made, Plan(mix, rectified=True), _pick(streams, "source", "pseudo"))
+    plain, *_ = network_losses(made, Plan(mix), _pick(streams, "source", "pseudo"))
+    assert torch.equal(losses["source"], plain["source"]) and not torch.equal(losses["pseudo"], plain["pseudo"])
+    source, target, true = streams["source"], streams["pseudo"], None
+    label, weight = target.label_BHW, target.weight_BHW
+    if mix == "cutmix":
+        true = cutmix_mask(source.label_BHW[[0, 1, 0]], made.generator(1))
+        label, weight = label.where(~true, source.label_BHW[[0, 1, 0]]), weight.where(~true, torch.ones(()))
+    main, aux = net(net.seen[-1])
+    expected = rectified_cross_entropy(main, aux, label, None, weight, true)
+    torch.testing.assert_close(losses["pseudo"], expected + 0.4 * cross_entropy(aux, label, None, weight))
 
 
 @pytest.mark.parametrize("under", ["source", "pseudo"])

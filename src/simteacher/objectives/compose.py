@@ -13,7 +13,7 @@ from simteacher.config import Objectives
 from simteacher.data.mixing import classmix_mask, cutmix_mask, paste
 from simteacher.data.stream import Batch
 from simteacher.objectives.adversarial import discriminate, fool
-from simteacher.objectives.labelled import labelled_loss
+from simteacher.objectives.labelled import labelled_loss, rectified_loss
 from simteacher.objectives.state import StageState
 from simteacher.objectives.unlabelled import Taught, output_losses, teacher_labels, view_losses
 
@@ -26,6 +26,7 @@ class Plan:
 
     Attributes:
         mix: "none", "classmix" or "cutmix": source pasted into target images.
+        rectified: Whether pseudo-labels count less where the heads disagree.
         mix_labelled: "none", "source" or "pseudo": what a box of each labelled photograph is pasted into.
         online: Labels of the EMA teacher at every step in place of the stored ones.
         thresholds: Least confidence of such a label: one for all classes, or one a class.
@@ -35,6 +36,7 @@ class Plan:
     online: bool = False
     thresholds: tuple[float, ...] = (0.9,)
     mix_labelled: str = "none"
+    rectified: bool = False
 
 
 def reads_target(weights: Objectives) -> bool:
@@ -54,8 +56,8 @@ def _run(state: StageState, image_BCHW: Tensor) -> Logits:
 
 def _mixed(
     state: StageState, plan: Plan, source: Batch, target: Batch, label: Tensor, weight: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Target images with source pasted in, the n-th from the n-th source image; the labels and weights that follow."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Target images with source pasted in, the n-th from the n-th source image; labels, weights, and where it is."""
     n = len(target.image_BCHW)
     index = [i % len(source.image_BCHW) for i in range(n)]
     over_label = source.label_BHW[index]
@@ -69,6 +71,7 @@ def _mixed(
         paste(mask, source.image_BCHW[index], target.image_BCHW),
         paste(mask, over_label, label),
         paste(mask, torch.ones_like(weight), weight),
+        mask,
     )
 
 
@@ -136,11 +139,14 @@ def network_losses(
     target_out: Logits | None = None  # of target images as they are, never of mixed ones
     if known is not None:
         source = batches.get("source") if plan.mix != "none" else None
-        image, label, weight = target.image_BCHW, *known
+        image, label, weight, true = target.image_BCHW, *known, None
         if source is not None:
-            image, label, weight = _mixed(state, plan, source, target, label, weight)
+            image, label, weight, true = _mixed(state, plan, source, target, label, weight)
         out = _run(state, image)
-        losses["pseudo"] = labelled_loss(state, out["main"], out["aux"], label, weight)
+        if plan.rectified:
+            losses["pseudo"] = rectified_loss(state, out["main"], out["aux"], label, weight, true)
+        else:
+            losses["pseudo"] = labelled_loss(state, out["main"], out["aux"], label, weight)
         target_out = out if source is None else None
     if reads_target(state.weights):
         target_out = target_out or _run(state, target.image_BCHW)

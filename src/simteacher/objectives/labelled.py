@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from simteacher.losses import cross_entropy, processes
+from simteacher.losses import cross_entropy, processes, rectified_cross_entropy
 from simteacher.objectives.state import StageState
 
 
@@ -13,6 +13,24 @@ def labelled_loss(
 ) -> Tensor:
     """Weighted cross-entropy of both heads."""
     loss = cross_entropy(main_BKHW, label_BHW, state.class_weight_K, weight_BHW)
-    if state.weights.aux or processes() > 1:  # several wait for a gradient of every weight, be it 0
-        loss = loss + state.weights.aux * cross_entropy(aux_BKHW, label_BHW, state.class_weight_K, weight_BHW)
-    return loss
+    return loss + _auxiliary(state, aux_BKHW, label_BHW, weight_BHW)
+
+
+def rectified_loss(
+    state: StageState,
+    main_BKHW: Tensor,
+    aux_BKHW: Tensor,
+    label_BHW: Tensor,
+    weight_BHW: Tensor,
+    true_BHW: Tensor | None,
+) -> Tensor:
+    """Likewise, the primary head's damped where the heads disagree on a label that may be wrong."""
+    loss = rectified_cross_entropy(main_BKHW, aux_BKHW, label_BHW, state.class_weight_K, weight_BHW, true_BHW)
+    return loss + _auxiliary(state, aux_BKHW, label_BHW, weight_BHW)
+
+
+def _auxiliary(state: StageState, aux_BKHW: Tensor, label_BHW: Tensor, weight_BHW: Tensor | None) -> Tensor | float:
+    """The auxiliary head's part."""
+    if not state.weights.aux and processes() == 1:  # several wait for a gradient of every weight, be it 0
+        return 0.0
+    return state.weights.aux * cross_entropy(aux_BKHW, label_BHW, state.class_weight_K, weight_BHW)

@@ -1,0 +1,39 @@
+"""Settings of a recipe that are right alone and cannot be meant together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simteacher.config import Recipe
+
+
+def contradiction(recipe: Recipe) -> tuple[str, str] | None:
+    """The first one found, as (problem, fix); None where there is none."""
+    rounds, both = recipe.rounds, (recipe.teacher.objectives, recipe.rounds.objectives)
+    if not recipe.optimiser.ema and (rounds.online or any(w.masked or w.two_views for w in both)):
+        return (
+            "rounds.online, objectives.masked and two_views learn from averaged weights, and optimiser.ema is 0",
+            "set optimiser.ema to a number below 1, such as 0.99",
+        )
+    if rounds.online and rounds.objectives.two_views:
+        return (
+            "rounds.online and rounds.objectives.two_views learn the same labels of the averaged network twice",
+            "leave one of them out",
+        )
+    if rounds.rectified and not rounds.objectives.aux:
+        return (
+            "rounds.rectified compares the two heads, and with rounds.objectives.aux at 0 one learns nothing",
+            "set rounds.objectives.aux to a number above 0, such as 0.4",
+        )
+    if rounds.online and rounds.pseudo.prototypes:
+        return (
+            "rounds.pseudo.prototypes weighs stored labels, and with rounds.online there are none",
+            "leave one of them out",
+        )
+    if rounds.mix_labelled == "source" and not rounds.source_share:
+        return (
+            "rounds.mix_labelled pastes into source images, and rounds.source_share leaves none",
+            "set rounds.mix_labelled=pseudo, or a source_share above 0",
+        )
+    return None
