@@ -260,18 +260,24 @@ def test_a_student_that_collapses_is_set_aside(
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
-def test_a_teacher_of_another_network_can_be_taken(finished: Path, recipe: Path, tmp_path: Path) -> None:
-    """Its student has its network, whatever the recipe's would have been."""
+def test_a_teacher_of_another_network_teaches_students_that_start_afresh(
+    finished: Path, recipe: Path, tmp_path: Path
+) -> None:
+    """Students that continue it must have its network: that is refused before anything is written."""
     other = {"network.encoder": "test_resnet", "teacher.weights": str(finished / "teacher")}
-    run = adapt(recipe, out=tmp_path / "run", set=other)
-    assert load(run).card.network["encoder"] == tiny.NETWORK["encoder"]
+    with pytest.raises(UserError, match="another network") as caught:
+        adapt(recipe, out=tmp_path / "run", set=other)
+    assert caught.value.where == str(finished / "teacher") and not (tmp_path / "run").exists()
+    run = adapt(recipe, out=tmp_path / "run", set={**other, "rounds.start": "scratch"})
+    assert load(run).card.network["encoder"] == "test_resnet"
 
 
-def test_a_teacher_of_other_classes_is_refused(finished: Path, recipe: Path, tmp_path: Path) -> None:
-    settings = {"classes": "cityscapes19", "teacher.weights": str(finished), "eval_data": None}
-    with pytest.raises(UserError, match="other classes") as caught:
+def test_a_teacher_of_no_class_in_common_is_refused(finished: Path, recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text("{name: odd, classes: [lantern, kiosk]}")
+    settings = {"classes": str(tmp_path / "odd.yaml"), "teacher.weights": str(finished), "eval_data": None}
+    with pytest.raises(UserError, match="knows none of the classes of odd") as caught:
         adapt(recipe, out=tmp_path / "run", set=settings)
-    assert caught.value.where == str(finished / "teacher")
+    assert caught.value.where == "teacher.weights"
 
 
 def test_bad_photographs_and_labels_are_named(data: dict[str, str], tmp_path: Path) -> None:

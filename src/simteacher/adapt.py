@@ -25,6 +25,7 @@ from simteacher.data.open import open_dataset
 from simteacher.dense import working_size
 from simteacher.errors import UserError
 from simteacher.files import atomic_path, atomic_write
+from simteacher.given import check_teacher, take_teacher
 from simteacher.inputs import Inputs, open_inputs
 from simteacher.memory import keep_freed_memory
 from simteacher.models.batchnorm import reestimate
@@ -78,6 +79,8 @@ def adapt(
     with first_then_others(fabric):
         resolved = load_recipe(recipe, {**(set or {}), **{k: v for k, v in named.items() if v is not None}})
         data = open_inputs(resolved)
+        if not (folder / "teacher" / "model.safetensors").is_file():
+            check_teacher(resolved)
         opened = RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0, data.images())
     keep_freed_memory()
     with opened as run, one_run(fabric, folder):
@@ -193,18 +196,11 @@ class _Run:
             return self.stored("teacher")
         given = self.recipe.teacher.weights
         if given is not None:
-            path = Path(given) / "teacher" if (Path(given) / "teacher").is_dir() else Path(given)
-            model = load(path, self.network)
-            if model.network is None or model.card.space.classes != self.data.space.classes:
-                raise UserError(
-                    "this teacher has other classes or is no trainable network",
-                    path,
-                    "name a teacher of the same label space",
-                )
-            self.run.inherit(Path(given), "teacher")
-            return self.store(
-                "teacher", model.network, replace(model.card, extra={**model.card.extra, "taken_from": str(given)})
-            )
+            model = take_teacher(self.recipe, self.data.space, self.target_batches(), self.network)
+            assert model.network is not None
+            if "classes_before" not in model.card.extra:
+                self.run.inherit(Path(given), "teacher")
+            return self.store("teacher", model.network, model.card)
         with first_then_others(self.fabric):  # the first counts the classes of the labels for all
             stage = self.builder.teacher(self.fresh())
         return self.store("teacher", self.train(stage), self.card("teacher", stage.steps))
@@ -275,7 +271,7 @@ class _Run:
         if self.recipe.batchnorm:
             reestimate(trained, self.target_batches(), self.recipe.batchnorm)
         card = self.card(name, stage.steps)
-        if self.recipe.rounds.start == "teacher":  # which may be another run's, of another network
+        if self.recipe.rounds.start == "teacher":  # which may be another run's, with other layers frozen
             card = replace(card, network=teacher.card.network)
         return self.store(name, trained, card)
 

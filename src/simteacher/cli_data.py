@@ -14,7 +14,10 @@ from simteacher.errors import UserError
 from simteacher.progress import say
 
 DATA_HELP = "A data set: FORMAT:PATH, or PATH alone, then its layout is recognised."
-MODEL_HELP = "A run folder, a stage of one (RUN/teacher), a model.safetensors or a .onnx file."
+MODEL_HELP = (
+    "A run folder, a stage of one (RUN/teacher), a model.safetensors, a .onnx file, "
+    "or street: the teacher that comes with the tool."
+)
 SPLIT_HELP = "train, val, test or what the set calls its parts."
 CLASSES_HELP = "Label space: cityscapes19, cityscapes16, cityscapes13, camvid11 or a YAML file."
 
@@ -141,8 +144,8 @@ def translate(
 
 def label(
     model: Model,
-    data: Data,
-    out: Out,
+    data: Annotated[str | None, Parameter(help=f"{DATA_HELP} Given alone, street labels it.")] = None,
+    out: Annotated[str | None, Parameter(help="The folder to write, a data set itself; runs/label/NAME.")] = None,
     /,
     *,
     split: Split = None,

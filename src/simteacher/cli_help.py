@@ -13,6 +13,7 @@ OVERVIEW = """\
 
 Begin with
   **simteacher demo**                     all of it in a few minutes, with a report
+  **simteacher predict** photo.jpg        read a photograph with the teacher that comes with the tool
   **simteacher check** DATA               what the tool sees in your folder
 
 The way of a model; each step leaves a folder, so that each can be redone or replaced by your own files

@@ -68,8 +68,14 @@ def evaluate(
 
 def predict(
     model: Model,
-    input: Annotated[str, Parameter(help="An image, a folder, a glob in quotes, or a video.")],
-    out: Annotated[str, Parameter(help="The folder to write, a data set itself; of one video also a video file.")],
+    input: Annotated[
+        str | None,
+        Parameter(help="An image, a folder, a glob in quotes, or a video. Given alone, street reads it."),
+    ] = None,
+    out: Annotated[
+        str | None,
+        Parameter(help="The folder to write, a data set itself; of one video also a video file. runs/predict/NAME."),
+    ] = None,
     /,
     *,
     scale: Annotated[
@@ -77,7 +83,7 @@ def predict(
     ] = 1.0,
     flip: Annotated[bool, flag("Average with the mirrored photograph: twice the time.")] = False,
 ) -> None:
-    """Read photographs or a video with a model: class map, colour overlay, confidence."""
+    """Read photographs or a video with a model: class map, colour overlay, confidence. `predict photo.jpg` will do."""
     import simteacher
 
     say(f"{simteacher.predict(model, input, out, scale=scale, flip=flip)}: written")

@@ -25,6 +25,7 @@ from simteacher.files import atomic_path
 from simteacher.models.store import Model, load
 from simteacher.overlay import overlay
 from simteacher.progress import progress
+from simteacher.shipped import arguments
 from simteacher.video import VIDEO_SUFFIXES, paint_video
 
 U8 = npt.NDArray[np.uint8]
@@ -33,14 +34,21 @@ BATCH_PIXELS = 1_000_000  # of photographs that share a forward pass
 
 
 def predict(
-    model: str | Path | Model, input: str | Path, out: str | Path, *, scale: float = 1.0, flip: bool = False
+    model: str | Path | Model,
+    input: str | Path | None = None,
+    out: str | Path | None = None,
+    *,
+    scale: float = 1.0,
+    flip: bool = False,
 ) -> Path:
-    """Label every pixel of photographs or of a video.
+    """Label every pixel of photographs or of a video; ``predict("photo.jpg")`` with the tool's own teacher.
 
     Args:
-        model: A run folder, a stage of one, a ``model.safetensors`` or a ``.onnx`` file, or a loaded model.
-        input: An image, a folder, a glob, a data set (``FORMAT:PATH``) or a video. Names are kept.
+        model: A run folder, a stage of one, a ``model.safetensors`` or a ``.onnx`` file, ``street``, or a loaded model.
+        input: An image, a folder, a glob, a data set (``FORMAT:PATH``) or a video. Names are kept. Where it is left
+            out, the only word is the input, and ``street`` reads it.
         out: Folder to write, a `folder` data set; for one video also a video file, then only that is written.
+            ``runs/predict/NAME`` where it is left out.
         scale: 1 sees things as large as in training, 2 twice as close: slower, finer.
         flip: Average with the mirrored photograph: twice the time.
 
@@ -50,8 +58,8 @@ def predict(
     Raises:
         UserError: No such model or input, a damaged file, or ``out`` holds something else.
     """
+    model, input, folder = arguments("predict", model, input, out)
     loaded = model if isinstance(model, Model) else load(model)
-    folder = Path(out)
     pictures, videos = find_inputs(input)
     if folder.suffix.lower() in VIDEO_SUFFIXES:
         if pictures or len(videos) != 1:

@@ -28,6 +28,7 @@ from simteacher.labels import LabelSpace
 from simteacher.predict import weights_id
 from simteacher.progress import progress, say
 from simteacher.prototypes import weighed
+from simteacher.shipped import arguments
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -201,8 +202,8 @@ def _split(path: Path) -> tuple[U8, U8]:
 
 def label(
     model: str | Path,
-    data: str,
-    out: str | Path,
+    data: str | None = None,
+    out: str | Path | None = None,
     split: str | None = None,
     portion: float = 1.0,
     threshold: float | None = None,
@@ -211,9 +212,10 @@ def label(
     """Label a data set's photographs with a model; the result is a `folder` data set with confidence.
 
     Args:
-        model: Run folder, stage of one, ``model.safetensors`` or ``.onnx``.
-        data: The photographs; their labels, if there are any, are not opened.
-        out: Folder to write.
+        model: Run folder, stage of one, ``model.safetensors`` or ``.onnx``, or ``street``, which comes with the tool.
+        data: The photographs; their labels, if there are any, are not opened. Where it is left out, the only word is
+            the data, and ``street`` labels it.
+        out: Folder to write; ``runs/label/NAME`` where it is left out.
         split: Which of the set's splits.
         portion: Share of each class's pixels to keep, the most confident first; the rest is IGNORE.
         threshold: One confidence for all classes instead.
@@ -228,9 +230,9 @@ def label(
     """
     from simteacher.models.store import load
 
+    model, data, folder = arguments("label", model, data, out)
     loaded = load(model)
     dataset = open_dataset(data, split).unlabelled()
-    folder = Path(out)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "dataset.yaml").is_file():
         raise UserError("holds other files", folder, "choose an empty folder")
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)

@@ -17,10 +17,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from simteacher.config import Network
-from simteacher.errors import UserError
+from simteacher.errors import UserError, nearest
 from simteacher.files import atomic_write
 from simteacher.labels import LabelSpace
 from simteacher.models.wrap import KEY, Factory, make
+from simteacher.shipped import NAME, WEIGHTS, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,25 +137,47 @@ def save_model(folder: Path, network: nn.Module, card: ModelCard) -> None:
 
 def _find(path: Path) -> Path:
     """The weights file that a MODEL argument means."""
+    path = place(path)
     if path.is_file():
         return path
     if path.is_dir():
-        for candidate in (path / "model.safetensors",):
-            if candidate.is_file():
-                return candidate
+        if (path / WEIGHTS).is_file():
+            return path / WEIGHTS
         raise UserError(
             "holds no model.safetensors",
             path,
             "wait for the run to finish, or name a finished stage such as RUN/teacher",
         )
-    raise UserError("no such model", path, "give a run folder, a stage of one, a model.safetensors or a .onnx file")
+    fix = f"give a run folder, a stage of one, a model.safetensors, a .onnx file, or {NAME}, which comes with the tool"
+    raise UserError(f"no such model{nearest(str(path), (NAME,))}", path, fix)
+
+
+def read_card(path: str | Path) -> ModelCard:
+    """The card of a model that is not needed itself; beside its weights file, else inside it.
+
+    Raises:
+        UserError: As of `load`.
+    """
+    file = _find(Path(path))
+    if file.suffix == ".onnx":
+        return _load_onnx(file).card
+    beside = file.with_suffix(".json")
+    if beside.is_file():
+        return ModelCard.from_json(beside.read_text(encoding="utf-8"), beside)
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as f:
+        text = (f.metadata() or {}).get("card")
+    if text is None:
+        raise UserError("no model.json beside it and no card inside it", file, "keep model.json with the weights")
+    return ModelCard.from_json(text, file)
 
 
 def load(path: str | Path, network: Factory | None = None) -> Model:
     """Load a model from a run folder, a stage of one, a ``model.safetensors`` or a ``.onnx`` file.
 
     Args:
-        path: The model.
+        path: The model, or ``street``: the teacher that comes with the tool.
         network: The function that `adapt` was given, where the model is a network of one's own.
 
     Raises:
@@ -167,16 +190,7 @@ def load(path: str | Path, network: Factory | None = None) -> Model:
         return _load_onnx(file)
     beside = file.with_suffix(".json")
     weights = read_weights(file)
-    if beside.is_file():
-        card = ModelCard.from_json(beside.read_text(encoding="utf-8"), beside)
-    else:
-        from safetensors import safe_open
-
-        with safe_open(file, "pt") as f:
-            text = (f.metadata() or {}).get("card")
-        if text is None:
-            raise UserError("no model.json beside it and no card inside it", file, "keep model.json with the weights")
-        card = ModelCard.from_json(text, file)
+    card = read_card(file)
     classes = len(card.space.classes)
     if KEY in card.network and network is None:
         raise UserError(

@@ -1,0 +1,82 @@
+"""The teacher that a recipe names instead of training one: `teacher.weights`, a run, a model file, or ``street``.
+
+Its network must be the recipe's, as students continue it. Its classes may be others: then its last layers are matched
+to the run's classes by name (`models.rehead`). Used by `adapt`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from simteacher.config import Recipe
+from simteacher.errors import UserError
+from simteacher.labels import LabelSpace
+from simteacher.models.rehead import rehead
+from simteacher.models.store import Model, ModelCard, load, read_card
+from simteacher.models.wrap import Factory
+from simteacher.progress import say
+
+IMAGES = 12  # that new last layers are fitted on
+
+
+def _place(recipe: Recipe) -> Path:
+    """The model itself, where a run's teacher is meant."""
+    given = Path(recipe.teacher.weights or "")
+    return given / "teacher" if (given / "teacher").is_dir() else given
+
+
+def check_teacher(recipe: Recipe) -> ModelCard | None:
+    """Look at the named teacher before a run folder is made; None where the recipe names none.
+
+    Raises:
+        UserError: No such model, no trainable one, or one of another network than the recipe's.
+    """
+    if recipe.teacher.weights is None:
+        return None
+    place, wanted = _place(recipe), recipe.network.model_dump()
+    card = read_card(place)
+    if place.suffix == ".onnx":
+        raise UserError("an ONNX model cannot be trained further", place, "name the run that it was exported from")
+    keys = ("encoder", "decoder", "decoder_options")
+    differ = [k for k in keys if k in card.network and card.network[k] != wanted[k]]
+    if differ and recipe.rounds.start == "teacher" and recipe.rounds.count:
+        said = "; ".join(f"{k}: {card.network[k]} there, {wanted[k]} in the recipe" for k in differ)
+        fix = " ".join(f"network.{k}={card.network[k]}" for k in differ if k != "decoder_options")
+        raise UserError(
+            f"this teacher has another network ({said})",
+            place,
+            (f"--set {fix}" if fix else "give the same network.decoder_options")
+            + ", or --set rounds.start=scratch for students of another network, or train a teacher",
+        )
+    return card
+
+
+def take_teacher(recipe: Recipe, space: LabelSpace, images: Iterable[Tensor], network: Factory | None) -> Model:
+    """Load the named teacher, with the run's classes.
+
+    Args:
+        recipe: It names the teacher.
+        space: The run's classes.
+        images: Photographs (1, 3, H, W) in [0, 1], as the network takes them.
+        network: The function that makes a network of one's own.
+
+    Raises:
+        UserError: As of `check_teacher`, or no class in common.
+    """
+    place = _place(recipe)
+    model = load(place, network)
+    assert model.network is not None  # `check_teacher` has seen it
+    card = replace(model.card, extra={**model.card.extra, "taken_from": str(recipe.teacher.weights)})
+    if card.space.classes != space.classes:
+        before = card.space
+        unknown = rehead(model.network, before, space, itertools.islice(images, IMAGES))
+        say(f"{place}: its {len(before)} classes ({before.name}) are matched by name to {space.name}")
+        if unknown:
+            say(f"  it does not know {', '.join(unknown)}: students learn that from the source alone")
+        card = replace(card, space=space, miou=None, extra={**card.extra, "classes_before": list(before.classes)})
+    return Model(card, model.network, model.path, device=model.device)
