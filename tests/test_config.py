@@ -41,6 +41,7 @@ from simteacher.recipes import folder
         ("optimiser: {ema: 0}\nrounds: {online: true}", "optimiser.ema is 0"),
         ("optimiser: {ema: 0}\nteacher: {objectives: {masked: 1}}", "optimiser.ema is 0"),
         ("optimiser: {ema: 0}\nrounds: {objectives: {two_views: 1}}", "optimiser.ema is 0"),
+        ("optimiser: {ema: 0}\nteacher: {objectives: {contrast: 1}}", "optimiser.ema is 0"),
         ("rounds: {online: true, objectives: {two_views: 1}}", "the same labels of the averaged network twice"),
         ("rounds: {mix_labelled: source, source_share: 0}", "rounds.source_share leaves none"),
         ("rounds: {online: true, pseudo: {prototypes: 1}}", "with rounds.online there are none"),

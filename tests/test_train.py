@@ -34,6 +34,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any], Plan]] = {
     "last": ({"ema": 0.0}, {}, Plan()),
     "judged": ({}, {"adversarial": 0.1, "adversarial_aux": 0.1, "agreement": 0.1, "masked": 0.5}, Plan()),
     "online": ({}, {}, Plan("classmix", True)),
+    "self-supervised": ({}, {"rotation": 0.5, "contrast": 0.5}, Plan()),
     "few labels": ({}, {"adversarial": 0.1, "two_views": 1.0}, Plan("classmix", mix_labelled="source", rectified=True)),
 }
 Weights = dict[str, torch.Tensor]
@@ -160,6 +161,16 @@ def test_it_is_a_plain_loop(dataset: DataSet, tmp_path: Path, accumulate: int) -
         torch.testing.assert_close(own[name].detach(), value, rtol=1e-4, atol=1e-6, msg=name)
     for name, buffer in net.named_buffers():
         torch.testing.assert_close(dict(trained.named_buffers())[name], buffer, rtol=1e-4, atol=1e-5)
+
+
+def test_heads_of_self_supervision_stay_behind(dataset: DataSet, tmp_path: Path, undisturbed: Any) -> None:
+    trained = undisturbed("self-supervised")
+    assert trained.keys() == network().state_dict().keys()
+    with run_dir(tmp_path / "run") as run:
+        _train(run, dataset, "self-supervised", steps=2)
+    kept = load_state(tmp_path / "run" / "teacher" / "state.safetensors")["heads"]
+    assert {"rotation.weight", "contrast.mean_KD", "contrast.project.0.weight"} <= kept.keys()
+    assert kept["contrast.mean_KD"].any() and kept["contrast.seen_K"].dtype == torch.bool
 
 
 def test_training_normalises_as_use_does(dataset: DataSet, tmp_path: Path) -> None:

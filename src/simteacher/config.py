@@ -134,6 +134,8 @@ class Objectives(Strict):
     min_entropy: float = Field(0.0, ge=0)  # mean normalised entropy on target images
     masked: float = Field(0.0, ge=0)  # masked image consistency with the EMA teacher (MIC)
     two_views: float = Field(0.0, ge=0)  # two strong views learn the EMA teacher's reading of the plain one (UniMatch)
+    rotation: float = Field(0.0, ge=0)  # self-supervision: by which quarter turn a photograph was turned
+    contrast: float = Field(0.0, ge=0)  # pixels against class prototypes, on the encoder's features
 
 
 class TeacherStage(Strict):

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 def contradiction(recipe: Recipe) -> tuple[str, str] | None:
     """The first one found, as (problem, fix); None where there is none."""
     rounds, both = recipe.rounds, (recipe.teacher.objectives, recipe.rounds.objectives)
-    if not recipe.optimiser.ema and (rounds.online or any(w.masked or w.two_views for w in both)):
+    if not recipe.optimiser.ema and (rounds.online or any(w.masked or w.two_views or w.contrast for w in both)):
         return (
-            "rounds.online, objectives.masked and two_views learn from averaged weights, and optimiser.ema is 0",
+            "rounds.online and the objectives masked, two_views and contrast learn from averaged weights, "
+            "and optimiser.ema is 0",
             "set optimiser.ema to a number below 1, such as 0.99",
         )
     if rounds.online and rounds.objectives.two_views:

@@ -92,12 +92,17 @@ class Builder:
 
     def _look_inside(self, network: nn.Module, weights: Objectives) -> None:
         """Raise where a loss needs features that the network does not show."""
-        inside = [name for name in ("two_views",) if getattr(weights, name)]
-        if inside and not isinstance(network, SegmentationNetwork):
-            problem = (
-                f"objectives.{inside[0]} changes the features inside of the network, and one of your own hides them"
+        inside = [name for name in ("rotation", "contrast", "two_views") if getattr(weights, name)]
+        if not inside:
+            return
+        where, fix = f"objectives.{inside[0]}", "set it to 0, or use a network of the recipe"
+        if not isinstance(network, SegmentationNetwork):
+            raise UserError(
+                "this loss needs the features inside of the network, and one of your own hides them", where, fix
             )
-            raise UserError(problem, f"objectives.{inside[0]}", "set it to 0, or use a network of the recipe")
+        if inside[0] != "two_views" and not any(p.requires_grad for p in network.encoder.parameters()):
+            fix = "set it to 0, or network.freeze to a smaller number"
+            raise UserError("this loss teaches the encoder, and network.freeze lets none of it learn", where, fix)
 
     def teacher(self, network: nn.Module) -> Stage:
         """Supervised on the source and, where there are some, the labelled photographs; more as the recipe says."""

@@ -25,6 +25,7 @@ from simteacher.files import atomic_write
 from simteacher.interrupt import interruptible
 from simteacher.models.discriminator import output_discriminator
 from simteacher.objectives.compose import Plan, discriminator_losses, network_losses
+from simteacher.objectives.selfsupervised import make_heads
 from simteacher.objectives.state import StageState
 from simteacher.processes import average_gradients, mean_and_any, means, on_first
 from simteacher.progress import progress
@@ -59,10 +60,19 @@ class Stage:
     ramp: bool = True
 
 
-def make_optimiser(network: nn.Module, how: Optimiser, factor: float) -> torch.optim.AdamW:
-    """AdamW in four groups: encoder and heads, each with and without weight decay (none on norms and biases)."""
+def make_optimiser(
+    network: nn.Module, how: Optimiser, factor: float, more: nn.Module | None = None
+) -> torch.optim.AdamW:
+    """AdamW in four groups: encoder and heads, each with and without weight decay (none on norms and biases).
+
+    Args:
+        network: What is trained.
+        how: Rates and decay.
+        factor: Multiplies both rates.
+        more: Heads outside of the network.
+    """
     groups: dict[tuple[bool, bool], list[Tensor]] = {}
-    for name, p in network.named_parameters():
+    for name, p in [*network.named_parameters(), *(more.named_parameters("heads") if more is not None else ())]:
         if p.requires_grad:
             groups.setdefault((name.startswith("encoder."), p.ndim > 1), []).append(p)
     return torch.optim.AdamW(
@@ -102,10 +112,12 @@ class _Session:
         network = stage.network.to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(network).to(fabric.device).requires_grad_(False).eval() if how.ema else None
         self.raw, self.stage, self.how, self.fabric = network, stage, how, fabric
-        optimiser = make_optimiser(network, how, stage.lr_factor)
+        classes = next(iter(s.space for s in stage.streams.values() if s.space is not None))
+        torch.manual_seed(seed)
+        self.heads = make_heads(network, stage.weights, len(classes)).to(fabric.device)
+        optimiser = make_optimiser(network, how, stage.lr_factor, self.heads)
         wrapped, self.optimiser = fabric.setup(network, optimiser)
         wrapped.train()
-        classes = next(iter(s.space for s in stage.streams.values() if s.space is not None))
         heads = [h for h, w in (("main", stage.weights.adversarial), ("aux", stage.weights.adversarial_aux)) if w]
         torch.manual_seed(seed)
         discriminators: dict[str, Any] = {h: output_discriminator(len(classes)) for h in heads}
@@ -116,6 +128,7 @@ class _Session:
             discriminators = dict(ready.module.items())
         weight = None if stage.class_weight_K is None else stage.class_weight_K.to(fabric.device)
         self.state = StageState(wrapped, self.averaged, discriminators, stage.weights, weight, stage.steps, seed)
+        self.state.heads = self.heads
         self.state.seed += 1_000_003 * fabric.global_rank  # each process draws its own dropout and masks
 
     def tree(self) -> dict[str, Any]:
@@ -127,6 +140,7 @@ class _Session:
             "optimiser": self.optimiser.state_dict(),
             "discriminators": {k: v.state_dict() for k, v in self.state.discriminators.items()},
             "judges": self.judges.state_dict() if self.judges else {},
+            "heads": self.heads.state_dict(),
         }
 
     def restore(self, tree: dict[str, Any]) -> None:
@@ -140,6 +154,7 @@ class _Session:
             v.load_state_dict(tree["discriminators"][k])
         if self.judges:
             self.judges.load_state_dict(tree["judges"])
+        self.heads.load_state_dict(tree.get("heads", {}))
 
 
 def train_stage(
@@ -225,7 +240,9 @@ def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
     total = torch.stack(list(losses.values())).sum()
     session.fabric.backward(total / how.accumulate)
     if (state.step + 1) % how.accumulate == 0 or state.step + 1 == stage.steps:
-        norm = torch.nn.utils.clip_grad_norm_([p for p in session.raw.parameters() if p.grad is not None], how.clip)
+        average_gradients(session.fabric, session.heads)
+        learning = [p for module in (session.raw, session.heads) for p in module.parameters() if p.grad is not None]
+        norm = torch.nn.utils.clip_grad_norm_(learning, how.clip)
         if torch.isfinite(total) and torch.isfinite(norm):
             session.optimiser.step()
         elif torch.isfinite(total):  # a finite loss may have such a gradient; the weights must not take it

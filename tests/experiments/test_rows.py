@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simteacher.config import BUDGETS, Recipe
+from simteacher.contradictions import contradiction
 from simteacher.experiments.rows import KINDS, METHODS, STAGES, Row, resolve, rows_of, teacher_key, teacher_recipe
 from simteacher.objectives.compose import needs_target
 from simteacher.stages import stage_steps
@@ -48,8 +49,34 @@ def test_rows_differ_in_what_they_are_named_for() -> None:
     assert named("rounds: max, threshold").rounds.mix == "none"
     assert named("… + ClassMix + masked").rounds.objectives.masked == 1.0
     assert named("online EMA + ClassMix").rounds.online
+    assert named("… + prototypes").rounds.pseudo.prototypes == 1.0 and named("… + rectified").rounds.rectified
+    assert named("… + ClassMix + two views").rounds.objectives.two_views == 1.0
+    assert named("rotation").teacher.objectives.rotation > 0 and named("contrast").teacher.objectives.contrast > 0
     assert named("supervised").source is None and named("supervised").labelled == "all"
     assert named("the recipe as it is") == BASE.model_copy(update={"seed": 1})
+
+
+def test_self_supervision_is_in_the_row_that_is_named_for_it() -> None:
+    for name in ("ST+UDA+SSL", "ST+UDA+SSL, all labels"):
+        recipe = named(name, STAGES)
+        assert recipe.rounds.count and recipe.rounds.objectives.rotation > 0 and recipe.rounds.objectives.contrast > 0
+        assert recipe.teacher.objectives.adversarial > 0 and recipe.teacher.objectives.rotation == 0
+    assert named("ST+UDA", STAGES).rounds.count == 0
+
+
+def test_a_few_labels_are_five_per_cent_and_only_rounds_differ() -> None:
+    rows = [r for r in rows_of("methods", BASE, 367) if r.name.startswith("5 % labels")]
+    recipes = [resolve(BASE, r, 1, "sim") for r in rows]
+    assert [r.labelled for r in recipes] == [18] * 3
+    assert [r.rounds.mix_labelled for r in recipes] == ["none", "source", "none"]
+    assert [r.rounds.objectives.two_views for r in recipes] == [0, 0, 1]
+    assert len({teacher_key(r, stage_steps(r)[0]) for r in recipes}) == 1
+
+
+def test_rows_have_nothing_that_contradicts_itself() -> None:
+    for kind in KINDS:
+        for row in rows_of(kind, BASE, 367):
+            assert contradiction(resolve(BASE, row, 1, "sim")) is None, row.name
 
 
 def test_labels_are_shares_of_the_photographs_against_supervised_alone() -> None:

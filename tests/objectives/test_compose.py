@@ -30,9 +30,11 @@ class Conv(nn.Module):
         self.main, self.aux = nn.Conv2d(3, K, 1), nn.Conv2d(3, K, 1)
         self.seen: list[torch.Tensor] = []
 
-    def forward(self, image_BCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores of both heads."""
+    def forward(self, image_BCHW: torch.Tensor, change: Any = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores of both heads; ``change`` sees what would be feature maps."""
         self.seen.append(image_BCHW)
+        if change is not None:
+            change([image_BCHW, image_BCHW[..., ::8, ::8], image_BCHW[..., ::16, ::16]])
         return self.main(image_BCHW), self.aux(image_BCHW)
 
 
@@ -243,5 +245,45 @@ def test_labelled_photographs_stand_in_for_a_source(streams: dict[str, Any]) -> 
 
 def test_every_weight_on_the_target_asks_for_it() -> None:
     assert not needs_target(state(None).weights)
-    for name in ("adversarial", "adversarial_aux", "agreement", "min_entropy", "masked", "two_views"):
+    for name in (
+        "adversarial",
+        "adversarial_aux",
+        "agreement",
+        "min_entropy",
+        "masked",
+        "two_views",
+        "rotation",
+        "contrast",
+    ):
         assert needs_target(state(None, **{name: 0.1}).weights), name
+
+
+@pytest.mark.parametrize("mix", ["none", "classmix"])
+def test_contrast_learns_from_the_passes_that_there_are(
+    streams: dict[str, Any], mix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No pass is made for it; each is seen with its own labels."""
+    given: list[Any] = []
+    monkeypatch.setattr("simteacher.objectives.compose.contrast_loss", lambda s, p: given.extend(p) or torch.ones(()))
+    net = Conv()
+    losses, *_ = network_losses(state(net, contrast=0.3), Plan(mix), _pick(streams, "source", "labelled", "pseudo"))
+    assert losses["contrast"].item() == pytest.approx(0.3) and len(net.seen) == 3
+    for pixels, image, true in zip(given, net.seen, (True, True, False), strict=True):
+        assert torch.equal(pixels.feature_BChw, image[..., ::8, ::8]) and pixels.true == true
+    for name, pixels in zip(("source", "labelled"), given, strict=False):
+        assert torch.equal(pixels.label_BHW, streams[name].label_BHW)
+    assert torch.equal(given[2].label_BHW, streams["pseudo"].label_BHW) == (mix == "none")
+
+
+def test_contrast_of_a_teacher_asks_the_averaged_network(
+    streams: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr("simteacher.objectives.compose.contrast_loss", lambda s, p: given.extend(p) or torch.ones(()))
+    answer = torch.zeros(2, K, H, W)
+    answer[:, 2, : H // 2] = 9.0
+    made = state(Conv(), Fixed(answer, torch.zeros_like(answer)), contrast=1.0, agreement=0.1)
+    losses, *_ = network_losses(made, Plan(), _pick(streams, "source", "target"))
+    assert losses.keys() == {"source", "contrast", "agreement"} and len(made.network.seen) == 2
+    assert (given[1].label_BHW[:, : H // 2] == 2).all()
+    assert (given[1].weight_BHW[:, : H // 2] == 1).all() and not given[1].weight_BHW[:, H // 2 :].any()

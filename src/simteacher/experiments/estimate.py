@@ -43,7 +43,7 @@ def work(recipe: Recipe, photographs: int, measured: int) -> float:
 
     def step(weights: Objectives, target: int, extra: int, online: bool = False) -> float:
         asked = online or weights.masked or weights.two_views  # the averaged network, once for all of them
-        again = bool(weights.masked) + 2 * bool(weights.two_views)
+        again = bool(weights.masked) + 2 * bool(weights.two_views) + 0.5 * bool(weights.rotation)  # an encoder alone
         return TRAIN * (budget.batch + extra + again * target) + (target if asked else 0)
 
     unlabelled = budget.batch if needs_target(recipe.teacher.objectives) else 0

@@ -54,7 +54,10 @@ BLIND = {**_off("teacher"), "teacher.augment.match_target": 0.0}  # the teacher 
 SOURCE = {**ALONE, **BLIND, "batchnorm": 0.0}
 CEILING = {**SOURCE, "source": None, "labelled": "all"}
 ALIGN = {"adversarial": 0.001, "adversarial_aux": 0.0002}  # the source's two levels (method table)
-OFFLINE = {**BLIND, **_off("rounds"), "rounds.online": False, "rounds.mix": "none"}
+SELF = {"rounds.objectives.rotation": 0.1, "rounds.objectives.contrast": 0.1}
+PLAIN = {"rounds.online": False, "rounds.mix": "none", "rounds.rectified": False, "rounds.pseudo.prototypes": 0.0}
+OFFLINE = {**BLIND, **_off("rounds"), **PLAIN, "rounds.mix_labelled": "none"}
+FEW = 5  # per cent of the photographs that are labelled in the rows for few labels
 TRANSLATION = "fda"  # needs no training, so that a row that translates has the others' budget
 
 
@@ -70,13 +73,14 @@ def _rounds(combine: str, select: str, **changes: Any) -> dict[str, Any]:
 
 
 _UDA = _teacher(**ALIGN, agreement=0.1)
+_SSL = {k: v for k, v in _UDA.items() if k not in ALONE} | SELF
 STAGES = (
     Row("none", SOURCE),
     Row("UDA", _UDA),
     Row("ST", {**ALONE, **BLIND}, TRANSLATION),
     Row("ST+UDA", _UDA, TRANSLATION),
-    Row("ST+UDA+SSL", {k: v for k, v in _UDA.items() if k not in ALONE}, TRANSLATION),
-    Row("ST+UDA+SSL, all labels", {k: v for k, v in _UDA.items() if k not in ALONE} | {"labelled": "all"}, TRANSLATION),
+    Row("ST+UDA+SSL", _SSL, TRANSLATION),
+    Row("ST+UDA+SSL, all labels", {**_SSL, "labelled": "all"}, TRANSLATION),
     Row(SUPERVISED, CEILING),
 )
 
@@ -88,13 +92,19 @@ METHODS = (
     Row("ADVENT", _teacher(**ALIGN, entropy_maps=True)),
     Row("min entropy", _teacher(min_entropy=0.001)),
     Row("head agreement", _teacher(agreement=0.1)),
+    Row("rotation", _teacher(rotation=0.1)),
+    Row("contrast", _teacher(contrast=0.1)),
     Row("rounds: max, threshold", _rounds("max", "threshold")),
     Row("rounds: mean, threshold", _rounds("mean", "threshold")),
     Row("rounds: max, balanced", _rounds("max", "balanced")),
     Row("rounds: mean, balanced", _rounds("mean", "balanced")),
+    Row("… + prototypes", _rounds("mean", "balanced", pseudo__prototypes=1.0)),
+    Row("… + rectified", _rounds("mean", "balanced", rectified=True)),
     Row("… + CutMix", _rounds("mean", "balanced", mix="cutmix")),
     Row("… + ClassMix", _rounds("mean", "balanced", mix="classmix")),
     Row("… + ClassMix + masked", _rounds("mean", "balanced", mix="classmix", objectives__masked=1.0)),
+    Row("… + ClassMix + two views", _rounds("mean", "balanced", mix="classmix", objectives__two_views=1.0)),
+    Row("… + ClassMix + self-supervision", {**_rounds("mean", "balanced", mix="classmix"), **SELF}),
     Row("online EMA + ClassMix", _rounds("mean", "balanced", mix="classmix", online=True)),
     Row("the recipe as it is", {}),
     Row(SUPERVISED, CEILING),
@@ -133,6 +143,17 @@ def _labels(images: int) -> tuple[Row, ...]:
     return tuple(out)
 
 
+def _few_labels(images: int) -> tuple[Row, ...]:
+    """What makes more of a few labels than learning from them."""
+    labelled, name = {"labelled": max(1, round(images * FEW / 100))}, f"{FEW} % labels"
+    plain = {**_rounds("mean", "balanced", mix="classmix"), **labelled}
+    return (
+        Row(name, plain),
+        Row(f"{name} + Domain CutMix", {**plain, "rounds.mix_labelled": "source"}),
+        Row(f"{name} + two views", {**plain, "rounds.objectives.two_views": 1.0}),
+    )
+
+
 def _sizes(base: Recipe) -> tuple[Row, ...]:
     """The same steps and batch on smaller and larger views; crops stay multiples of 32."""
     budget, out = base.resolved_budget, []
@@ -156,7 +177,9 @@ def rows_of(kind: str, base: Recipe, images: int) -> tuple[Row, ...]:
         return _labels(images)
     if kind == "sizes":
         return _sizes(base)
-    return {"stages": STAGES, "methods": METHODS, "models": MODELS}[kind]
+    if kind == "methods":
+        return METHODS + _few_labels(images)
+    return {"stages": STAGES, "models": MODELS}[kind]
 
 
 def resolve(base: Recipe, row: Row, seed: int, source: str | None) -> Recipe:

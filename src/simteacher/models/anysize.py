@@ -8,6 +8,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def prepare(image_BCHW: Tensor, mean_C11: Tensor, std_C11: Tensor, multiple: int) -> Tensor:
+    """Normalised, and padded at its right and lower edge to multiples; arguments as of `score_any_size`."""
+    height, width = image_BCHW.shape[-2:]
+    x = (image_BCHW - mean_C11) / std_C11
+    return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
 def score_any_size(
     image_BCHW: Tensor,
     mean_C11: Tensor,
@@ -25,8 +32,7 @@ def score_any_size(
         score: The network: normalised, padded image -> two maps of any resolution.
     """
     height, width = image_BCHW.shape[-2:]
-    x = (image_BCHW - mean_C11) / std_C11
-    x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    x = prepare(image_BCHW, mean_C11, std_C11, multiple)
     size = x.shape[-2:]
     main, aux = (
         y if y.shape[-2:] == size else F.interpolate(y, size=size, mode="bilinear", align_corners=False)

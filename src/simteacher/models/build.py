@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from simteacher.config import Network
 from simteacher.errors import UserError
-from simteacher.models.anysize import score_any_size
+from simteacher.models.anysize import prepare, score_any_size
 from simteacher.models.depthwise import quicken_depthwise
 from simteacher.models.drn import DRN, VARIANTS
 from simteacher.models.heads import FCN, ASPPSum, Last, Light, ViTEncoder
@@ -69,22 +69,28 @@ class SegmentationNetwork(nn.Module):
         self.register_buffer("mean_C11", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std_C11", torch.tensor(std).view(3, 1, 1), persistent=False)
 
-    def forward(self, image_BCHW: Tensor, change: Change | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, image_BCHW: Tensor, change: Change | None = None, features: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Primary and auxiliary logits.
 
         Args:
             image_BCHW: RGB in [0, 1], of any size.
             change: Sees the encoder's feature maps, coarsest last, and returns those that decoder and heads get.
+            features: Return the encoder's last map and the last but one instead, and spend nothing on the rest.
 
         Returns:
             Two maps (B, K, H, W) at the image's size.
         """
+        if features:
+            maps = self.encoder(prepare(image_BCHW, self.mean_C11, self.std_C11, self.stride))
+            return maps[-1], maps[-2]
 
         def score(x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-            features = self.encoder(x_BCHW)
+            maps = self.encoder(x_BCHW)
             if change is not None:
-                features = change(features)
-            return self.head(self.decoder(features)), self.aux_head(features[-2])
+                maps = change(maps)
+            return self.head(self.decoder(maps)), self.aux_head(maps[-2])
 
         return score_any_size(image_BCHW, self.mean_C11, self.std_C11, self.stride, score)
 

@@ -14,6 +14,7 @@ from simteacher.data.mixing import classmix_mask, cutmix_mask, paste
 from simteacher.data.stream import Batch
 from simteacher.objectives.adversarial import discriminate, fool
 from simteacher.objectives.labelled import labelled_loss, rectified_loss
+from simteacher.objectives.selfsupervised import SURE, Pixels, contrast_loss
 from simteacher.objectives.state import StageState
 from simteacher.objectives.unlabelled import Taught, output_losses, teacher_labels, view_losses
 
@@ -46,12 +47,22 @@ def reads_target(weights: Objectives) -> bool:
 
 def needs_target(weights: Objectives) -> bool:
     """Whether a stage without pseudo-labels still looks at target images."""
-    return reads_target(weights) or bool(weights.masked or weights.two_views)
+    return reads_target(weights) or any((weights.masked, weights.two_views, weights.rotation, weights.contrast))
 
 
 def _run(state: StageState, image_BCHW: Tensor) -> Logits:
-    main, aux = state.network(image_BCHW)
-    return {"main": main, "aux": aux}
+    """Scores of both heads; with contrast also the encoder's last map but one."""
+    if not state.weights.contrast:
+        main, aux = state.network(image_BCHW)
+        return {"main": main, "aux": aux}
+    kept: list[Tensor] = []
+
+    def keep(maps: list[Tensor]) -> list[Tensor]:
+        kept.append(maps[-2])
+        return maps
+
+    main, aux = state.network(image_BCHW, keep)
+    return {"main": main, "aux": aux, "features": kept[0]}
 
 
 def _mixed(
@@ -101,9 +112,10 @@ def _known(plan: Plan, target: Batch, stored: bool, taught: Callable[[], Taught]
 
 def _labelled_losses(
     state: StageState, plan: Plan, batches: dict[str, Batch], known: Taught | None
-) -> tuple[dict[str, Tensor], Logits | None]:
-    """Losses of the streams with true labels, and the output that counts as the source's."""
+) -> tuple[dict[str, Tensor], Logits | None, list[Pixels]]:
+    """Losses of the streams with true labels, the output that counts as the source's, and what contrast learns from."""
     losses: dict[str, Tensor] = {}
+    seen: list[Pixels] = []
     source_out: Logits | None = None
     source, target = batches.get("source"), batches.get("pseudo")
     for name in ("source", "labelled"):
@@ -119,7 +131,9 @@ def _labelled_losses(
         out = _run(state, image)
         losses[name] = labelled_loss(state, out["main"], out["aux"], label, weight)
         source_out = source_out or out
-    return losses, source_out
+        if state.weights.contrast:
+            seen.append(Pixels(out["features"], label, weight, True))
+    return losses, source_out, seen
 
 
 def network_losses(
@@ -131,11 +145,11 @@ def network_losses(
     """
     target = batches.get("pseudo", batches.get("target"))
     if target is None:
-        losses, source_out = _labelled_losses(state, plan, batches, None)
+        losses, source_out, _ = _labelled_losses(state, plan, batches, None)
         return losses, source_out, None
     taught = cache(lambda: teacher_labels(state, target.plain_BCHW))  # several losses ask, one pass answers
     known = _known(plan, target, "pseudo" in batches, taught)
-    losses, source_out = _labelled_losses(state, plan, batches, known)
+    losses, source_out, seen = _labelled_losses(state, plan, batches, known)
     target_out: Logits | None = None  # of target images as they are, never of mixed ones
     if known is not None:
         source = batches.get("source") if plan.mix != "none" else None
@@ -148,11 +162,19 @@ def network_losses(
         else:
             losses["pseudo"] = labelled_loss(state, out["main"], out["aux"], label, weight)
         target_out = out if source is None else None
+        if state.weights.contrast:
+            seen.append(Pixels(out["features"], label, weight, False))
+    elif state.weights.contrast:
+        target_out = _run(state, target.image_BCHW)
+        label, confidence = taught()
+        seen.append(Pixels(target_out["features"], label, (confidence >= SURE).float(), False))
     if reads_target(state.weights):
         target_out = target_out or _run(state, target.image_BCHW)
         losses.update(output_losses(state, target_out["main"], target_out["aux"]))
         losses.update(fool(state, target_out))
     losses.update(view_losses(state, target, taught))
+    if state.weights.contrast:
+        losses["contrast"] = state.weights.contrast * contrast_loss(state, seen)
     return losses, source_out, target_out
 
 

@@ -19,6 +19,7 @@ class StageState:
         network: Returns (main, aux) logits; may be wrapped for several processes.
         averaged: The EMA copy of the network, or None.
         discriminators: By head, where adversarial objectives are on.
+        heads: Of self-supervised losses, by name; no model keeps them.
         weights: Of the losses.
         class_weight_K: Of the labelled loss.
         step: Steps done.
@@ -34,7 +35,7 @@ class StageState:
     steps: int
     seed: int
     step: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
+    heads: nn.ModuleDict = field(default_factory=nn.ModuleDict)
 
     def generator(self, salt: int) -> torch.Generator:
         """Randomness that depends on (seed, step, salt) alone."""

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from simteacher.data.stream import Batch
 from simteacher.losses import cross_entropy, head_agreement, min_entropy
+from simteacher.objectives.selfsupervised import rotation_loss
 from simteacher.objectives.state import StageState
 from simteacher.objectives.two_views import two_views
 
@@ -68,6 +69,8 @@ def view_losses(state: StageState, target: Batch, taught: Callable[[], Taught]) 
     out: dict[str, Tensor] = {}
     if w.masked:
         out["masked"] = w.masked * masked_consistency(state, target, taught())
+    if w.rotation:
+        out["rotation"] = w.rotation * rotation_loss(state, target)
     if w.two_views:
         out["two_views"] = w.two_views * two_views(state, target, *taught())
     return out
