@@ -145,7 +145,7 @@ def translate(
 def label(
     model: Model,
     data: Annotated[str | None, Parameter(help=f"{DATA_HELP} Given alone, street labels it.")] = None,
-    out: Annotated[str | None, Parameter(help="The folder to write, a data set itself; runs/label/NAME.")] = None,
+    out: Annotated[str | None, Parameter(help="The folder to write, a data set itself; else runs/label/NAME.")] = None,
     /,
     *,
     split: Split = None,

@@ -74,7 +74,7 @@ def predict(
     ] = None,
     out: Annotated[
         str | None,
-        Parameter(help="The folder to write, a data set itself; of one video also a video file. runs/predict/NAME."),
+        Parameter(help="The folder to write, a data set itself; of one video also a video; else runs/predict/NAME."),
     ] = None,
     /,
     *,

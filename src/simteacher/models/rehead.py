@@ -20,7 +20,7 @@ from simteacher.errors import UserError
 from simteacher.labels import IGNORE, LabelSpace, lut
 from simteacher.models.heads import ASPPSum
 
-STEPS = 30  # of L-BFGS; more change fewer than one answer in a thousand
+STEPS = 30  # of L-BFGS; 100 bring 0.2 % more of the answers to agree, at twice the time
 HEADS = ("head", "aux_head")
 NEVER = 4.0  # how far a class that the old network did not know scores below the mean of the others
 
