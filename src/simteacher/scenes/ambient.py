@@ -60,12 +60,12 @@ def occlusion(scene: Scene, g: GBuffer) -> F32:
     seen = np.flatnonzero(g.hits.face_N.take(coarse) >= 0)
     pick = coarse.take(seen)
     tile = ((row // 2 % 4) * 4 + column // 2 % 4).ravel().take(seen)
-    normal = rows(g.normal_N3.take(pick, 0))
+    normal = rows(g.normal_N3).take(pick, 1)
     lift = np.float32(3e-3) + np.float32(2e-4) * g.hits.depth_N.take(pick)
-    start = (rows(g.point_N3.take(pick, 0)) + normal * lift).T
+    start = (rows(g.point_N3).take(pick, 1) + normal * lift).T
     got = np.zeros((2, len(pick)), np.float32)
     for k in range(RAYS):
-        ray = _turn(rows(_directions()[:, k].take(tile, 0)), normal).T
+        ray = _turn(rows(_directions()[:, k]).take(tile, 1), normal).T
         _, _, _, distance = scene.caster.nearest(start, ray)
         free = distance > FAR
         got[0] += free

@@ -20,14 +20,26 @@ class Atlas:
     def __init__(self, names: Sequence[str], tiles_TSS3: F32) -> None:
         self.index = {name: i for i, name in enumerate(names)}
         self.side = tiles_TSS3.shape[1]
-        levels = [np.concatenate([tiles_TSS3, np.zeros_like(tiles_TSS3[..., :1])], -1).astype(np.float32)]
-        while levels[-1].shape[1] > 1:
-            t, s = levels[-1].shape[:2]
-            levels.append(levels[-1].reshape(t, s // 2, 2, s // 2, 2, 4).mean((2, 4)))
-        sides = np.array([level.shape[1] for level in levels], np.int32)
-        self._side_L = sides
-        self._start_L = np.cumsum([0] + [level.size // 4 for level in levels[:-1]]).astype(np.int32)
-        self._texel = np.concatenate([level.reshape(-1, 4) for level in levels])  # rows of 16 bytes gather fastest
+        self._side_L = np.array([self.side >> level for level in range(self.side.bit_length())], np.int32)
+        size_L = len(tiles_TSS3) * self._side_L.astype(np.int64) ** 2
+        self._start_L = np.concatenate([[0], np.cumsum(size_L)[:-1]]).astype(np.int32)
+        self._texel = np.zeros((int(size_L.sum()), 4), np.float32)  # rows of 16 bytes gather fastest
+        for index, tile in enumerate(tiles_TSS3):
+            fine = self._level(0, index)
+            fine[..., :3] = tile
+            for number in range(1, len(self._side_L)):  # every texel the mean of four of the level before
+                level = self._level(number, index)
+                np.add(fine[::2, ::2], fine[::2, 1::2], out=level)
+                level += fine[1::2, ::2]
+                level += fine[1::2, 1::2]
+                level *= np.float32(0.25)
+                fine = level
+
+    def _level(self, number: int, tile: int) -> F32:
+        """One level of one tile, shape (side, side, 4), to write to."""
+        side = int(self._side_L[number])
+        at = int(self._start_L[number]) + tile * side**2
+        return self._texel[at : at + side**2].reshape(side, side, 4)
 
     def find(self, name: str) -> int:
         """Index of a tile by name.

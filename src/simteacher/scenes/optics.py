@@ -47,19 +47,24 @@ class Optics:
 
     def grid(self) -> F64:
         """Centres of all pixels in raster order, shape (H*W, 2)."""
-        x, y = np.meshgrid(np.arange(self.size[0]), np.arange(self.size[1]))
-        return np.stack([x.ravel(), y.ravel()], 1).astype(np.float64)
+        grid_HW2 = np.empty((self.size[1], self.size[0], 2))
+        grid_HW2[..., 0], grid_HW2[..., 1] = np.arange(self.size[0]), np.arange(self.size[1])[:, None]
+        return grid_HW2.reshape(-1, 2)
 
     def rays(self, xy_N2: F64) -> F64:
         """Directions through image points in camera axes with z = 1, so that a ray's parameter is its depth."""
-        p = (xy_N2 - np.array(self.centre)) / self.focal
+        out = np.ones((len(xy_N2), 3))
+        p = out[:, :2]
+        p[:] = xy_N2
+        p -= self.centre
+        p /= self.focal
         if self.k1:
             far = np.hypot(p[:, 0], p[:, 1])
             # between 4096 solutions the error is below 1e-4 pixel, and it is faster than solving for every pixel
             table = np.linspace(0, float(far.max(initial=0)) + 1e-9, 4096)
             r = np.interp(far, table, self._undistort(table)) if len(far) > 64 else self._undistort(far)
-            p = p * (r / np.maximum(far, 1e-12))[:, None]
-        return np.concatenate([p, np.ones((len(p), 1))], 1)
+            p *= (r / np.maximum(far, 1e-12))[:, None]
+        return out
 
     def _undistort(self, far_N: F64) -> F64:
         """Radius before distortion of radii after it; Newton, as the distortion is monotone for the views in use."""

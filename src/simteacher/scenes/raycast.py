@@ -16,6 +16,7 @@ from simteacher.scenes.classes import CLASS_ID, LABEL_ID
 from simteacher.scenes.hulls import owners
 from simteacher.scenes.mesh import F32, I32, Material, World
 from simteacher.scenes.optics import Optics
+from simteacher.scenes.vectors import dot, rows
 
 
 class Caster(Protocol):
@@ -87,12 +88,12 @@ class Hits:
 
     def take(self, index: npt.NDArray[np.intp]) -> Hits:
         """The rows of ``index``."""
-        return Hits(self.face_N[index], self.u_N[index], self.v_N[index], self.depth_N[index])
+        return Hits(self.face_N.take(index), self.u_N.take(index), self.v_N.take(index), self.depth_N.take(index))
 
 
 @dataclass(frozen=True, slots=True)
 class GBuffer:
-    """What every pixel centre sees, raster order, N = H * W.
+    """What every pixel centre sees, raster order, N = H * W; vectors lie in memory as three rows (`vectors.rows`).
 
     Attributes:
         size: Width and height.
@@ -125,8 +126,8 @@ def trace(scene: Scene, ray_N3: F32, origin_N3: F32 | None = None) -> Hits:
 
 
 def world_rays(world: World, optics: Optics, xy_N2: npt.NDArray[np.float64]) -> F32:
-    """Rays through image points in world axes, parameter = depth."""
-    return (optics.rays(xy_N2) @ world.camera.pose_44[:3, :3].T).astype(np.float32)
+    """Rays through image points in world axes, parameter = depth; they lie in memory as three rows."""
+    return rows(optics.rays(xy_N2) @ world.camera.pose_44[:3, :3].T).T
 
 
 def points(scene: Scene, hits: Hits) -> F32:
@@ -147,9 +148,12 @@ def gbuffer(scene: Scene, size: tuple[int, int]) -> GBuffer:
     owner = owners(scene, ray, hits.depth_N, thing)
     sky = CLASS_ID["sky"]
     faces, row = scene.seen(face)
-    normal = scene.spans(faces)[1][np.minimum(row, len(faces) - 1)] if len(faces) else np.zeros_like(ray)
-    away = np.einsum("ij,ij->i", normal, ray) > 0
-    normal = np.where(away[:, None], -normal, normal) * seen[:, None]
+    ray_3N = rows(ray)
+    if len(faces):
+        normal_3N = rows(scene.spans(faces)[1]).take(np.clip(row, 0, len(faces) - 1), 1)
+        normal_3N *= np.where(dot(normal_3N, ray_3N) > 0, np.float32(-1), np.float32(1)) * seen
+    else:
+        normal_3N = np.zeros_like(ray_3N)
     return GBuffer(
         size,
         ray,
@@ -158,6 +162,6 @@ def gbuffer(scene: Scene, size: tuple[int, int]) -> GBuffer:
         owner,
         np.where(owner >= 0, scene.class_T[owner], np.uint8(sky)),
         np.where(owner >= 0, scene.instance_T[owner], np.uint16(LABEL_ID[sky])),
-        ray * np.where(seen, hits.depth_N, 0)[:, None],
-        normal.astype(np.float32),
+        (ray_3N * np.where(seen, hits.depth_N, np.float32(0))).T,
+        normal_3N.T,
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 
 from simteacher.scenes.atlas import Atlas
 from simteacher.scenes.classes import CLASS_ID
@@ -10,12 +14,37 @@ from simteacher.scenes.lamps import Lamps, lamp_light
 from simteacher.scenes.mesh import F32
 from simteacher.scenes.raycast import Hits, Scene, trace
 from simteacher.scenes.sky import noise_at, sky_radiance
-from simteacher.scenes.surface import Materials, Surface, surface
+from simteacher.scenes.surface import Faces, Materials, Surface, surface
 from simteacher.scenes.vectors import column, dot, rows, unit
 
+CHUNK = 1 << 14
 FAR = 400.0  # shadow rays end here
 LEAF = CLASS_ID["vegetation"]
 FLAT = (CLASS_ID["road"], CLASS_ID["sidewalk"])
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrors:
+    """Rays that leave mirroring surfaces: which pixel, from where, which way, and how much of it is seen."""
+
+    index_N: npt.NDArray[np.intp]
+    start_3N: F32
+    ray_3N: F32
+    strength_N: F32
+
+    @classmethod
+    def of(cls, s: Surface, strength_N: F32, index_N: npt.NDArray[np.intp]) -> Mirrors:
+        """One ray of each surface."""
+        n = s.smooth_3N
+        ray = n * (2 * dot(n, s.view_3N)) - s.view_3N
+        below = np.minimum(dot(ray, s.normal_3N), 0)  # an interpolated normal can mirror into the surface
+        ray -= np.float32(1.02) * below * s.normal_3N
+        return cls(index_N, s.above(3e-3, 2e-4).T, ray, strength_N)
+
+
+def chunks(count: int) -> Iterator[slice]:
+    """Slices of rays that are shaded in one go: what is worked out about them on the way stays in the cache."""
+    return (slice(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
 
 
 class Shader:
@@ -31,6 +60,7 @@ class Shader:
     def __init__(self, scene: Scene, atlas: Atlas, pixel: float, clouds: tuple[float, float] = (0.0, 0.0)) -> None:
         self.scene, self.atlas, self.pixel, self.clouds = scene, atlas, pixel, clouds
         self.materials = Materials.of(scene, atlas)
+        self.mean_3M = rows(atlas.mean(self.materials.tile_M) * self.materials.tint_M3)
         self.light = scene.world.light
         self.sun_3 = np.asarray(self.light.sun_3, np.float32)
         self.sun_rgb = column(np.asarray(self.light.sun_rgb, np.float32))
@@ -67,24 +97,27 @@ class Shader:
         out: F32 = self.sky_rgb * open_2N[0] + self.bounce_rgb * open_2N[1]
         return out
 
-    def reflection(self, s: Surface, strength_N: F32) -> F32:
-        """What the surfaces mirror times ``strength_N``: one more ray, shaded by mean colours. Shape (3, N)."""
-        n = s.smooth_3N
-        ray = n * (2 * dot(n, s.view_3N)) - s.view_3N
-        below = np.minimum(dot(ray, s.normal_3N), 0)  # an interpolated normal can mirror into the surface
-        ray -= np.float32(1.02) * below * s.normal_3N
-        hits = trace(self.scene, ray.T, s.above(3e-3, 2e-4))
-        out = sky_radiance(self.light, ray, self.clouds)
-        seen = np.flatnonzero(hits.face_N >= 0)
-        face = hits.face_N.take(seen)
-        material = self.scene.material_F.take(face)
-        colour = rows(self.atlas.mean(self.materials.tile_M[material]) * self.materials.tint_M3[material])
-        normal = rows(self.scene.spans(face)[1])
-        normal *= np.where(dot(normal, ray.take(seen, 1)) > 0, np.float32(-1), np.float32(1))
-        light = np.clip(dot(normal, self.sun_3), 0, 1) * (self.sun_rgb * np.float32(0.6))
-        light += self.sky_rgb * (np.float32(0.4) + np.float32(0.3) * normal[2]) + self.bounce_rgb * np.float32(0.3)
-        out[:, seen] = colour * (light + self.materials.glow_M[material] * self.glow)
-        out *= strength_N
+    def reflection(self, mirrors: Mirrors) -> F32:
+        """What surfaces mirror: one more ray, shaded by mean colours. Shape (3, N)."""
+        hits = trace(self.scene, mirrors.ray_3N.T, mirrors.start_3N.T)
+        face_K, row_N = self.scene.seen(hits.face_N)
+        flat_3K = rows(self.scene.spans(face_K)[1])
+        material_K = self.scene.material_F.take(face_K)
+        colour_3K, glow_K = self.mean_3M.take(material_K, 1), self.materials.glow_M.take(material_K) * self.glow
+        out = np.empty_like(mirrors.ray_3N)
+        for part in chunks(len(row_N)):
+            ray = mirrors.ray_3N[:, part]
+            rgb = sky_radiance(self.light, ray, self.clouds)
+            seen = np.flatnonzero(hits.face_N[part] >= 0)
+            row = row_N[part].take(seen)
+            normal = flat_3K.take(row, 1)
+            normal *= np.where(dot(normal, ray.take(seen, 1)) > 0, np.float32(-1), np.float32(1))
+            light = np.clip(dot(normal, self.sun_3), 0, 1) * (self.sun_rgb * np.float32(0.6))
+            light += self.sky_rgb * (np.float32(0.4) + np.float32(0.3) * normal[2]) + self.bounce_rgb * np.float32(0.3)
+            light += glow_K.take(row)
+            rgb[:, seen] = colour_3K.take(row, 1) * light
+            out[:, part] = rgb
+        out *= mirrors.strength_N
         return out
 
     def radiance(self, hits: Hits, ray_N3: F32, open_2N: F32 | None = None) -> F32:
@@ -100,34 +133,50 @@ class Shader:
         """
         ray = rows(ray_N3)
         out = np.empty_like(ray)
-        seen, sky = np.flatnonzero(hits.face_N >= 0), np.flatnonzero(hits.face_N < 0)
-        if len(sky):
-            out[:, sky] = sky_radiance(self.light, unit(ray.take(sky, 1)), self.clouds)
-        if not len(seen):
-            return out
-        s = surface(self.scene, self.materials, self.atlas, hits.take(seen), ray.take(seen, 1), self.pixel)
-        sun_N = self.sunlit(s)
-        lit = self.ambient(s, None if open_2N is None else open_2N.take(seen, 1))
-        lit += sun_N * self.sun_rgb
-        if self.lamps is not None:
-            lit += lamp_light(self.lamps, s.point_3N, s.smooth_3N)
-        lit += s.glow_N * self.glow
-        albedo, gloss = self._wet(s) if self.light.wet > 0 else (s.albedo_3N, s.gloss_N)
-        lit *= albedo
-        self._shine(s, gloss, sun_N, lit)
+        faces = Faces.of(self.scene, self.materials, hits.face_N, self.pixel)
+        far_N = np.full(ray.shape[1], np.inf, np.float32)
+        mirrors: list[Mirrors] = []
+        for part in chunks(ray.shape[1]):
+            found = hits.face_N[part] >= 0
+            seen, sky = part.start + np.flatnonzero(found), part.start + np.flatnonzero(~found)
+            if len(sky):
+                out[:, sky] = sky_radiance(self.light, unit(ray.take(sky, 1)), self.clouds)
+            if not len(seen):
+                continue
+            s = surface(faces, self.atlas, seen, hits.take(seen), ray.take(seen, 1))
+            sun_N = self.sunlit(s)
+            lit = self.ambient(s, None if open_2N is None else open_2N.take(seen, 1))
+            lit += sun_N * self.sun_rgb
+            if self.lamps is not None:
+                lit += lamp_light(self.lamps, s.point_3N, s.smooth_3N)
+            lit += s.glow_N * self.glow
+            albedo, gloss = self._wet(s) if self.light.wet > 0 else (s.albedo_3N, s.gloss_N)
+            lit *= albedo
+            mirrors += self._shine(s, gloss, sun_N, lit, seen)
+            out[:, seen] = lit
+            far_N[seen] = s.range_N
+        if mirrors:
+            all_of = Mirrors(*(np.concatenate([getattr(m, name) for m in mirrors], -1) for name in Mirrors.__slots__))
+            out[:, all_of.index_N] += self.reflection(all_of)
         if self.light.fog > 0:
-            clear = np.exp(s.range_N * np.float32(-self.light.fog))
-            lit -= self.air_rgb
-            lit *= clear
-            lit += self.air_rgb
-        out[:, seen] = lit
+            for part in chunks(len(far_N)):
+                seen = part.start + np.flatnonzero(hits.face_N[part] >= 0)
+                lit = out.take(seen, 1)
+                lit -= self.air_rgb
+                lit *= np.exp(far_N.take(seen) * np.float32(-self.light.fog))
+                lit += self.air_rgb
+                out[:, seen] = lit
         return out
 
-    def _shine(self, s: Surface, gloss_N: F32, sun_N: F32, rgb_3N: F32) -> None:
-        """Add mirror images (Fresnel by Schlick 1994) and the sun's highlight (Blinn 1977) to ``rgb_3N``, in place."""
+    def _shine(self, s: Surface, gloss_N: F32, sun_N: F32, rgb_3N: F32, index_N: npt.NDArray[np.intp]) -> list[Mirrors]:
+        """Make ``rgb_3N`` shine, in place: Fresnel by Schlick (1994), the sun's highlight by Blinn (1977).
+
+        Returns:
+            What mirrors its surroundings, if anything; these are numbered by ``index_N``.
+        """
         index = np.flatnonzero(gloss_N > 0.02)
         if not len(index):
-            return
+            return []
         part, gloss, sun = s.take(index), gloss_N.take(index), sun_N.take(index)
         dark = 1 - np.clip(dot(part.smooth_3N, part.view_3N), 0, 1)
         base = np.float32(0.05) * np.minimum(1, 2 * gloss) + np.float32(0.55) * gloss**8
@@ -136,9 +185,9 @@ class Shader:
         power = np.exp2(3 + 8 * gloss)
         shine = gloss * (power + 8) / 60 * np.clip(dot(part.smooth_3N, half), 0, 1) ** power * (sun > 0)
         rgb = rgb_3N.take(index, 1) * (1 - fresnel) + np.minimum(shine, 12) * (self.sun_rgb * np.float32(0.25))
-        mirror = np.flatnonzero(fresnel > 0.025)
-        rgb[:, mirror] += self.reflection(part.take(mirror), fresnel.take(mirror))
         rgb_3N[:, index] = rgb
+        mirror = np.flatnonzero(fresnel > 0.025)
+        return [Mirrors.of(part.take(mirror), fresnel.take(mirror), index_N.take(index.take(mirror)))]
 
     def _wet(self, s: Surface) -> tuple[F32, F32]:
         """Albedo and gloss of a rained-on world: flat ground darkens and mirrors, most in puddles (Lagarde 2013)."""

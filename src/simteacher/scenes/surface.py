@@ -81,58 +81,115 @@ class Materials:
         )
 
 
-def surface(scene: Scene, m: Materials, atlas: Atlas, hits: Hits, ray_3N: F32, pixel: float) -> Surface:
-    """Gather geometry and material at rays that all hit something.
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """What is the same all over a face, for the K faces that N rays hit: few faces are seen by many pixels.
+
+    Attributes:
+        row_N: Column of each hit in the other fields.
+        flat_3K: Unit normals.
+        first_3K, second_3K, third_3K: Smooth normal at the first corner, and what the other two add to it.
+        bent_K: Whether any corner has a normal of its own.
+        uv_2K, uv_second_2K, uv_third_2K: Texture coordinates, in repeats, in the same way.
+        density_K: Repeats that a pixel covers at one metre's distance, seen squarely.
+        tile_K, tint_3K, gloss_K, glow_K: Of the material.
+        class_K: cityscapes19 index.
+    """
+
+    row_N: I32
+    flat_3K: F32
+    first_3K: F32
+    second_3K: F32
+    third_3K: F32
+    bent_K: npt.NDArray[np.bool_]
+    uv_2K: F32
+    uv_second_2K: F32
+    uv_third_2K: F32
+    density_K: F32
+    tile_K: I32
+    tint_3K: F32
+    gloss_K: F32
+    glow_K: F32
+    class_K: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, scene: Scene, m: Materials, face_N: I32, pixel: float) -> Faces:
+        """Gather geometry and material.
+
+        Args:
+            scene: The geometry.
+            m: Its materials.
+            face_N: Faces that were hit; -1 for none.
+            pixel: Angle of a pixel in radians, which sets texture footprints.
+        """
+        face_K, row_N = scene.seen(face_N)
+        area_K3, flat_K3 = scene.spans(face_K)
+        vertex = _vertex_normals(scene, face_K)
+        shared = np.einsum("kjc,kc->kj", vertex, flat_K3) > CREASE
+        corner = np.where(shared[:, :, None], vertex, flat_K3[:, None])
+        corner[:, 1:] -= corner[:, :1]
+        material_K = scene.material_F.take(face_K)
+        uv = scene.uv_F32[face_K] * m.repeats_M.take(material_K)[:, None, None]
+        uv[:, 1:] -= uv[:, :1]
+        texture = np.abs(uv[:, 1, 0] * uv[:, 2, 1] - uv[:, 1, 1] * uv[:, 2, 0])
+        size = np.sqrt(np.einsum("ij,ij->i", area_K3, area_K3))
+        return cls(
+            row_N,
+            rows(flat_K3),
+            rows(corner[:, 0]),
+            rows(corner[:, 1]),
+            rows(corner[:, 2]),
+            shared.any(1),
+            rows(uv[:, 0]),
+            rows(uv[:, 1]),
+            rows(uv[:, 2]),
+            np.sqrt(texture / np.maximum(size, np.float32(1e-12))) * np.float32(pixel),
+            m.tile_M.take(material_K),
+            rows(m.tint_M3[material_K]),
+            m.gloss_M.take(material_K),
+            m.glow_M.take(material_K),
+            scene.class_T.take(scene.thing_F.take(face_K)),
+        )
+
+
+def surface(f: Faces, atlas: Atlas, index: npt.NDArray[np.intp], hits: Hits, ray_3N: F32) -> Surface:
+    """What rays see that all hit something.
 
     Args:
-        scene: The geometry.
-        m: Its materials.
-        atlas: Their textures.
-        hits: Where the rays end.
+        f: Their faces.
+        atlas: The textures.
+        index: Which of the rays of ``f`` they are.
+        hits: Where they end.
         ray_3N: Directions from the scene's origin, parameter = depth.
-        pixel: Angle of a pixel in radians, which sets texture footprints.
     """
-    # few faces are seen by many pixels: prepare what is needed once a face, K of them
-    face_K, row_N = scene.seen(hits.face_N)
-    area_K3, flat_K3 = scene.spans(face_K)
-    vertex = _vertex_normals(scene, face_K)
-    shared = np.einsum("kjc,kc->kj", vertex, flat_K3) > CREASE
-    corner = np.where(shared[:, :, None], vertex, flat_K3[:, None])
-    corner[:, 1:] -= corner[:, :1]
-    material_K = scene.material_F[face_K]
-    uv = scene.uv_F32[face_K] * m.repeats_M[material_K][:, None, None]
-    uv[:, 1:] -= uv[:, :1]
-    texture = np.abs(uv[:, 1, 0] * uv[:, 2, 1] - uv[:, 1, 1] * uv[:, 2, 0])
-    size = np.sqrt(np.einsum("ij,ij->i", area_K3, area_K3))
-    density_K = np.sqrt(texture / np.maximum(size, np.float32(1e-12))) * np.float32(pixel)
-
-    def spread(value_KC: F32) -> F32:
-        return rows(value_KC.take(row_N, 0))
-
-    u, v = hits.u_N, hits.v_N
-    normal, smooth = spread(flat_K3), spread(corner[:, 0])
-    bent = np.flatnonzero(shared.any(1).take(row_N))
+    row, u, v = f.row_N.take(index), hits.u_N, hits.v_N
+    normal, smooth = f.flat_3K.take(row, 1), f.first_3K.take(row, 1)
+    bent = np.flatnonzero(f.bent_K.take(row))
     if len(bent):
-        at = row_N.take(bent)
-        more = u.take(bent) * rows(corner[:, 1].take(at, 0)) + v.take(bent) * rows(corner[:, 2].take(at, 0))
+        at = row.take(bent)
+        more = u.take(bent) * f.second_3K.take(at, 1) + v.take(bent) * f.third_3K.take(at, 1)
         smooth[:, bent] = unit(smooth.take(bent, 1) + more)
     length: F32 = np.sqrt(dot(ray_3N, ray_3N))
     view = ray_3N * (np.float32(-1) / length)
     facing = dot(normal, view)
     turn = np.where(facing < 0, np.float32(-1), np.float32(1))
     distance = hits.depth_N * length
-    width = distance * density_K.take(row_N) / np.sqrt(np.maximum(np.abs(facing), np.float32(0.08)))
-    place = spread(uv[:, 0]) + u * spread(uv[:, 1]) + v * spread(uv[:, 2])
-    albedo = atlas.sample(m.tile_M[material_K].take(row_N), place, width)
-    albedo *= spread(m.tint_M3[material_K])
+    slant: F32 = np.sqrt(np.maximum(np.abs(facing), np.float32(0.08)))
+    width: F32 = distance * f.density_K.take(row)
+    width /= slant
+    place: F32 = f.uv_2K.take(row, 1) + u * f.uv_second_2K.take(row, 1) + v * f.uv_third_2K.take(row, 1)
+    albedo = atlas.sample(f.tile_K.take(row), place, width)
+    albedo *= f.tint_3K.take(row, 1)
+    normal *= turn
+    smooth *= turn
     return Surface(
         ray_3N * hits.depth_N,
-        normal * turn,
-        smooth * turn,
+        normal,
+        smooth,
         albedo,
-        m.gloss_M[material_K].take(row_N),
-        m.glow_M[material_K].take(row_N),
-        scene.class_T[scene.thing_F[face_K]].take(row_N),
+        f.gloss_K.take(row),
+        f.glow_K.take(row),
+        f.class_K.take(row),
         view,
         distance,
     )
@@ -144,13 +201,14 @@ def _vertex_normals(scene: Scene, face_K: npt.NDArray[np.intp]) -> F32:
     used = np.zeros(len(scene.vertices_V3), bool)
     used[corner] = True
     row = np.cumsum(used, dtype=np.int32) - 1
-    meet = np.flatnonzero(used.take(scene.faces_F3).any(1))
-    area, _ = scene.spans(meet)
+    first, second, third = (used.take(scene.faces_F3[:, k]) for k in range(3))
+    meet = np.flatnonzero(first | second | third)
+    area_3F = rows(scene.spans(meet)[0])
     total = np.zeros((3, int(row[-1]) + 1))
     for k in range(3):
         at = scene.faces_F3[meet, k]
-        keep = np.flatnonzero(used[at])
-        to, part = row[at[keep]], area[keep]
+        keep = np.flatnonzero(used.take(at))
+        to = row.take(at.take(keep))
         for axis in range(3):
-            total[axis] += np.bincount(to, part[:, axis], total.shape[1])
+            total[axis] += np.bincount(to, area_3F[axis].take(keep), total.shape[1])
     return unit(total.astype(np.float32)).T[row[corner]].reshape(-1, 3, 3)

@@ -1,4 +1,4 @@
-"""The texture library: every tile is made by code, once a process.
+"""The texture library: every tile is made by code.
 
 `library()` gives all tiles; the other functions tell which names may stand in for each other. Patterns meant to be
 tinted are near grey with a mean of about 0.75; pictures (signs, shop fronts) carry their own colour.
@@ -7,7 +7,6 @@ tinted are near grey with a mean of about 0.75; pictures (signs, shop fronts) ca
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 
@@ -42,7 +41,6 @@ _SURFACES: dict[str, Maker] = {
 }
 
 
-@lru_cache(maxsize=1)
 def library() -> tuple[list[str], F32]:
     """Names and tiles of all textures.
 
@@ -51,8 +49,10 @@ def library() -> tuple[list[str], F32]:
         around.
     """
     makers = {**_SURFACES, **pictures.MAKERS, **signs.MAKERS}
-    tiles = [np.clip(make(np.random.default_rng([7, i])), 0, 1) for i, make in enumerate(makers.values())]
-    return list(makers), np.stack(tiles).astype(np.float32)
+    tiles_TSS3 = np.empty((len(makers), SIZE, SIZE, 3), np.float32)
+    for i, make in enumerate(makers.values()):
+        tiles_TSS3[i] = np.clip(make(np.random.default_rng([7, i])), 0, 1)
+    return list(makers), tiles_TSS3
 
 
 def family(prefix: str) -> list[str]:

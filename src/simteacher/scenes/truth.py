@@ -16,9 +16,11 @@ from simteacher.labels import IGNORE
 from simteacher.scenes.mesh import F32, I32, Thing
 from simteacher.scenes.optics import Optics
 from simteacher.scenes.raycast import GBuffer, Scene
+from simteacher.scenes.vectors import rows
 
 NEAR = 0.05
 Object = dict[str, Any]
+Box = tuple[int, int, int, int]
 
 
 def camera_facts(scene: Scene, optics: Optics) -> dict[str, Any]:
@@ -89,11 +91,18 @@ def solid_box(scene: Scene, thing: Thing) -> dict[str, Any]:
     }
 
 
-def _alone(scene: Scene, g: GBuffer, vertices_V3: F32, faces_F3: I32, box: tuple[int, int, int, int]) -> int:
-    """Pixels that a thing would cover inside ``box`` if there were nothing else."""
+def _hidden(scene: Scene, g: GBuffer, thing: int, vertices_V3: F32, faces_F3: I32, box: Box) -> int:
+    """Pixels inside ``box`` that a thing would own if nothing stood before it."""
     left, top, right, bottom = box
     pixels = (np.arange(top, bottom)[:, None] * g.size[0] + np.arange(left, right)).ravel()
-    ray = g.ray_N3.take(pixels, 0)
+    ask = g.owner_N.take(pixels) != thing
+    if scene.world.things[thing].hull is None:  # who sees past its far end does not meet it
+        end = float((vertices_V3 @ scene.world.camera.pose_44[:3, 2].astype(np.float32)).max())
+        ask &= g.hits.depth_N.take(pixels) <= 1.001 * end + 0.01
+    pixels = pixels[ask]
+    if not len(pixels):
+        return 0
+    ray = rows(g.ray_N3).take(pixels, 1).T
     face, _, _, _ = scene.make_caster(vertices_V3, faces_F3).nearest(np.broadcast_to(np.float32(0), ray.shape), ray)
     return int((face >= 0).sum())
 
@@ -131,7 +140,7 @@ def _object(scene: Scene, g: GBuffer, optics: Optics, index: int, pixels: npt.ND
         max(min(int(full[2]) + 1, w), visible[2]),
         max(min(int(full[3]) + 1, h), visible[3]),
     )
-    alone = max(_alone(scene, g, vertices, faces, inside), len(pixels))
+    alone = len(pixels) + _hidden(scene, g, index, vertices, faces, inside)
     own = pixels[g.thing_N.take(pixels) == index]
     return {
         "class": scene.world.things[index].name,

@@ -7,6 +7,7 @@ Several processes write at once, and speed counts: so files are written here, an
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from simteacher.labels import SPACES
 from simteacher.scenes.capture import U8, Capture
 from simteacher.scenes.mesh import F32
 
-FAST = 1  # zlib level: synthetic maps are flat, more effort saves little
+# zlib: synthetic maps are flat, so that run lengths alone are found faster than matches, and pack them better
+_PACK = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 _PALETTE = SPACES["cityscapes19"].palette_K3().tobytes()
 
 
@@ -35,7 +37,7 @@ def write(out: Path, c: Capture) -> None:
     }
     for kind, picture in pictures.items():
         with atomic_path(out / kind / f"{c.name}.png") as part:
-            picture.save(part, "PNG", compress_level=FAST)
+            picture.save(part, "PNG", **_PACK)
     for kind, moved in (("flow", c.flow), ("flow_back", c.back)):
         if moved is not None:
             with atomic_path(out / kind / f"{c.name}.png") as part:
