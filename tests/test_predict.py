@@ -71,6 +71,10 @@ def test_inputs(tmp_path: Path) -> None:
     assert names(str(tmp_path / "*" / "p1.png")) == ["a_p1_png", "b_p1_png"], "names that repeat tell their folder"
     (tmp_path / "a" / "film.MP4").touch()
     assert find_inputs(tmp_path / "a")[1] == [tmp_path / "a" / "film.MP4"]
+    (tmp_path / "a" / "below").mkdir()
+    (tmp_path / "a" / "below" / "p1.png").write_bytes((tmp_path / "a" / "p1.png").read_bytes())
+    (tmp_path / "a" / "below" / "q.png").write_bytes((tmp_path / "a" / "p1.png").read_bytes())
+    assert names(tmp_path / "a") == ["below__p1", "below__q", "p0", "p1", "p2"], "as check and adapt see the folder"
     with pytest.raises(UserError, match="no file matches"):
         find_inputs(str(tmp_path / "*.webp"))
     with pytest.raises(UserError, match="no such file"):

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 from cyclopts import App, Group, Parameter
 
 from simteacher.errors import UserError
-from simteacher.progress import say
 
 DATA_HELP = "A data set: FORMAT:PATH, or PATH alone, then its layout is recognised."
 MODEL_HELP = (
@@ -172,8 +171,7 @@ def select(
     """Say which photographs to label next, and why; `adapt --labelled` reads the names."""
     import simteacher
 
-    names = simteacher.select(model, data, budget=budget, split=split, labelled=labelled, out=out)
-    say(f"{names}: the names; why these: {names.with_name('index.html')}")
+    simteacher.select(model, data, budget=budget, split=split, labelled=labelled, out=out)
 
 
 def handover(

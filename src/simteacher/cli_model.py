@@ -94,7 +94,10 @@ def export(
     out: Annotated[str, Parameter(help="OUT.onnx")],
     /,
     *,
-    data: Annotated[str | None, Parameter(help="Pictures to verify on; the run's samples by default.")] = None,
+    data: Annotated[
+        str | None,
+        Parameter(help="Pictures to verify on, with labels also to measure int8 on; by default the run's samples."),
+    ] = None,
     split: Split = None,
     int8: Annotated[bool, flag("Write OUT-int8.onnx too, quantised, and say what that costs.")] = False,
 ) -> None:

@@ -60,9 +60,12 @@ class CvatMaker:
         if error[0] is None:
             rows = [("background", BACKGROUND), *zip(self.space.classes, self.space.colors, strict=True)]
             table = "".join(f"{name}:{r},{g},{b}::\n" for name, (r, g, b) in rows)
-            self.zip.writestr("labelmap.txt", f"# label:color_rgb:parts:actions\n{table}")
-            self.zip.writestr("ImageSets/Segmentation/default.txt", "".join(f"{name}\n" for name in self.names))
+            self._put("labelmap.txt", f"# label:color_rgb:parts:actions\n{table}")
+            self._put("ImageSets/Segmentation/default.txt", "".join(f"{name}\n" for name in self.names))
         self._stack.__exit__(*error)
+
+    def _put(self, name: str, content: str | bytes) -> None:
+        self.zip.writestr(zipfile.ZipInfo(name), content)  # without the time of day: the same labels, the same file
 
     def add(self, name: str, file: str, label_HW: U8) -> None:
         """One image. Each class is one object: people correct areas with a brush, not instances."""
@@ -75,7 +78,7 @@ class CvatMaker:
             picture.putpalette(colours.tobytes())
             buffer = io.BytesIO()
             picture.save(buffer, "PNG")
-            self.zip.writestr(f"{folder}/{name}.png", buffer.getvalue())
+            self._put(f"{folder}/{name}.png", buffer.getvalue())
         self.names.append(name)
 
 

@@ -103,6 +103,11 @@ class LabelSpace:
                 return own.get(synonym, other.get(synonym))
         return None
 
+    def leaves_out(self, name: str) -> bool:
+        """Whether somebody said `ignore` of this name, so that its pixels are ignored on purpose."""
+        told = {_key(alias) for alias, known in self.aliases.items() if known == IGNORED_NAME}
+        return _key(name) in {*told, IGNORED_NAME}
+
     def palette_K3(self) -> NDArray[np.uint8]:
         """Colours for all 256 label values, shape (256, 3): the classes, then black."""
         palette_K3 = np.zeros((256, 3), np.uint8)

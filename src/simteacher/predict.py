@@ -18,6 +18,7 @@ import numpy.typing as npt
 from simteacher.ahead import ahead, batches
 from simteacher.data import FolderWriter, Frame, open_dataset, read_image
 from simteacher.data.images import IMAGE_SUFFIXES
+from simteacher.data.layouts import list_files
 from simteacher.data.open import FORMATS
 from simteacher.dense import Prediction, Reader, read_images
 from simteacher.errors import UserError
@@ -45,8 +46,8 @@ def predict(
 
     Args:
         model: A run folder, a stage of one, a ``model.safetensors`` or a ``.onnx`` file, ``street``, or a loaded model.
-        input: An image, a folder, a glob, a data set (``FORMAT:PATH``) or a video. Names are kept. Where it is left
-            out, the only word is the input, and ``street`` reads it.
+        input: An image, a folder with the folders below it, a glob, a data set (``FORMAT:PATH``) or a video. Names are
+            kept. Where it is left out, the only word is the input, and ``street`` reads it.
         out: Folder to write, a `folder` data set; for one video also a video file, then only that is written.
             ``runs/predict/NAME`` where it is left out.
         scale: 1 sees things as large as in training, 2 twice as close: slower, finer.
@@ -113,7 +114,7 @@ def weights_id(model: Model) -> str:
 def find_inputs(input: str | Path) -> tuple[list[Frame], list[Path]]:
     """Photographs and videos that an argument means.
 
-    A folder means the images in it; where there are none, its layout as a data set or else all folders below it.
+    A folder means what it means as a data set: its images, or those of all folders below it; and the videos in it.
 
     Raises:
         UserError: Nothing there.
@@ -124,12 +125,10 @@ def find_inputs(input: str | Path) -> tuple[list[Frame], list[Path]]:
     if path.is_file():
         files, root = [path], path.parent
     elif path.is_dir():
-        if (path / "dataset.yaml").is_file():
-            return list(open_dataset(path).frames), []
-        root = path
-        files = [p for p in sorted(path.iterdir()) if p.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)]
-        if not files:
-            return list(open_dataset(path).frames), []
+        videos = sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and p.name[0] != ".")
+        if videos and not any(f.lower().endswith(IMAGE_SUFFIXES) for f in list_files(path)):
+            return [], videos
+        return list(open_dataset(path).frames), videos
     elif any(c in text for c in "*?["):
         files = sorted(Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file())
         root = Path(*[part for part in path.parts[: next(i for i, p in enumerate(path.parts) if set(p) & set("*?["))]])

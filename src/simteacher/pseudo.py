@@ -234,12 +234,16 @@ def label(
     model, data, folder = arguments("label", model, data, out)
     loaded = load(model)
     dataset = open_dataset(data, split).unlabelled()
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "dataset.yaml").is_file():
+    # a process killed at once leaves hidden files: a lock, a half-written description
+    others = [p for p in folder.iterdir() if not p.name.startswith(".")] if folder.is_dir() else []
+    if others and not (folder / "dataset.yaml").is_file():
         raise UserError("holds other files", folder, "choose an empty folder")
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
     origin = {"kind": "pseudo-labels", "model": weights_id(loaded), "data": str(data), "split": split}
     if part is None:
-        return label_dataset(loaded, dataset, folder, how, portion, origin)
+        told = label_dataset(loaded, dataset, folder, how, portion, origin)
+        say(f"{folder}: written; {told['coverage']:.0%} of the pixels are labelled, the rest is ignored")
+        return told
     share = part_of(part)
     with alone(folder):  # the shares begin at the same time
         _writer(folder, loaded.card.space, origin, how, portion)

@@ -21,9 +21,10 @@ from tests.lookalikes.streets import photo
 
 
 def table(result: dict[str, object]) -> str:
+    """As it is printed where no line may be cut, such as into a file."""
     from rich.console import Console
 
-    console = Console(width=200)
+    console = Console(width=80, soft_wrap=True)
     with console.capture() as capture:
         console.print(check_table(result))
     return capture.get()
@@ -127,6 +128,38 @@ def test_misspelt_names_of_an_own_space(tmp_path: Path) -> None:
     assert {"class": "vegtation", "why": "the cityscapes set has no such class; did you mean 'vegetation'?"} in result[
         "lacks"
     ]
+
+
+def test_an_export_with_values_that_nobody_named(tmp_path: Path) -> None:
+    """One mistake in many files is said once, whole, with the file to mend; what was left out on purpose is no news."""
+    made = lookalikes.folder(tmp_path, space=None)
+    ids = {value: f"Thing {value}" for value in (0, 1, 2)}
+    space = {"classes": ["one", "other"], "aliases": {"Thing 0": "one", "Thing 1": "ignore", "Thinf 2": "other"}}
+    (made.root / "mine.yaml").write_text(json.dumps(space))
+    (made.root / "dataset.yaml").write_text("space: mine.yaml\nids: " + str(ids).replace("'", ""))
+    result = check(made.root)
+    strange = [p for p in result["problems"] if "mean no class" in p["problem"]]
+    assert len(strange) > 1 and all(f"`ids` in {made.root}/dataset.yaml" in p["fix"] for p in strange)
+    assert "Thing 1" not in result["unmapped"] and result["unmapped"]["Thing 2"] > 0
+    assert any("alias 'Thinf 2' names no class" in p["problem"] and "'Thing 2'?" in p["problem"]
+               for p in result["problems"])  # fmt: skip
+    said = table(result)
+    assert said.count("mean no class") == 2 and "the same in" in said and strange[0]["fix"] in said
+
+
+def test_what_was_overlooked_is_said(tmp_path: Path) -> None:
+    for folder in ("rgb", "seg"):
+        (tmp_path / folder).mkdir()
+        for n in range(2):
+            Image.fromarray(photo(np.random.default_rng(n), (64, 48))).save(tmp_path / folder / f"{n}.png")
+    (tmp_path / "phone.HEIC").write_bytes(b"not read")
+    said = table(check(tmp_path))
+    assert "rgb and" in said and "if one of them holds labels" in said
+    assert "1 .heic file, such as" in said and "no problems" in said
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "a.heic").write_bytes(b"")
+    with pytest.raises(UserError, match=r"convert what is there, such as a\.heic"):
+        check(tmp_path / "only")
 
 
 def test_pictures_that_two_splits_share(tmp_path: Path) -> None:

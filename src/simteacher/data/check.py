@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from simteacher.data.hints import hints
 from simteacher.data.inspect import Seen, inspect
 from simteacher.data.open import natural_space, open_dataset, open_with_splits
 from simteacher.data.read import labelling
@@ -41,7 +42,8 @@ def check(
     Returns:
         ``format, why, split, images, labelled, classes {name: pixels}, ignored`` (pixels) and
         ``problems [{file, problem, fix}]``; also ``space, sizes {WxH: images}, odd {kind: {images, first}}, labels``
-        (how these are stored), ``unknown {value: pixels}, unmapped {class name of the set: pixels}``,
+        (how these are stored), ``unknown {value: pixels}, unmapped {class name of the set: pixels}`` (that nobody said
+        to ignore), ``hints [text]``,
         ``lacks [{class, why}], shared [[name, name]]`` and, with ``target``, the same for it under ``target``.
 
     Raises:
@@ -57,7 +59,8 @@ def check(
         for problem in result["target"].pop("problems"):
             result["problems"].append(problem)
     if space is not None and result["labelled"]:
-        result["lacks"], wrong = _lacking(dataset, result, space, Path(classes) if classes is not None else None)
+        own = dataset.root / "dataset.yaml" if dataset.space == space else None  # names its space itself
+        result["lacks"], wrong = _lacking(dataset, result, space, Path(classes) if classes is not None else own)
         result["problems"] += wrong
     return result
 
@@ -104,6 +107,7 @@ def _look(
         "sizes": dict(Counter(f"{s.size[0]}x{s.size[1]}" for s in seen if s.size).most_common()),
         "odd": _odd(seen),
         "shared": _shared(seen, splits),
+        "hints": hints(dataset) if whole else [],
         "problems": [{"file": p.where, "problem": p.problem, "fix": p.fix} for p in problems],
     }
 
@@ -151,14 +155,17 @@ def _count(
     total = sum((s.pixels for s in seen if s.pixels is not None), np.zeros(len(how.names) + 1, np.int64))
     classes = dict.fromkeys(space.classes, 0)
     unmapped: Counter[str] = Counter()
+    left_out = 0
     for name, pixels in zip(how.names.values(), total, strict=False):
         index = space.index(name)
-        if index is None:
+        if space.leaves_out(name):
+            left_out += int(pixels)
+        elif index is None:
             unmapped[name] += int(pixels)
         else:
             classes[space.classes[index]] += int(pixels)
     strange = sum(sum(s.unknown.values()) for s in seen)
-    ignored = int(total[-1]) + sum(unmapped.values()) + strange
+    ignored = int(total[-1]) + left_out + sum(unmapped.values()) + strange
     return classes, ignored, {name: n for name, n in unmapped.most_common() if n}
 
 
@@ -180,8 +187,9 @@ def _lacking(
         hint = nearest(name, [n for n in own if space.index(n) is None]) if index not in reached else ""
         lacks.append({"class": name, "why": why + hint})
     # a built-in space names classes of several sets, so that a name this set does not have is no mistake there
+    lost = [name for name in own if space.index(name) is None and not space.leaves_out(name)]
     for alias in space.aliases if where is not None and space.name not in SPACES else ():
-        if alias not in own and (hint := nearest(alias, own)):
+        if alias not in own and (hint := nearest(alias, lost)):
             fix = f"write one of the set's own names: {', '.join(own)}"
             wrong.append(
                 {"file": str(where), "problem": f"alias '{alias}' names no class of the set{hint}", "fix": fix}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,14 +26,31 @@ def check_table(result: Result) -> RenderableType:
     parts += [Text(line) for line in _notes(result)]
     parts += [Text(line) for line in _adapt(result.get("adapt"))]
     problems = result["problems"]
+    if "adapt" in result and result["adapt"] is None:
+        parts.append(Text("what adapt would take is told when the problems are mended"))
     parts.append(Text(_count(len(problems), "problem"), style="bold"))
-    for p in problems[:_SHOWN]:
-        parts.append(
-            Text(f"{p['file']}: {p['problem']}" + (f"\n  fix: {p['fix']}" if p["fix"] else ""), overflow="fold")
-        )
-    if len(problems) > _SHOWN:
-        parts.append(Text(f"and {len(problems) - _SHOWN} more; --json lists them all"))
+    groups = _alike(problems)
+    parts += [Text(_problem(group)) for group in groups[:_SHOWN]]
+    if len(groups) > _SHOWN:
+        parts.append(Text(f"and {sum(map(len, groups[_SHOWN:]))} more; --json lists them all"))
     return Group(*parts)
+
+
+def _alike(problems: Sequence[Result]) -> list[list[Result]]:
+    """Problems by kind, in the order of the first of each: twenty files with the same mistake are one thing to mend."""
+    groups: dict[str, list[Result]] = {}
+    for problem in problems:
+        groups.setdefault(problem["problem"].partition(":")[0], []).append(problem)
+    return list(groups.values())
+
+
+def _problem(alike: Sequence[Result]) -> str:
+    first, others = alike[0], [str(p["file"]) for p in alike[1:]]
+    said = f"{first['file']}: {first['problem']}" + (f"\n  fix: {first['fix']}" if first["fix"] else "")
+    if others:
+        more = " …; --json lists them all" if len(others) > 2 else ""
+        said += f"\n  the same in {_count(len(others), 'more file')}: {', '.join(others[:2])}{more}"
+    return said
 
 
 def _count(number: int, what: str) -> str:
@@ -57,7 +74,7 @@ def _head(result: Result, role: str) -> list[str]:
         lines.append(f"labels: {result['labels']}")
     for kind, entry in result.get("odd", {}).items():
         lines.append(f"{_count(entry['images'], 'image')} with {kind}, read all the same, such as {entry['first']}")
-    return lines
+    return lines + list(result.get("hints", ()))
 
 
 def _shares(result: Result, target: Result | None) -> RenderableType:
@@ -88,6 +105,9 @@ def _notes(result: Result) -> list[str]:
     if unmapped := result.get("unmapped"):
         said = ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in list(unmapped.items())[:8])
         lines.append(f"ignored, as the label space has no such class: {said}")
+    if unknown := result.get("unknown"):
+        said = ", ".join(f"{value} ({n} pixels)" for value, n in list(unknown.items())[:8])
+        lines.append(f"label values that mean no class, in all files: {said}")
     for side, role in ((result, ""), (result.get("target") or {}, "of the target ")):
         if shared := side.get("shared"):
             what = _count(len(shared), "pair") + f" of nearly the same picture {role}in two splits"

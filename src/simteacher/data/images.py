@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from simteacher.errors import UserError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
+UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".gif", ".dng", ".cr2", ".cr3", ".nef", ".arw")
 
 # What Pillow raises on damaged files, by format and by place of the damage.
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)

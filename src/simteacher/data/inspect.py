@@ -75,7 +75,10 @@ def _inspect_label(dataset: DataSet, seen: Seen, how: Labelling) -> None:
     if counts[UNKNOWN]:
         seen.unknown = unknown_values(raw_HW, mapped_HW)
         said = say_values(seen.unknown, how.decode)
-        fix = f"the values of this set are {how.values}: give these a meaning, or 255 to ignore them"
+        fix = f"the values of this set are {how.values}"
+        if dataset.format == "folder" and how.decode != "rgb":
+            one = next(iter(seen.unknown))
+            fix += f"; say under `ids` in {dataset.root / 'dataset.yaml'} what the others mean, such as {one}: ignore"
         seen.problems.append(UserError(f"label values that mean no class: {said}", frame.label, fix))
     if seen.size is not None and mapped_HW.shape[::-1] != seen.size:
         error = size_mismatch(frame, seen.size, mapped_HW.shape[::-1])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from simteacher.data.dataset_yaml import read_dataset_yaml
+from simteacher.data.images import UNREAD_SUFFIXES
 from simteacher.data.layouts import GTA5_MISFITS, SPECS, SPLIT_ALIASES, Match, list_files, match, splits_of
 from simteacher.data.numbering import NATURAL
 from simteacher.data.sample import DataSet
@@ -88,7 +89,10 @@ def _recognise(wanted: str | None, root: Path, files: list[str]) -> Match:
             raise UserError(what, root, f"it looks like {kind}: {fits[0].spec.why}")
         return max(fits, key=lambda m: m.labelled)
     what = "holds no images" if files else "the folder is empty"
-    raise UserError(what, root, "name a folder with images (jpg, png, webp, bmp, tif or ppm)")
+    fix = "name a folder with images (jpg, png, webp, bmp, tif or ppm)"
+    if other := next((f for f in files if f.lower().endswith(UNREAD_SUFFIXES)), None):
+        fix = f"convert what is there, such as {other}, to JPEG or PNG"
+    raise UserError(what, root, fix)
 
 
 def _rows(kind: str, root: Path, files: list[str]) -> list[Match]:

@@ -30,11 +30,9 @@ class Labelling:
         if self.decode == "rgb":
             return "the colours of its classes"
         numbers = sorted(v for v in self.names if v >= 0)
-        return (
-            f"{numbers[0]} to {numbers[-1]} and 255"
-            if numbers == list(range(numbers[0], numbers[-1] + 1))
-            else "listed"
-        )
+        if numbers == list(range(numbers[0], numbers[-1] + 1)):
+            return f"{numbers[0]} to {numbers[-1]} and 255"
+        return ", ".join(map(str, numbers[:30])) + (" …" if len(numbers) > 30 else "") + " and 255"
 
 
 def resolve(

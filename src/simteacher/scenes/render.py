@@ -77,7 +77,7 @@ def render(
     try:
         _run(job, workers or _processors(), share)
     except KeyboardInterrupt:
-        say(f"stopped; finished frames are kept, run the same command to continue {out}")
+        say(f"{out}: stopped")
         raise
     if part is not None:
         say(f"{out}: part {part} is done; when all are, the same command without --part finishes the set")
