@@ -1,12 +1,13 @@
 """How fast streets are rendered, and where the time goes.
 
-    .venv/bin/python bench/render.py [--frames 24] [--size 480x360] [--workers 2] [--other]
+    .venv/bin/python bench/render.py [--frames 24] [--size 480x360] [--workers 2]
 
 One process first renders frames with full ground truth and files, and right after each the bare minimum: the tree
 built and one Embree ray cast through every pixel of the same triangles. ``ratio`` is the frame over that, ``shares``
 those of world building, ray casting (trees included), shading, truth and writing, all in seconds of one processor,
-so that busy neighbours matter little. Then ``--workers`` processes render a set through the command's own path, in
-seconds of the clock. ``--other`` also casts the primary rays with the numba tree, on the same scenes. Prints JSON.
+so that busy neighbours matter little. Where Mitsuba is installed (``pip install mitsuba``), it draws the same
+triangles: sun, sky and one grey material, 4 rays a pixel and a shadow ray each, no ground truth. Then ``--workers``
+processes render a set through the command's own path, in seconds of the clock. Prints JSON.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from simteacher.memory import keep_freed_memory
 from simteacher.progress import set_quiet
 from simteacher.scenes import embree, write_folder
 from simteacher.scenes.assemble import assemble
@@ -31,7 +33,7 @@ from simteacher.scenes.capture import capture
 from simteacher.scenes.frame import draw
 from simteacher.scenes.job import atlas
 from simteacher.scenes.optics import Optics
-from simteacher.scenes.raycast import world_rays
+from simteacher.scenes.raycast import Scene, world_rays
 from simteacher.scenes.render import render
 from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.world import build_world
@@ -74,13 +76,50 @@ class Clock:
         self._stack.pop()
 
 
-def single(frames: int, size: tuple[int, int], other: bool) -> dict[str, Any]:
+def mitsuba_seconds(scene: Scene, size: tuple[int, int]) -> float | None:
+    """Processor seconds that Mitsuba (Jakob et al., 2022) takes for a plain picture of the same triangles."""
+    try:
+        import mitsuba as mi
+    except ImportError:
+        return None
+    mi.set_variant("scalar_rgb")
+    mesh = mi.Mesh("street", len(scene.vertices_V3), len(scene.faces_F3))
+    fields = mi.traverse(mesh)
+    fields["vertex_positions"] = scene.vertices_V3.ravel()
+    fields["faces"] = scene.faces_F3.astype(np.uint32).ravel()
+    fields.update()
+    pose = np.array(scene.world.camera.pose_44)
+    pose[:3, 3] = 0  # the triangles are relative to the camera
+    pose[:3, :2] *= -1  # its axes are left and up, ours right and down
+    camera = {
+        "type": "perspective",
+        "fov": float(np.rad2deg(scene.world.camera.fov)),
+        "to_world": mi.ScalarTransform4f(pose),
+        "film": {"type": "hdrfilm", "width": size[0], "height": size[1]},
+        "sampler": {"type": "independent", "sample_count": 4},
+    }
+    began = time.process_time()
+    street = mi.load_dict(
+        {
+            "type": "scene",
+            "integrator": {"type": "direct"},
+            "camera": camera,
+            "sky": {"type": "constant"},
+            "sun": {"type": "directional", "direction": [-v for v in scene.world.light.sun_3]},
+            "street": mesh,
+        }
+    )
+    np.asarray(mi.render(street))
+    return time.process_time() - began
+
+
+def single(frames: int, size: tuple[int, int]) -> dict[str, Any]:
     """One process, one frame after the other."""
     clock, spec = Clock(), SceneSpec()
     caster = type(embree.make_caster(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32)))
     for name in ("__init__", "nearest", "blocked"):
         clock.wrap(caster, name, "rays")
-    whole, bare, tree, triangles = [], [], [], []
+    whole, bare, other, triangles = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for i in range(-1, frames):  # the first warms up
             began = time.process_time()
@@ -101,12 +140,7 @@ def single(frames: int, size: tuple[int, int], other: bool) -> dict[str, Any]:
             began = time.process_time()
             embree.make_caster(scene.vertices_V3, scene.faces_F3).nearest(start, ray)
             cast = time.process_time() - began
-            if other:
-                from simteacher.scenes.treecast import TreeCaster
-
-                began = time.process_time()
-                TreeCaster(scene.vertices_V3, scene.faces_F3).nearest(start, ray)
-                tree.append(time.process_time() - began)
+            other.append(mitsuba_seconds(scene, size) if i < 4 else None)
             clock.spent = defaultdict(float, before)  # the yardstick is no part of the frame
             if i < 0:
                 clock.spent.clear()
@@ -122,8 +156,8 @@ def single(frames: int, size: tuple[int, int], other: bool) -> dict[str, Any]:
         "shares": {k: round(v / total, 3) for k, v in sorted(clock.spent.items())},
         "triangles": round(statistics.mean(triangles)),
     }
-    if other:
-        result["tree_cast_seconds"] = round(statistics.median(tree[1:]), 4)
+    known = [seconds for seconds in other[1:] if seconds is not None]
+    result["mitsuba_seconds"] = round(statistics.median(known), 4) if known else "left out: Mitsuba is not installed"
     return result
 
 
@@ -134,7 +168,12 @@ def many(frames: int, size: tuple[int, int], workers: int) -> dict[str, Any]:
         render(Path(folder) / "set", frames=frames, size=size, seed=1, workers=workers)
         seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
-    return {"workers": workers, "frames_per_second": round(frames / seconds, 2), "worker_peak_mib": round(peak)}
+    return {
+        "workers": workers,
+        "frames": frames,
+        "frames_per_second": round(frames / seconds, 2),
+        "worker_peak_mib": round(peak),
+    }
 
 
 def main() -> None:
@@ -143,11 +182,11 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--size", default="480x360")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--other", action="store_true", help="also the numba ray caster")
     args = parser.parse_args()
     width, height = map(int, args.size.split("x"))
     set_quiet(True)
-    result = {"size": args.size, **single(args.frames, (width, height), args.other)}
+    keep_freed_memory()  # as the workers do
+    result = {"size": args.size, **single(args.frames, (width, height))}
     result["set"] = many(args.frames * 2, (width, height), args.workers)
     print(json.dumps(result, indent=1))
 

@@ -61,6 +61,21 @@ def test_a_stopped_render_is_finished_by_the_same_command(
     assert contents(tmp_path / "set") == undisturbed
 
 
+def test_killed_again_and_again_with_two_workers(tmp_path: Path, run_cli: RunCli, undisturbed: dict[str, str]) -> None:
+    """Once before the first frame, once after it, once later: the set is that of one worker whom nobody disturbed."""
+    command = [sys.executable, "-m", "simteacher", *RENDER[:-1], "2", "--quiet"]
+    for pattern, count in (("set/dataset.yaml", 1), ("set/images/0*", 1), ("set/images/0*", 3)):
+        with subprocess.Popen(command, cwd=tmp_path, env=environ()) as process:
+            limit = time.monotonic() + 120
+            while len(list(tmp_path.glob(pattern))) < count and time.monotonic() < limit and process.poll() is None:
+                time.sleep(0.005)
+            process.kill()
+        assert process.returncode == -9
+        assert len(list(tmp_path.glob(pattern))) >= count
+    assert run_cli(*RENDER, timeout=300).returncode == 0
+    assert contents(tmp_path / "set") == undisturbed
+
+
 def test_a_full_disk_is_one_message_and_nothing_is_lost(
     tmp_path: Path, run_cli: RunCli, undisturbed: dict[str, str]
 ) -> None:

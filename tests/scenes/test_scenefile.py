@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from simteacher.errors import UserError
 from simteacher.scenes.assemble import assemble
 from simteacher.scenes.classes import CLASS_ID
 from simteacher.scenes.raycast import gbuffer
+from simteacher.scenes.render import render
+from simteacher.scenes.scenefile import movable
 from simteacher.scenes.spec import SceneSpec, load_scene
 from simteacher.scenes.world import build_world
 
@@ -117,6 +120,34 @@ def test_an_own_mesh_stands_on_the_ground_with_its_class(tmp_path: Path) -> None
     assert red > 2 * green > 4 * blue, "its colour comes along"
     assert np.ptp(own[0].mesh.vertices_V3, axis=0) == pytest.approx([1, 1.5, 0.5])
     assert corners[:, 2].min() == pytest.approx(0, abs=0.02) and corners[:, 0].mean() == pytest.approx(10, abs=0.01)
+
+
+@pytest.mark.usefixtures("small_street")
+def test_the_scene_beside_a_render_finds_the_meshes_of_the_original(tmp_path: Path) -> None:
+    """Whatever way the paths are written, and nothing else changes."""
+    (tmp_path / "my scenes").mkdir()
+    for name in ("a.ply", "b c.ply"):
+        trimesh.creation.box((2, 3, 1)).export(tmp_path / name)
+    text = (
+        "# mine\nmeshes:\n- &box {file: ../a.ply, name: car, ahead: 10}  # a crate\n- *box\n"
+        "- file: '../b c.ply'\n  name: car\n  ahead: 20\nlight: {time: day}\n"
+    )
+    before = _load(tmp_path / "my scenes", text)
+    out = render(tmp_path / "sets/one", frames=1, size=(32, 24), scene=tmp_path / "my scenes/scene.yaml", workers=1)
+    assert load_scene(out / "scene.yaml") == before
+    whole = (out / "scene.yaml").read_text()
+    assert (
+        whole.replace(json.dumps(str(tmp_path / "a.ply")), "../a.ply").replace(
+            json.dumps(str(tmp_path / "b c.ply")), "'../b c.ply'"
+        )
+        == text
+    )
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "size: [64, 48]\n", "meshes: []\n"])
+def test_a_scene_without_meshes_is_copied_as_it_is(tmp_path: Path, text: str) -> None:
+    _load(tmp_path, text)
+    assert movable(tmp_path / "scene.yaml") == text
 
 
 def test_an_unreadable_mesh_is_refused(tmp_path: Path) -> None:

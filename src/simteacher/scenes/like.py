@@ -26,7 +26,7 @@ from simteacher.scenes.job import atlas
 from simteacher.scenes.mesh import F32, CameraSpec
 from simteacher.scenes.photostats import HORIZONS, MEASURES, PhotoStats, photo_stats
 from simteacher.scenes.raycast import gbuffer
-from simteacher.scenes.scenefile import load_scene
+from simteacher.scenes.scenefile import load_scene, movable
 from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.world import build_world
 
@@ -60,7 +60,7 @@ def match(target: str, scene: str | Path | None = None) -> str:
     known = [q for q in quality if q]
     if known:
         found["jpeg"] = (max(min(known) - 3, 5), max(known))
-    data: dict[str, Any] = yaml.safe_load(Path(scene).read_text(encoding="utf-8")) if scene else {}
+    data: dict[str, Any] = yaml.safe_load(movable(Path(scene))) if scene else {}
     data = data or {}
     data["size"] = list(size)
     data["camera"] = {**(data.get("camera") or {}), **{k: [round(float(v), 3) for v in r] for k, r in found.items()}}

@@ -24,6 +24,7 @@ from simteacher.labels import SPACES
 from simteacher.progress import progress, say
 from simteacher.scenes.card import write_card
 from simteacher.scenes.job import WRITERS, Job, make
+from simteacher.scenes.scenefile import movable
 from simteacher.scenes.spec import SceneSpec, load_scene
 
 SCENE = "scene.yaml"
@@ -115,7 +116,7 @@ def _begin(
     job = Job(str(out), frames, size, seed, where, sequence, spec.clip.frames, spec.clip.rate, format)
     keep = _claim(out, job)
     if source is None or source.resolve() != (out / SCENE).resolve():
-        atomic_write(out / SCENE, source.read_bytes() if source else defaults())
+        atomic_write(out / SCENE, movable(source) if source else defaults())
     return job, keep
 
 

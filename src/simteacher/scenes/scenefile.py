@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, get_args
 
@@ -53,6 +54,19 @@ def load_scene(path: str | Path) -> SceneSpec:
         meshes = tuple(m.model_copy(update={"file": (path.parent / m.file).resolve()}) for m in spec.meshes)
         spec = spec.model_copy(update={"meshes": meshes})
     return spec
+
+
+def movable(path: Path) -> str:
+    """Text of a valid scene file that says the same in any folder: its meshes are named by their whole paths."""
+    text = path.read_text(encoding="utf-8")
+    tree = yaml.compose(text, Loader=yaml.SafeLoader)
+    tables = {k.value: v for k, v in tree.value} if isinstance(tree, yaml.MappingNode) else {}
+    meshes = tables["meshes"].value if "meshes" in tables else []
+    files = {v.start_mark.index: v for mesh in meshes for k, v in mesh.value if k.value == "file"}
+    for _, node in sorted(files.items(), reverse=True):  # from the end, so that the places before stay true
+        whole = json.dumps(str((path.parent / node.value).resolve()), ensure_ascii=False)
+        text = text[: node.start_mark.index] + whole + text[node.end_mark.index :]
+    return text
 
 
 def line_of(node: yaml.Node | None, place: tuple[Any, ...]) -> int:
