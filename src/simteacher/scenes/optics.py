@@ -52,19 +52,22 @@ class Optics:
         return grid_HW2.reshape(-1, 2)
 
     def rays(self, xy_N2: F64) -> F64:
-        """Directions through image points in camera axes with z = 1, so that a ray's parameter is its depth."""
-        out = np.ones((len(xy_N2), 3))
-        p = out[:, :2]
-        p[:] = xy_N2
-        p -= self.centre
+        """Directions through image points in camera axes with z = 1, so that a ray's parameter is its depth.
+
+        They lie in memory as three rows (`vectors.rows`).
+        """
+        out = np.ones((3, len(xy_N2)))
+        p = out[:2]
+        for row, column, centre in zip(p, xy_N2.T, self.centre, strict=True):
+            np.subtract(column, centre, out=row)
         p /= self.focal
         if self.k1:
-            far = np.hypot(p[:, 0], p[:, 1])
+            far = np.hypot(p[0], p[1])
             # between 4096 solutions the error is below 1e-4 pixel, and it is faster than solving for every pixel
             table = np.linspace(0, float(far.max(initial=0)) + 1e-9, 4096)
             r = np.interp(far, table, self._undistort(table)) if len(far) > 64 else self._undistort(far)
-            p *= (r / np.maximum(far, 1e-12))[:, None]
-        return out
+            p *= r / np.maximum(far, 1e-12)
+        return out.T
 
     def _undistort(self, far_N: F64) -> F64:
         """Radius before distortion of radii after it; Newton, as the distortion is monotone for the views in use."""

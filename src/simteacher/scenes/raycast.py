@@ -16,7 +16,7 @@ from simteacher.scenes.classes import CLASS_ID, LABEL_ID
 from simteacher.scenes.hulls import owners
 from simteacher.scenes.mesh import F32, I32, Material, World
 from simteacher.scenes.optics import Optics
-from simteacher.scenes.vectors import dot, rows
+from simteacher.scenes.vectors import Index, dot, rows, some
 
 
 class Caster(Protocol):
@@ -86,9 +86,9 @@ class Hits:
     v_N: F32
     depth_N: F32
 
-    def take(self, index: npt.NDArray[np.intp]) -> Hits:
+    def take(self, index: Index) -> Hits:
         """The rows of ``index``."""
-        return Hits(self.face_N.take(index), self.u_N.take(index), self.v_N.take(index), self.depth_N.take(index))
+        return Hits(some(self.face_N, index), some(self.u_N, index), some(self.v_N, index), some(self.depth_N, index))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def trace(scene: Scene, ray_N3: F32, origin_N3: F32 | None = None) -> Hits:
 
 def world_rays(world: World, optics: Optics, xy_N2: npt.NDArray[np.float64]) -> F32:
     """Rays through image points in world axes, parameter = depth; they lie in memory as three rows."""
-    return rows(optics.rays(xy_N2) @ world.camera.pose_44[:3, :3].T).T
+    return (world.camera.pose_44[:3, :3] @ optics.rays(xy_N2).T).astype(np.float32).T
 
 
 def points(scene: Scene, hits: Hits) -> F32:

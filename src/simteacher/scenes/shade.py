@@ -15,7 +15,7 @@ from simteacher.scenes.mesh import F32
 from simteacher.scenes.raycast import Hits, Scene, trace
 from simteacher.scenes.sky import noise_at, sky_radiance
 from simteacher.scenes.surface import Faces, Materials, Surface, surface
-from simteacher.scenes.vectors import column, dot, rows, unit
+from simteacher.scenes.vectors import Index, column, dot, put, rows, some, unit
 
 CHUNK = 1 << 14
 FAR = 400.0  # shadow rays end here
@@ -25,21 +25,23 @@ FLAT = (CLASS_ID["road"], CLASS_ID["sidewalk"])
 
 @dataclass(frozen=True, slots=True)
 class Mirrors:
-    """Rays that leave mirroring surfaces: which pixel, from where, which way, and how much of it is seen."""
+    """Rays off mirroring surfaces: pixel, its other light and distance; start, direction, and how much is seen."""
 
     index_N: npt.NDArray[np.intp]
+    rgb_3N: F32
+    range_N: F32
     start_3N: F32
     ray_3N: F32
     strength_N: F32
 
     @classmethod
-    def of(cls, s: Surface, strength_N: F32, index_N: npt.NDArray[np.intp]) -> Mirrors:
+    def of(cls, s: Surface, rgb_3N: F32, strength_N: F32, index_N: npt.NDArray[np.intp]) -> Mirrors:
         """One ray of each surface."""
         n = s.smooth_3N
         ray = n * (2 * dot(n, s.view_3N)) - s.view_3N
         below = np.minimum(dot(ray, s.normal_3N), 0)  # an interpolated normal can mirror into the surface
         ray -= np.float32(1.02) * below * s.normal_3N
-        return cls(index_N, s.above(3e-3, 2e-4).T, ray, strength_N)
+        return cls(index_N, rgb_3N, s.range_N, s.above(3e-3, 2e-4).T, ray, strength_N)
 
 
 def chunks(count: int) -> Iterator[slice]:
@@ -115,7 +117,7 @@ class Shader:
             light = np.clip(dot(normal, self.sun_3), 0, 1) * (self.sun_rgb * np.float32(0.6))
             light += self.sky_rgb * (np.float32(0.4) + np.float32(0.3) * normal[2]) + self.bounce_rgb * np.float32(0.3)
             light += glow_K.take(row)
-            rgb[:, seen] = colour_3K.take(row, 1) * light
+            put(rgb, seen, colour_3K.take(row, 1) * light)
             out[:, part] = rgb
         out *= mirrors.strength_N
         return out
@@ -134,39 +136,39 @@ class Shader:
         ray = rows(ray_N3)
         out = np.empty_like(ray)
         faces = Faces.of(self.scene, self.materials, hits.face_N, self.pixel)
-        far_N = np.full(ray.shape[1], np.inf, np.float32)
         mirrors: list[Mirrors] = []
         for part in chunks(ray.shape[1]):
             found = hits.face_N[part] >= 0
-            seen, sky = part.start + np.flatnonzero(found), part.start + np.flatnonzero(~found)
-            if len(sky):
-                out[:, sky] = sky_radiance(self.light, unit(ray.take(sky, 1)), self.clouds)
-            if not len(seen):
-                continue
-            s = surface(faces, self.atlas, seen, hits.take(seen), ray.take(seen, 1))
+            seen: Index = part
+            if not found.all():
+                seen, sky = part.start + np.flatnonzero(found), part.start + np.flatnonzero(~found)
+                put(out, sky, sky_radiance(self.light, unit(ray.take(sky, 1)), self.clouds))
+                if not found.any():
+                    continue
+            s = surface(faces, self.atlas, seen, hits.take(seen), some(ray, seen))
             sun_N = self.sunlit(s)
-            lit = self.ambient(s, None if open_2N is None else open_2N.take(seen, 1))
+            lit = self.ambient(s, None if open_2N is None else some(open_2N, seen))
             lit += sun_N * self.sun_rgb
             if self.lamps is not None:
                 lit += lamp_light(self.lamps, s.point_3N, s.smooth_3N)
             lit += s.glow_N * self.glow
             albedo, gloss = self._wet(s) if self.light.wet > 0 else (s.albedo_3N, s.gloss_N)
             lit *= albedo
-            mirrors += self._shine(s, gloss, sun_N, lit, seen)
-            out[:, seen] = lit
-            far_N[seen] = s.range_N
+            number_N = np.arange(part.start, part.stop) if isinstance(seen, slice) else seen
+            mirrors += self._shine(s, gloss, sun_N, lit, number_N)
+            put(out, seen, self._air(lit, s.range_N))
         if mirrors:
             all_of = Mirrors(*(np.concatenate([getattr(m, name) for m in mirrors], -1) for name in Mirrors.__slots__))
-            out[:, all_of.index_N] += self.reflection(all_of)
-        if self.light.fog > 0:
-            for part in chunks(len(far_N)):
-                seen = part.start + np.flatnonzero(hits.face_N[part] >= 0)
-                lit = out.take(seen, 1)
-                lit -= self.air_rgb
-                lit *= np.exp(far_N.take(seen) * np.float32(-self.light.fog))
-                lit += self.air_rgb
-                out[:, seen] = lit
+            put(out, all_of.index_N, self._air(all_of.rgb_3N + self.reflection(all_of), all_of.range_N))
         return out
+
+    def _air(self, rgb_3N: F32, range_N: F32) -> F32:
+        """What of ``rgb_3N`` gets through haze and fog, and their own light; works in place."""
+        if self.light.fog > 0:
+            rgb_3N -= self.air_rgb
+            rgb_3N *= np.exp(range_N * np.float32(-self.light.fog))
+            rgb_3N += self.air_rgb
+        return rgb_3N
 
     def _shine(self, s: Surface, gloss_N: F32, sun_N: F32, rgb_3N: F32, index_N: npt.NDArray[np.intp]) -> list[Mirrors]:
         """Make ``rgb_3N`` shine, in place: Fresnel by Schlick (1994), the sun's highlight by Blinn (1977).
@@ -185,9 +187,9 @@ class Shader:
         power = np.exp2(3 + 8 * gloss)
         shine = gloss * (power + 8) / 60 * np.clip(dot(part.smooth_3N, half), 0, 1) ** power * (sun > 0)
         rgb = rgb_3N.take(index, 1) * (1 - fresnel) + np.minimum(shine, 12) * (self.sun_rgb * np.float32(0.25))
-        rgb_3N[:, index] = rgb
-        mirror = np.flatnonzero(fresnel > 0.025)
-        return [Mirrors.of(part.take(mirror), fresnel.take(mirror), index_N.take(index.take(mirror)))]
+        put(rgb_3N, index, rgb)
+        at = np.flatnonzero(fresnel > 0.025)
+        return [Mirrors.of(part.take(at), rgb.take(at, 1), fresnel.take(at), index_N.take(index.take(at)))]
 
     def _wet(self, s: Surface) -> tuple[F32, F32]:
         """Albedo and gloss of a rained-on world: flat ground darkens and mirrors, most in puddles (Lagarde 2013)."""

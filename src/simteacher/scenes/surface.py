@@ -10,7 +10,7 @@ import numpy.typing as npt
 from simteacher.scenes.atlas import Atlas
 from simteacher.scenes.mesh import F32, I32
 from simteacher.scenes.raycast import Hits, Scene
-from simteacher.scenes.vectors import dot, rows, unit
+from simteacher.scenes.vectors import Index, dot, put, rows, some, unit
 
 CREASE = 0.75  # cosine beyond which neighbouring faces share a smooth normal
 
@@ -152,7 +152,7 @@ class Faces:
         )
 
 
-def surface(f: Faces, atlas: Atlas, index: npt.NDArray[np.intp], hits: Hits, ray_3N: F32) -> Surface:
+def surface(f: Faces, atlas: Atlas, index: Index, hits: Hits, ray_3N: F32) -> Surface:
     """What rays see that all hit something.
 
     Args:
@@ -162,13 +162,13 @@ def surface(f: Faces, atlas: Atlas, index: npt.NDArray[np.intp], hits: Hits, ray
         hits: Where they end.
         ray_3N: Directions from the scene's origin, parameter = depth.
     """
-    row, u, v = f.row_N.take(index), hits.u_N, hits.v_N
+    row, u, v = some(f.row_N, index), hits.u_N, hits.v_N
     normal, smooth = f.flat_3K.take(row, 1), f.first_3K.take(row, 1)
     bent = np.flatnonzero(f.bent_K.take(row))
     if len(bent):
         at = row.take(bent)
         more = u.take(bent) * f.second_3K.take(at, 1) + v.take(bent) * f.third_3K.take(at, 1)
-        smooth[:, bent] = unit(smooth.take(bent, 1) + more)
+        put(smooth, bent, unit(smooth.take(bent, 1) + more))
     length: F32 = np.sqrt(dot(ray_3N, ray_3N))
     view = ray_3N * (np.float32(-1) / length)
     facing = dot(normal, view)

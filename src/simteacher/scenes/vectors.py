@@ -28,6 +28,20 @@ def rows(a_N3: npt.NDArray[Any]) -> F32:
     return np.ascontiguousarray(a_N3.T, np.float32)
 
 
+Index = slice | npt.NDArray[np.intp]
+
+
+def some(a_N: npt.NDArray[Any], index: Index) -> npt.NDArray[Any]:
+    """Entries along the last axis: a view of a slice, a copy of anything else."""
+    return a_N[..., index] if isinstance(index, slice) else a_N.take(index, -1)
+
+
+def put(a_3N: F32, index: Index, value_3K: F32) -> None:
+    """``a_3N[:, index] = value_3K``, row by row, which numpy does in half the time."""
+    for row, value in zip(a_3N, value_3K, strict=True):
+        row[index] = value
+
+
 def column(rgb_3: F32) -> F32:
     """One vector that multiplies all: shape (3, 1)."""
     return rgb_3.reshape(3, 1)
