@@ -140,7 +140,11 @@ def test_an_export_with_values_that_nobody_named(tmp_path: Path) -> None:
     result = check(made.root)
     strange = [p for p in result["problems"] if "mean no class" in p["problem"]]
     assert len(strange) > 1 and all(f"`ids` in {made.root}/dataset.yaml" in p["fix"] for p in strange)
-    assert "Thing 1" not in result["unmapped"] and result["unmapped"]["Thing 2"] > 0
+    assert (
+        "Thing 1" not in result["unmapped"]
+        and set(result["left_out"]) == {"Thing 1"}
+        and result["unmapped"]["Thing 2"] > 0
+    )
     assert any("alias 'Thinf 2' names no class" in p["problem"] and "'Thing 2'?" in p["problem"]
                for p in result["problems"])  # fmt: skip
     said = table(result)

@@ -42,8 +42,8 @@ def check(
     Returns:
         ``format, why, split, images, labelled, classes {name: pixels}, ignored`` (pixels) and
         ``problems [{file, problem, fix}]``; also ``space, sizes {WxH: images}, odd {kind: {images, first}}, labels``
-        (how these are stored), ``unknown {value: pixels}, unmapped {class name of the set: pixels}`` (that nobody said
-        to ignore), ``hints [text]``,
+        (how these are stored), ``unknown {value: pixels}, unmapped {class name of the set: pixels}`` (and those
+        that the space says to ignore under ``left_out``), ``hints [text]``,
         ``lacks [{class, why}], shared [[name, name]]`` and, with ``target``, the same for it under ``target``.
 
     Raises:
@@ -90,7 +90,7 @@ def _look(
     )
     problems += [p for s in seen for p in s.problems]
     problems += _orphans(dataset) if whole else []
-    classes, ignored, unmapped = _count(seen, how, space)
+    classes, ignored, unmapped, left_out = _count(seen, how, space)
     return {
         "format": dataset.format,
         "why": dataset.why,
@@ -103,6 +103,7 @@ def _look(
         "classes": classes,
         "ignored": ignored,
         "unmapped": unmapped,
+        "left_out": left_out,
         "unknown": _sum(s.unknown for s in seen),
         "sizes": dict(Counter(f"{s.size[0]}x{s.size[1]}" for s in seen if s.size).most_common()),
         "odd": _odd(seen),
@@ -148,25 +149,26 @@ def _inspect_all(dataset: DataSet, how: Labelling | None, bare: set[str]) -> lis
 
 def _count(
     seen: list[Seen], how: Labelling | None, space: LabelSpace | None
-) -> tuple[dict[str, int], int, dict[str, int]]:
-    """Pixels by class of ``space``, ignored pixels, and of these the ones whose class the space lacks, by name."""
+) -> tuple[dict[str, int], int, dict[str, int], dict[str, int]]:
+    """Pixels by class of ``space``, ignored pixels; of these by name those of no class of it, those left out."""
     if how is None or space is None:
-        return {}, 0, {}
+        return {}, 0, {}, {}
     total = sum((s.pixels for s in seen if s.pixels is not None), np.zeros(len(how.names) + 1, np.int64))
     classes = dict.fromkeys(space.classes, 0)
     unmapped: Counter[str] = Counter()
-    left_out = 0
+    left_out: Counter[str] = Counter()
     for name, pixels in zip(how.names.values(), total, strict=False):
         index = space.index(name)
         if space.leaves_out(name):
-            left_out += int(pixels)
+            left_out[name] += int(pixels)
         elif index is None:
             unmapped[name] += int(pixels)
         else:
             classes[space.classes[index]] += int(pixels)
     strange = sum(sum(s.unknown.values()) for s in seen)
-    ignored = int(total[-1]) + left_out + sum(unmapped.values()) + strange
-    return classes, ignored, {name: n for name, n in unmapped.most_common() if n}
+    ignored = int(total[-1]) + sum(left_out.values()) + sum(unmapped.values()) + strange
+    by_name, told = ({name: n for name, n in counts.most_common() if n} for counts in (unmapped, left_out))
+    return classes, ignored, by_name, told
 
 
 def _lacking(

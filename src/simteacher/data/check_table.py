@@ -105,6 +105,9 @@ def _notes(result: Result) -> list[str]:
     if unmapped := result.get("unmapped"):
         said = ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in list(unmapped.items())[:8])
         lines.append(f"ignored, as the label space has no such class: {said}")
+    if left_out := result.get("left_out"):
+        said = ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in list(left_out.items())[:8])
+        lines.append(f"ignored, as told: {said}")
     if unknown := result.get("unknown"):
         said = ", ".join(f"{value} ({n} pixels)" for value, n in list(unknown.items())[:8])
         lines.append(f"label values that mean no class, in all files: {said}")
