@@ -51,9 +51,20 @@ def test_projection_undoes_rays(world: World, k1: float) -> None:
 
 def test_distortion_by_hand(world: World) -> None:
     """r_distorted = r (1 + k1 r^2) at a point with r = 0.5 and k1 = -0.2."""
-    optics = Optics.of(replace(world.camera, k1=-0.2), SIZE)
+    optics = Optics.of(replace(world.camera, k1=-0.2, fov=np.deg2rad(50)), SIZE)
     xy, _ = optics.project(np.array([[1.0, 0.0, 2.0]]))
     assert_allclose(xy[0], [optics.centre[0] + optics.focal * 0.5 * (1 - 0.2 * 0.25), optics.centre[1]])
+
+
+@pytest.mark.parametrize("fov", [70, 90, 130])
+def test_a_barrel_stronger_than_the_view_can_bear(world: World, fov: int) -> None:
+    """Every pixel still has a ray of its own: further from the centre, further out."""
+    optics = Optics.of(replace(world.camera, k1=-0.3, fov=np.deg2rad(fov)), SIZE)
+    rays, xy = optics.rays(optics.grid()), optics.grid()
+    back, _ = optics.project(rays)
+    assert_allclose(back, xy, atol=1e-2)
+    order = np.argsort(np.hypot(*(xy - optics.centre).T), kind="stable")
+    assert np.isfinite(rays).all() and (np.diff(np.hypot(rays[order, 0], rays[order, 1])) > -1e-6).all()
 
 
 def test_instances_follow_cityscapes(world: World) -> None:

@@ -32,8 +32,14 @@ class Optics:
 
     @classmethod
     def of(cls, camera: CameraSpec, size: tuple[int, int]) -> Optics:
-        """The optics of a camera whose sensor has ``size`` (width, height) pixels."""
-        return cls(size, size[0] / 2 / np.tan(camera.fov / 2), camera.k1)
+        """The optics of a camera whose sensor has ``size`` (width, height) pixels.
+
+        A barrel is held to what this field of view can bear: r (1 + k1 r^2) turns back at r = 1 / sqrt(-3 k1), and a
+        corner beyond that would show nothing at all.
+        """
+        focal = size[0] / 2 / np.tan(camera.fov / 2)
+        corner = float(np.hypot(*size)) / 2 / focal
+        return cls(size, focal, max(camera.k1, -0.95 * 4 / (27 * corner**2)))
 
     @property
     def centre(self) -> tuple[float, float]:
