@@ -44,7 +44,7 @@ class Walk:
             elif language == "python":
                 exec(compile(content, name, "exec"), {"__name__": "__main__"})
             elif language == "bash":
-                for line in content.splitlines():
+                for line in content.replace("\\\n", " ").splitlines():
                     if re.search(skip, line):
                         continue
                     for word, prepare in (before or {}).items():
@@ -112,7 +112,7 @@ def test_from_a_simulator_to_a_model_to_a_few_labels(walk: Walk, capsys: pytest.
     walk.ran.clear()
     correct = {"--back": lambda: shutil.copy("runs/to-correct/annotations.zip", "runs/to-correct/corrected.zip")}
     walk.page("few-labels.md", skip="experiment", before=correct)
-    assert walk.ran == ["select", "label", "handover", "handover", "adapt", "adapt", "evaluate", "evaluate"]
+    assert walk.ran == ["select", "label", "handover", "handover", "adapt", "adapt", "adapt", "evaluate", "evaluate"]
     chosen = Path("selection/names.txt").read_text(encoding="utf-8").split()
     assert sorted(chosen) == sorted(Path("runs/corrected/labelled.txt").read_text(encoding="utf-8").split())
     assert Path("runs/better/model.json").is_file() and Path("runs/supervised/model.json").is_file()
