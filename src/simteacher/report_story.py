@@ -63,7 +63,7 @@ def minutes(stages: list[Stage]) -> float | None:
 
 def _time(value: float) -> str:
     if value < 1.5:
-        return f"{60 * value:.0f} seconds"
+        return "a second" if 60 * value < 1.5 else f"{60 * value:.0f} seconds"
     return f"{value:.0f} minutes" if value < 90 else f"{value / 60:.1f} hours"
 
 
