@@ -21,7 +21,8 @@ FRAMES = {"source": 280, "stand-in": 160, "stand-in-held-out": 48}
 SEEDS = {"source": 1, "stand-in": 2, "stand-in-held-out": 3}
 
 SIMULATED: dict[str, Any] = {
-    "street": {"kinds": {"town": 1, "shopping": 1, "residential": 1, "modern": 1}},
+    "street": {"kinds": {"town": 1, "shopping": 1, "residential": 1, "modern": 1}, "left_hand": 0},
+    "objects": {"bare": 0},
     "light": {"weather": {"clear": 2, "fair": 1}, "time": {"day": 1}},
     "camera": {
         "height": [1.3, 1.6],
@@ -41,10 +42,10 @@ SIMULATED: dict[str, Any] = {
     },
     "random_textures": 0,
 }
-"""A simulator as one finds it: a fine day, a clean camera."""
+"""A simulator as one finds it: a fine summer's day, traffic on the right, a clean camera."""
 
 STAND_IN: dict[str, Any] = {
-    "street": {"kinds": {"avenue": 2, "town": 1, "residential": 1, "park": 1, "industrial": 1}},
+    "street": {"kinds": {"avenue": 2, "town": 1, "residential": 1, "park": 1, "industrial": 1}, "left_hand": 1},
     "objects": {
         "vehicles": {
             "estate": 3,
@@ -59,25 +60,29 @@ STAND_IN: dict[str, Any] = {
         "parked": 0.7,
         "people": [0.4, 1.0],
         "trees": [0.4, 1.0],
+        "bare": 1,
     },
-    "light": {"weather": {"overcast": 4, "rain": 1, "fair": 1}, "time": {"low_sun": 2, "dusk": 1, "day": 1}},
+    "light": {"weather": {"overcast": 2, "rain": 2, "fog": 1}, "time": {"low_sun": 1, "dusk": 2, "day": 1}},
     "camera": {
-        "height": [1.8, 2.1],
-        "pitch": [-6, -2],
-        "fov": [48, 56],
+        "height": [2.2, 2.6],
+        "pitch": [-8, -3],
+        "fov": [46, 56],
         "distortion": [-0.12, -0.06],
-        "exposure": [0.65, 1.0],
-        "warmth": [0.05, 0.12],
-        "contrast": [0.85, 1.0],
-        "saturation": [0.5, 0.8],
-        "blur": [0.4, 0.9],
-        "noise": [0.015, 0.03],
-        "vignette": [0.2, 0.35],
-        "jpeg": [40, 60],
+        "exposure": [0.45, 0.75],
+        "warmth": [0.14, 0.24],
+        "contrast": [0.75, 0.9],
+        "saturation": [0.3, 0.6],
+        "blur": [0.8, 1.5],
+        "noise": [0.03, 0.05],
+        "vignette": [0.3, 0.5],
+        "jpeg": [25, 40],
     },
     "random_textures": 0.3,
 }
-"""Another town on a dull day through another camera. It stands in for photographs and is never called real."""
+"""Another town in November, wet and dim, from the cab of a van through a worn camera.
+
+It stands in for photographs and is never called real.
+"""
 
 
 def demo(out: str | Path = "runs/demo", data: str | None = None) -> Path:
