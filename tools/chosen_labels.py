@@ -1,6 +1,6 @@
 """Do labels of chosen photographs teach more than labels of random ones? `select` against chance, seed by seed.
 
-    .venv/bin/python bench/_chosen_labels.py --model 'runs/q{seed}' --source runs/sim --target camvid:data/camvid \
+    .venv/bin/python tools/chosen_labels.py --model 'runs/q{seed}' --source runs/sim --target camvid:data/camvid \
         --eval camvid:data/camvid --eval-split val --budget 20 --out runs/chosen
 
 For each seed one model that has seen no label, and two students of it: one learns from the labels of the photographs
@@ -8,7 +8,6 @@ that `select` chose by that model, the other from as many drawn by the seed (`ad
 same: recipe, steps, pseudo-labels. Nothing is chosen on the evaluation data.
 
 The same command goes on where it was stopped: a finished row is one line of ``rows.jsonl``. Writes ``table.md`` too.
-The name begins with _ because `make bench` measures speed and has no data to run this on.
 """
 
 from __future__ import annotations
