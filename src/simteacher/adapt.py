@@ -29,8 +29,8 @@ from simteacher.given import check_teacher, take_teacher
 from simteacher.inputs import Inputs, open_inputs
 from simteacher.memory import keep_freed_memory
 from simteacher.models.batchnorm import reestimate
-from simteacher.models.build import build_network
 from simteacher.models.prior import tilt
+from simteacher.models.start import check_start, start
 from simteacher.models.store import Model, ModelCard, load, save_model
 from simteacher.models.wrap import Factory, make, name_of
 from simteacher.processes import first_then_others, make_fabric, on_first, one_run
@@ -81,6 +81,8 @@ def adapt(
         data = open_inputs(resolved)
         if not (folder / "teacher" / "model.safetensors").is_file():
             check_teacher(resolved)
+            if network is None:
+                check_start(resolved.network)
         opened = RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0, data.images())
     keep_freed_memory()
     with opened as run, one_run(fabric, folder):
@@ -146,7 +148,9 @@ class _Run:
         """The recipe's network with its starting weights; the new layers' values depend on the seed alone."""
         torch.manual_seed(self.recipe.seed)
         classes = len(self.data.space)
-        return make(self.network, classes) if self.network else build_network(self.recipe.network, classes)
+        if self.network:
+            return make(self.network, classes)
+        return start(self.recipe.network, self.data.space, self.target_batches())
 
     def store(self, stage: str, network: nn.Module, card: ModelCard) -> Model:
         """Write a stage's model with samples and evaluation, and load it for use."""

@@ -80,7 +80,7 @@ class Network(Strict):
         "fcn", "deeplabv2", "light",
     ] = "fpn"  # fmt: skip
     decoder_options: dict[str, Any] = {}  # of that decoder's class; DECODER_OPTIONS where none are given
-    weights: str = "imagenet"  # imagenet, none, or a .safetensors file of this network
+    weights: str = "imagenet"  # imagenet, none, or a model of this network: a run, a file, or street
     freeze: int = Field(2, ge=0)  # encoder stages that keep their weights (the stem counts with the first)
 
     @model_validator(mode="before")

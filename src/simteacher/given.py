@@ -17,11 +17,10 @@ from simteacher.config import Recipe
 from simteacher.errors import UserError
 from simteacher.labels import LabelSpace
 from simteacher.models.rehead import rehead
+from simteacher.models.start import IMAGES, differences
 from simteacher.models.store import Model, ModelCard, load, read_card
-from simteacher.models.wrap import Factory
+from simteacher.models.wrap import KEY, Factory
 from simteacher.progress import say
-
-IMAGES = 12  # that new last layers are fitted on
 
 
 def _place(recipe: Recipe) -> Path:
@@ -38,17 +37,15 @@ def check_teacher(recipe: Recipe) -> ModelCard | None:
     """
     if recipe.teacher.weights is None:
         return None
-    place, wanted = _place(recipe), recipe.network.model_dump()
+    place = _place(recipe)
     card = read_card(place)
     if place.suffix == ".onnx":
         raise UserError("an ONNX model cannot be trained further", place, "name the run that it was exported from")
-    keys = ("encoder", "decoder", "decoder_options")
-    differ = [k for k in keys if k in card.network and card.network[k] != wanted[k]]
+    differ = [] if KEY in card.network else differences(card, recipe.network)
     if differ and recipe.rounds.start == "teacher" and recipe.rounds.count:
-        said = "; ".join(f"{k}: {card.network[k]} there, {wanted[k]} in the recipe" for k in differ)
-        fix = " ".join(f"network.{k}={card.network[k]}" for k in differ if k != "decoder_options")
+        fix = " ".join(f"network.{k}={card.network.get(k)}" for k, _ in differ if k != "decoder_options")
         raise UserError(
-            f"this teacher has another network ({said})",
+            f"this teacher has another network ({'; '.join(said for _, said in differ)})",
             place,
             (f"--set {fix}" if fix else "give the same network.decoder_options")
             + ", or --set rounds.start=scratch for students of another network, or train a teacher",

@@ -6,7 +6,6 @@ Images go in as RGB in [0, 1]; normalisation happens inside, so that no caller c
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -169,7 +168,7 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
     Args:
         spec: The recipe's ``network`` section.
         classes: Number of classes K.
-        pretrained: False where weights are about to be loaded anyway.
+        pretrained: False where weights are about to be loaded anyway; those of a model are `models.start`'s part.
 
     Raises:
         UserError: Encoder or option unknown, or pretrained weights not to be had. Never silently random.
@@ -190,10 +189,6 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
     stride = encoder.stride if isinstance(encoder, ViTEncoder) else STRIDE
     network = SegmentationNetwork(encoder, decoder, head, encoder.out_channels[-2], classes, mean, std, stride)
     _freeze(encoder, spec.freeze, spec)
-    if pretrained and spec.weights not in ("imagenet", "none"):
-        from simteacher.models.store import read_weights
-
-        load_weights(network, read_weights(Path(spec.weights)), spec.weights)
     return network
 
 

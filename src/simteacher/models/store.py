@@ -135,8 +135,12 @@ def save_model(folder: Path, network: nn.Module, card: ModelCard) -> None:
     atomic_write(folder / "model.safetensors", save(tensors, metadata={"card": card.to_json()}))
 
 
-def _find(path: Path) -> Path:
-    """The weights file that a MODEL argument means."""
+def weights_file(path: Path) -> Path:
+    """The weights file that a MODEL argument means.
+
+    Raises:
+        UserError: There is none.
+    """
     path = place(path)
     if path.is_file():
         return path
@@ -158,7 +162,7 @@ def read_card(path: str | Path) -> ModelCard:
     Raises:
         UserError: As of `load`.
     """
-    file = _find(Path(path))
+    file = weights_file(Path(path))
     if file.suffix == ".onnx":
         return _load_onnx(file).card
     beside = file.with_suffix(".json")
@@ -185,7 +189,7 @@ def load(path: str | Path, network: Factory | None = None) -> Model:
     """
     from simteacher.models.build import load_weights
 
-    file = _find(Path(path))
+    file = weights_file(Path(path))
     if file.suffix == ".onnx":
         return _load_onnx(file)
     beside = file.with_suffix(".json")

@@ -1,0 +1,89 @@
+"""The network that a stage starts from: new, with ImageNet weights, or continuing a model (`network.weights`).
+
+A model is a run, a model file, or ``street``, the teacher that comes with the tool. Its classes may be others than the
+run's: then its last layers are matched by name (`models.rehead`), and where no name fits they are new and only the
+features are taken.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from simteacher.config import Network
+from simteacher.errors import UserError
+from simteacher.labels import LabelSpace
+from simteacher.models.build import build_network, load_weights
+from simteacher.models.rehead import merging, rehead
+from simteacher.models.store import ModelCard, read_card, read_weights, weights_file
+from simteacher.progress import say
+
+IMAGES = 12  # that new last layers are fitted on
+NOT_MODELS = ("imagenet", "none")
+
+
+def differences(card: ModelCard, spec: Network) -> list[tuple[str, str]]:
+    """What a model's network and a recipe's have not in common, as (key, what both say)."""
+    wanted = spec.model_dump()
+    keys = [k for k in ("encoder", "decoder", "decoder_options") if card.network.get(k) != wanted[k]]
+    return [(k, f"{k}: {card.network.get(k)} there, {wanted[k]} in the recipe") for k in keys]
+
+
+def check_start(spec: Network) -> ModelCard | None:
+    """Look at what ``network.weights`` names before a run folder is made; None where it is no model.
+
+    Raises:
+        UserError: No such model, no trainable one, or one of another network than the recipe's.
+    """
+    if spec.weights in NOT_MODELS:
+        return None
+    card = read_card(spec.weights)
+    if weights_file(Path(spec.weights)).suffix == ".onnx":
+        fix = "name the run that it was exported from"
+        raise UserError("an ONNX model cannot be trained further", spec.weights, fix)
+    differ = differences(card, spec)
+    if differ:
+        fix = " ".join(f"network.{k}={card.network.get(k)}" for k, _ in differ if k != "decoder_options")
+        raise UserError(
+            f"network.weights names a model of another network ({'; '.join(said for _, said in differ)})",
+            spec.weights,
+            f"--set network.weights=imagenet to start this network afresh, or --set {fix or 'network.decoder_options'}",
+        )
+    return card
+
+
+def start(spec: Network, space: LabelSpace, images: Iterable[Tensor]) -> nn.Module:
+    """Make the recipe's network with its starting weights.
+
+    Args:
+        spec: The recipe's ``network`` section.
+        space: The run's classes.
+        images: Photographs (1, 3, H, W) in [0, 1]; a few are looked at where last layers must be matched.
+
+    Raises:
+        UserError: As of `check_start` and `build_network`.
+    """
+    card = check_start(spec)
+    if card is None:
+        return build_network(spec, len(space))
+    file = weights_file(Path(spec.weights))
+    fresh = build_network(spec, len(space), pretrained=False)
+    if card.space.classes != space.classes and not merging(card.space, space)[0].any():
+        say(f"{spec.weights}: no class of {space.name} is one of its own; its features are taken, the last layers new")
+        own, weights = fresh.state_dict(), read_weights(file)
+        load_weights(fresh, {k: weights[k] if weights[k].shape == v.shape else v for k, v in own.items()}, str(file))
+        return fresh
+    if card.space.classes == space.classes:
+        load_weights(fresh, read_weights(file), str(file))
+        return fresh
+    network = build_network(spec, len(card.space), pretrained=False)
+    load_weights(network, read_weights(file), str(file))
+    few = (image_BCHW.to("cpu") for image_BCHW in itertools.islice(images, IMAGES))  # where the network is
+    unknown = rehead(network, card.space, space, few)
+    say(f"{spec.weights}: its {len(card.space)} classes ({card.space.name}) are matched by name to {space.name}")
+    if unknown:
+        say(f"  it does not know {', '.join(unknown)}: that is learnt from the source alone")
+    return network
