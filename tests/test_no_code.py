@@ -18,10 +18,11 @@ import pytest
 import torch
 
 import simteacher
-from simteacher.config import load_recipe, parse_set
+from simteacher.config import Network, load_recipe, parse_set
 from simteacher.data.open import open_dataset
 from simteacher.errors import UserError
 from simteacher.labels import load_space
+from simteacher.models.start import start
 from simteacher.models.store import ModelCard, save_model
 from simteacher.scenes.spec import load_scene
 from simteacher.state_file import load_state
@@ -81,7 +82,7 @@ def test_pickled_weights(bomb: Bomb, tmp_path: Path, name: str, how: str) -> Non
 def test_pickled_weights_of_a_recipe(bomb: Bomb, tmp_path: Path) -> None:
     torch.save({"weight": bomb}, tmp_path / "weights.pt")
     with pytest.raises(UserError, match="not a readable safetensors file"):
-        tiny.network(weights=str(tmp_path / "weights.pt"))
+        start(Network(**{**tiny.NETWORK, "weights": str(tmp_path / "weights.pt")}), tiny.SPACE, ())
 
 
 @pytest.mark.parametrize("encoder", ["hf-hub:somebody/model", "hf_hub:somebody/model", "local-dir:/tmp", "../x", "a b"])

@@ -23,6 +23,8 @@ from simteacher.labels import LabelSpace
 from simteacher.models.wrap import KEY, Factory, make
 from simteacher.shipped import NAME, WEIGHTS, place
 
+NOT_LOADED = "copy it again; other weight formats are not loaded as they can run code"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
@@ -123,7 +125,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(
             f"not a readable safetensors file ({e})",
             path,
-            "copy it again; other weight formats are not loaded as they can run code",
+            NOT_LOADED,
         ) from e
 
 
@@ -170,8 +172,11 @@ def read_card(path: str | Path) -> ModelCard:
         return ModelCard.from_json(beside.read_text(encoding="utf-8"), beside)
     from safetensors import safe_open
 
-    with safe_open(file, "pt") as f:
-        text = (f.metadata() or {}).get("card")
+    try:
+        with safe_open(file, "pt") as f:
+            text = (f.metadata() or {}).get("card")
+    except (SafetensorError, OSError) as e:
+        raise UserError(f"not a readable safetensors file ({e})", file, NOT_LOADED) from e
     if text is None:
         raise UserError("no model.json beside it and no card inside it", file, "keep model.json with the weights")
     return ModelCard.from_json(text, file)
