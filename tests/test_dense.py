@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from simteacher.dense import probabilities, read_images, working_size
+from simteacher.errors import UserError
 from simteacher.labels import SPACES
 from tests.stub_model import StubCard, StubModel, blocks
 
@@ -45,7 +47,6 @@ def test_scores_are_scaled_up_as_pytorch_does() -> None:
     read = read_images(model, [image])[0]
     h, w = working_size(301, 407, model.card.size)
     assert model.seen == [(1, h, w)]
-    from PIL import Image
 
     small = np.asarray(Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR))
     logits = model.logits(torch.from_numpy(small.copy()).permute(2, 0, 1)[None].float() / 255)
@@ -80,19 +81,22 @@ def test_equal_sizes_share_a_pass_and_order_is_kept() -> None:
         np.testing.assert_array_equal(seen.label_HW, read_images(StubModel(), [image])[0].label_HW)
 
 
-def test_flip_averages_both_views() -> None:
-    class Slanted(StubModel):
-        def logits(self, image_BCHW: torch.Tensor) -> torch.Tensor:
-            return super().logits(image_BCHW) + torch.linspace(0, 9, image_BCHW.shape[-1])[
-                None, None, None
-            ] * torch.tensor([1.0, 0, 0]).reshape(1, 3, 1, 1)
-
+def test_two_views_are_averaged() -> None:
+    """Against Pillow: the image enlarged and mirrored, its probabilities mirrored back and made smaller."""
     image = picture(48, 64)
-    flipped = probabilities(Slanted(), image, flip=True)
-    np.testing.assert_allclose(
-        probabilities(Slanted(), image[:, ::-1].copy(), flip=True)[:, :, ::-1], flipped, atol=1e-5
+    close = np.ascontiguousarray(
+        np.asarray(Image.fromarray(image).resize((96, 72), Image.Resampling.BILINEAR))[:, ::-1]
     )
-    assert np.abs(probabilities(Slanted(), image) - flipped).max() > 0.1
+    plain, near = (
+        StubModel().logits(torch.from_numpy(i).permute(2, 0, 1)[None].float() / 255).softmax(1)[0].numpy()
+        for i in (image, close)
+    )
+    small = [np.asarray(Image.fromarray(p[:, ::-1]).resize((64, 48), Image.Resampling.BILINEAR)) for p in near]
+    both = probabilities(StubModel(), image, views=2)
+    np.testing.assert_allclose(both, (plain + np.stack(small)) / 2, atol=1e-4)
+    assert np.abs(both - plain).max() > 0.05
+    with pytest.raises(UserError, match="1 or 2 views, not in 3"):
+        read_images(StubModel(), [image], views=3)
 
 
 def peak_mb() -> float:

@@ -25,7 +25,7 @@ def photographs(folder: Path, count: int = 3) -> Path:
 
 def test_a_folder_becomes_a_data_set(tmp_path: Path) -> None:
     source = photographs(tmp_path / "photos")
-    out = predict(stub_loaded(tmp_path), source, tmp_path / "out")
+    out = predict(stub_loaded(tmp_path), source, tmp_path / "out", views=1)
     dataset = open_dataset(out)
     assert dataset.format == "folder" and [f.name for f in dataset.frames] == ["p0", "p1", "p2"]
     for n, frame in enumerate(dataset.frames):

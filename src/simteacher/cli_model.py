@@ -16,6 +16,9 @@ Run = Annotated[str, Parameter(help="A run folder, as --out of adapt or demo mad
 Source = Annotated[str | None, Parameter(help="The labelled synthetic set.")]
 Target = Annotated[str | None, Parameter(help="The photographs to learn; their labels are not opened.")]
 Keys = Annotated[list[str] | None, Parameter(help="Recipe keys: --set seed=3 rounds.count=1", negative="")]
+Views = Annotated[
+    Literal[1, 2], Parameter(help="2: average with a closer, mirrored view; 1: a third of the time, reads less well.")
+]
 Recipe = Annotated[str, Parameter(help="A YAML file, or the name of one that comes with the tool: quick, laptop.")]
 
 
@@ -56,13 +59,14 @@ def evaluate(
     *,
     split: Split = None,
     classes: Classes = None,
+    views: Views = 2,
     json: Json = False,
 ) -> None:
     """Measure a model on labelled photographs: IoU of each class, their mean, pixel accuracy."""
     import simteacher
     from simteacher.show import print_json, print_scores
 
-    result = simteacher.evaluate(model, data, split=split, classes=classes)
+    result = simteacher.evaluate(model, data, split=split, classes=classes, views=views)
     (print_json if json else print_scores)(result)
 
 
@@ -81,12 +85,12 @@ def predict(
     scale: Annotated[
         float, Parameter(help="1 sees things as large as in training, 2 twice as close: slower, finer.")
     ] = 1.0,
-    flip: Annotated[bool, flag("Average with the mirrored photograph: twice the time.")] = False,
+    views: Views = 2,
 ) -> None:
     """Read photographs or a video with a model: class map, colour overlay, confidence. `predict photo.jpg` will do."""
     import simteacher
 
-    say(f"{simteacher.predict(model, input, out, scale=scale, flip=flip)}: written")
+    say(f"{simteacher.predict(model, input, out, scale=scale, views=views)}: written")
 
 
 def export(

@@ -212,7 +212,7 @@ class Recipe(Strict):
     guard: Guard = Guard()
     # share of the target's batch-norm statistics in the teacher that labels and in each student; 0: as trained
     batchnorm: float = Field(0.0, ge=0, le=1)
-    untilt: float = Field(0.5, ge=0, le=1)  # how much of class_weight's tilt is taken from the class scores afterwards
+    untilt: float = Field(1.0, ge=0, le=1)  # how much of class_weight's tilt is taken from the class scores afterwards
     cache_gib: float = Field(2.0, ge=0)  # decoded images kept in memory
     log_every: int = Field(10, ge=1)
     save_seconds: float = Field(60.0, gt=0)

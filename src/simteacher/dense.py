@@ -7,7 +7,8 @@ pixels. Short sides are compared, as training scales by height and a camera turn
 - short side within `KEEP` of the trained one: as it is;
 - larger or smaller: scaled to the trained one;
 - ``scale`` multiplies the result: 2 looks twice as close. What is then too large for one pass is read through windows
-  that overlap by a margin; each window answers only for its inner part.
+  that overlap by a margin; each window answers only for its inner part;
+- with two ``views`` each window is read again `CLOSER` and mirrored, and the class probabilities are averaged.
 
 Used by `predict`, `evaluate`, `select` and labelling. Shapes: B batch, K classes, H W image, h w working size, S rows
 of a strip.
@@ -27,6 +28,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from simteacher.errors import UserError
 from simteacher.labels import LabelSpace
 
 U8 = npt.NDArray[np.uint8]
@@ -37,6 +39,7 @@ F32 = npt.NDArray[np.float32]
 KEEP = (0.75, 1.2)
 WINDOW = 1.6  # longest window, in trained sides; above KEEP, so that kept photographs of usual shape need one pass
 MARGIN = 0.125  # share of a window's side on each edge that is context only
+CLOSER = 1.5  # the second view: thin things are found; with a view of the same size less is gained (docs/log.md)
 STRIP = 500_000  # pixels whose class scores are scaled up at a time
 
 
@@ -86,19 +89,24 @@ def working_size(height: int, width: int, trained_wh: tuple[int, int], scale: fl
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def read_images(model: Reader, images: Sequence[U8], *, scale: float = 1.0, flip: bool = False) -> list[Prediction]:
+def read_images(model: Reader, images: Sequence[U8], *, scale: float = 1.0, views: int = 1) -> list[Prediction]:
     """Class and confidence of every pixel of a few photographs (RGB, HWC); equal sizes share one forward pass.
 
     Args:
         model: Scores pixels.
         images: uint8 RGB, shape (H, W, 3) each, any sizes.
         scale: 1 reads at the trained size, 2 twice as close.
-        flip: Read the mirrored photograph too and average both scores.
+        views: 1, or 2: average with a view that is `CLOSER` and mirrored, at 3.25 times the cost.
+
+    Raises:
+        UserError: Another number of views.
     """
+    if views not in (1, 2):
+        raise UserError(f"a photograph is read in 1 or 2 views, not in {views}", "--views", "give --views 1 or 2")
     out = [Prediction(np.empty(i.shape[:2], np.uint8), np.empty(i.shape[:2], np.float32)) for i in images]
     for shape in dict.fromkeys(i.shape for i in images):
         chosen = [n for n, i in enumerate(images) if i.shape == shape]
-        for patch in _patches(model, [images[n] for n in chosen], scale, flip):
+        for patch in _patches(model, [images[n] for n in chosen], scale, views):
             label_SW = patch.logits_KSW.max(0).indices  # several times as fast as argmax
             confidence_SW = patch.logits_KSW.softmax(0).amax(0)
             target = out[chosen[patch.image]]
@@ -107,15 +115,15 @@ def read_images(model: Reader, images: Sequence[U8], *, scale: float = 1.0, flip
     return out
 
 
-def probabilities(model: Reader, image_HWC: U8, *, scale: float = 1.0, flip: bool = False) -> F32:
+def probabilities(model: Reader, image_HWC: U8, *, scale: float = 1.0, views: int = 1) -> F32:
     """Class probabilities of every pixel, float32 (K, H, W): 4 K bytes a pixel, so not for very large photographs."""
     out_KHW = np.empty((len(model.card.space), *image_HWC.shape[:2]), np.float32)
-    for patch in _patches(model, [image_HWC], scale, flip):
+    for patch in _patches(model, [image_HWC], scale, views):
         out_KHW[:, patch.rows, patch.cols] = torch.softmax(patch.logits_KSW, 0).cpu().numpy()
     return out_KHW
 
 
-def _patches(model: Reader, images: Sequence[U8], scale: float, flip: bool) -> Iterator[Patch]:
+def _patches(model: Reader, images: Sequence[U8], scale: float, views: int) -> Iterator[Patch]:
     """Score images of one size through one window or several, and scale the scores up to the images' own pixels."""
     height, width = images[0].shape[:2]
     h, w = working_size(height, width, model.card.size, scale)
@@ -124,13 +132,12 @@ def _patches(model: Reader, images: Sequence[U8], scale: float, flip: bool) -> I
         for col in _windows(w, model.card.size[0]):
             box = (col.start * width / w, row.start * height / h, col.stop * width / w, row.stop * height / h)
             size = (col.stop - col.start, row.stop - row.start)
-            views = [s if s.size == size else s.resize(size, Image.Resampling.BILINEAR, box) for s in sources]
-            image_BCHW = (
-                torch.from_numpy(np.stack([np.asarray(v) for v in views])).permute(0, 3, 1, 2).float().div_(255)
-            )
-            logits_BKhw = model.logits(image_BCHW)
-            if flip:
-                logits_BKhw = (logits_BKhw + model.logits(image_BCHW.flip(-1)).flip(-1)) / 2
+            logits_BKhw = model.logits(_cut(sources, size, box))
+            if views == 2:
+                close_BCHW = _cut(sources, (round(size[0] * CLOSER), round(size[1] * CLOSER)), box)
+                p_BKhw = model.logits(close_BCHW.flip(-1)).float().softmax(1).flip(-1)
+                p_BKhw = F.interpolate(p_BKhw, size=size[::-1], mode="bilinear", align_corners=False, antialias=True)
+                logits_BKhw = ((logits_BKhw.float().softmax(1) + p_BKhw) / 2).clamp_(min=1e-9).log_()
             rows, cols = row.inner(height / h), col.inner(width / w)
             strip = max(1, STRIP // (cols.stop - cols.start))
             for top in range(rows.start, rows.stop, strip):
@@ -138,6 +145,12 @@ def _patches(model: Reader, images: Sequence[U8], scale: float, flip: bool) -> I
                 for n, logits_Khw in enumerate(logits_BKhw):
                     up = _lerp(_lerp(logits_Khw, part, row.start, h / height, 1), cols, col.start, w / width, 2)
                     yield Patch(n, part, cols, up)
+
+
+def _cut(sources: list[Image.Image], size: tuple[int, int], box: tuple[float, float, float, float]) -> Tensor:
+    """A box of each photograph at a size (width, height), as RGB in [0, 1]."""
+    cut = [s if s.size == size else s.resize(size, Image.Resampling.BILINEAR, box) for s in sources]
+    return torch.from_numpy(np.stack([np.asarray(c) for c in cut])).permute(0, 3, 1, 2).float().div_(255)
 
 
 class _Span(NamedTuple):

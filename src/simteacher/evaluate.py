@@ -54,7 +54,11 @@ class _Kept(NamedTuple):
 
 
 def evaluate(
-    model: str | Path | Model, data: str | Path | DataSet, split: str | None = None, classes: str | Path | None = None
+    model: str | Path | Model,
+    data: str | Path | DataSet,
+    split: str | None = None,
+    classes: str | Path | None = None,
+    views: int = 2,
 ) -> Evaluation:
     """Measure a model on a labelled data set.
 
@@ -63,6 +67,7 @@ def evaluate(
         data: A labelled data set.
         split: The split to measure on; None takes every frame.
         classes: Label space to measure in; None takes the model's own.
+        views: How each photograph is read, as by `predict`.
 
     Returns:
         ``{"miou", "pixel_accuracy", "iou": {class: value or None}, "images", "split", "model"}``, values in [0, 1].
@@ -74,12 +79,14 @@ def evaluate(
     dataset = data if isinstance(data, DataSet) else open_dataset(data, split)
     space = load_space(classes) if classes is not None else loaded.card.space
     began = time.monotonic()
-    scores = evaluate_model(loaded, dataset, space)
+    scores = evaluate_model(loaded, dataset, space, views=views)
     say(f"{scores['images']} images, {scores['images'] / (time.monotonic() - began):.1f} a second")
     return {**scores, "split": split or dataset.split, "model": str(loaded.path if isinstance(model, Model) else model)}
 
 
-def evaluate_model(model: Reader, dataset: DataSet, space: LabelSpace, keep: Path | None = None) -> Measured:
+def evaluate_model(
+    model: Reader, dataset: DataSet, space: LabelSpace, keep: Path | None = None, views: int = 2
+) -> Measured:
     """Measure a loaded model.
 
     Args:
@@ -88,6 +95,7 @@ def evaluate_model(model: Reader, dataset: DataSet, space: LabelSpace, keep: Pat
         space: Label space to measure in.
         keep: Folder of a stage that gets, for the report, the photographs read worst (``worst/``) and a few evenly
             spaced ones (``samples/``), each with mask and label.
+        views: How each photograph is read.
 
     Raises:
         UserError: An image has no label, or a wrong one; no class of the model is in the space.
@@ -103,7 +111,7 @@ def evaluate_model(model: Reader, dataset: DataSet, space: LabelSpace, keep: Pat
     with progress(len(dataset), "evaluate") as bar:
         images = ahead(dataset.frames, read, 2 * BATCH)
         for batch in batches(images, lambda item: item[1].shape, lambda _: BATCH):
-            predictions = read_images(model, [image for _, image, _ in batch])
+            predictions = read_images(model, [image for _, image, _ in batch], views=views)
             for (frame, image, label), seen in zip(batch, predictions, strict=True):
                 pred = table[seen.label_HW]
                 one = Confusion(len(space))

@@ -40,7 +40,7 @@ def predict(
     out: str | Path | None = None,
     *,
     scale: float = 1.0,
-    flip: bool = False,
+    views: int = 2,
 ) -> Path:
     """Label every pixel of photographs or of a video; ``predict("photo.jpg")`` with the tool's own teacher.
 
@@ -51,7 +51,7 @@ def predict(
         out: Folder to write, a `folder` data set; for one video also a video file, then only that is written.
             ``runs/predict/NAME`` where it is left out.
         scale: 1 sees things as large as in training, 2 twice as close: slower, finer.
-        flip: Average with the mirrored photograph: twice the time.
+        views: 2 averages with a second view, closer and mirrored; 1 takes a third of the time and reads less well.
 
     Returns:
         ``out``.
@@ -65,18 +65,18 @@ def predict(
     if folder.suffix.lower() in VIDEO_SUFFIXES:
         if pictures or len(videos) != 1:
             raise UserError("a video file is written from one video only", folder, "name a folder to write")
-        paint_video(loaded, videos[0], folder, scale=scale, flip=flip)
+        paint_video(loaded, videos[0], folder, scale=scale, views=views)
         return folder
-    origin = {"kind": "predictions", "model": weights_id(loaded), "input": str(input), "scale": scale, "flip": flip}
+    origin = {"kind": "predictions", "model": weights_id(loaded), "input": str(input), "scale": scale, "views": views}
     with FolderWriter(folder, loaded.card.space, origin, suffix=".jpg") as writer:
-        predict_frames(loaded, pictures, writer, scale=scale, flip=flip)
+        predict_frames(loaded, pictures, writer, scale=scale, views=views)
         for video in videos:
             target = folder / "overlays" / f"{video.stem}.mp4"
-            paint_video(loaded, video, target, scale=scale, flip=flip, writer=writer)
+            paint_video(loaded, video, target, scale=scale, views=views, writer=writer)
     return folder
 
 
-def predict_image(model: Reader, image_HWC: U8, *, scale: float = 1.0, flip: bool = False) -> Prediction:
+def predict_image(model: Reader, image_HWC: U8, *, scale: float = 1.0, views: int = 2) -> Prediction:
     """Class and confidence of every pixel of one photograph (uint8 RGB, any size)."""
     image = np.asarray(image_HWC)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -85,10 +85,10 @@ def predict_image(model: Reader, image_HWC: U8, *, scale: float = 1.0, flip: boo
             "predict",
             "read it with simteacher.data.read_image, or convert it",
         )
-    return read_images(model, [np.ascontiguousarray(image)], scale=scale, flip=flip)[0]
+    return read_images(model, [np.ascontiguousarray(image)], scale=scale, views=views)[0]
 
 
-def predict_frames(model: Reader, frames: Sequence[Frame], writer: FolderWriter, *, scale: float, flip: bool) -> None:
+def predict_frames(model: Reader, frames: Sequence[Frame], writer: FolderWriter, *, scale: float, views: int) -> None:
     """Predict photographs into an open data set, skipping those that are complete."""
     overlays = writer.out / "overlays"
     todo = [f for f in frames if not (writer.has(f.name) and (overlays / f"{f.name}.jpg").is_file())]
@@ -96,7 +96,7 @@ def predict_frames(model: Reader, frames: Sequence[Frame], writer: FolderWriter,
         bar.skip(len(frames) - len(todo))
         images = ahead(todo, lambda frame: (frame, read_image(frame.image)), 2)
         for batch in batches(images, lambda item: item[1].shape, lambda item: BATCH_PIXELS // item[1][..., 0].size):
-            predictions = read_images(model, [image for _, image in batch], scale=scale, flip=flip)
+            predictions = read_images(model, [image for _, image in batch], scale=scale, views=views)
             for (frame, image), seen in zip(batch, predictions, strict=True):
                 with atomic_path(overlays / f"{frame.name}.jpg") as part:
                     overlay(image, seen.label_HW, model.card.space).save(part, quality=88)

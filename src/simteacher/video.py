@@ -114,7 +114,7 @@ def paint_video(
     target: Path,
     *,
     scale: float = 1.0,
-    flip: bool = False,
+    views: int = 2,
     writer: FolderWriter | None = None,
 ) -> None:
     """Paint a video with class colours; with ``writer``, also keep each frame, label and confidence in that data set.
@@ -134,7 +134,7 @@ def paint_video(
         out: VideoWriter | None = None
         try:
             while batch := list(islice(shots, BATCH)):
-                for (_, shot), label in zip(batch, _labels(model, source, batch, scale, flip, writer), strict=True):
+                for (_, shot), label in zip(batch, _labels(model, source, batch, scale, views, writer), strict=True):
                     painted = np.asarray(overlay(shot.image_HWC, label, model.card.space))
                     if out is None:
                         out = VideoWriter(part, (painted.shape[1], painted.shape[0]), rate)
@@ -148,13 +148,13 @@ def paint_video(
 
 
 def _labels(
-    model: Reader, source: Path, batch: list[tuple[int, Shot]], scale: float, flip: bool, writer: FolderWriter | None
+    model: Reader, source: Path, batch: list[tuple[int, Shot]], scale: float, views: int, writer: FolderWriter | None
 ) -> list[U8]:
     """Label maps of a few frames: from the data set where it has them, else predicted and kept there."""
     names = [f"{source.stem}_{number:06d}" for number, _ in batch]
     if writer is not None and all(writer.has(name) for name in names):
         return [read_raw(writer.out / "labels" / f"{name}.png", "index").astype(np.uint8) for name in names]
-    predictions = read_images(model, [shot.image_HWC for _, shot in batch], scale=scale, flip=flip)
+    predictions = read_images(model, [shot.image_HWC for _, shot in batch], scale=scale, views=views)
     if writer is not None:
         for name, (_, shot), seen in zip(names, batch, predictions, strict=True):
             writer.add(name, shot.image_HWC, label=seen.label_HW, confidence=seen.confidence_HW)
