@@ -5,7 +5,8 @@
 
 For each seed one model that has seen no label, and two students of it: one learns from the labels of the photographs
 that `select` chose by that model, the other from as many drawn by the seed (`adapt --labelled N`). All else is the
-same: recipe, steps, pseudo-labels. Nothing is chosen on the evaluation data.
+same: recipe, steps, pseudo-labels. Nothing is chosen on the evaluation data. Each row is measured twice: on ``--eval``,
+and on the *rest*: the target's photographs that no row of its seed has labels of (``--every`` takes every so many).
 
 The same command goes on where it was stopped: a finished row is one line of ``rows.jsonl``. Writes ``table.md`` too.
 """
@@ -21,10 +22,11 @@ from typing import Any
 
 from simteacher.adapt import adapt
 from simteacher.config import load_recipe, parse_set
+from simteacher.data.sample import DataSet
 from simteacher.errors import UserError
 from simteacher.evaluate import evaluate
 from simteacher.files import atomic_write
-from simteacher.inputs import training_split
+from simteacher.inputs import choose_labelled, training_split
 from simteacher.models.store import load
 from simteacher.progress import say
 from simteacher.select import select
@@ -40,6 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--target", required=True, help="photographs with labels, of which only N are opened")
     parser.add_argument("--eval", required=True)
     parser.add_argument("--eval-split")
+    parser.add_argument("--every", type=int, default=1, help="of the rest, which is measured too")
     parser.add_argument("--budget", type=int, nargs="+", default=[20], help="how many photographs are labelled")
     parser.add_argument("--steps", type=int, default=150, help="of each student")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
@@ -54,39 +57,57 @@ def weights(template: str, seed: int) -> Path:
     return load(template.format(seed=seed)).path
 
 
-def student(args: argparse.Namespace, seed: int, count: int, how: str, run: Path) -> Path:
+def photographs(args: argparse.Namespace) -> DataSet:
+    """The target's training split, labels and all."""
+    return training_split(args.target, load_recipe(args.recipe, parse_set(args.set)).target_split)
+
+
+def chosen(args: argparse.Namespace, seed: int) -> dict[tuple[int, str], str]:
+    """Text files of names, by number and how they were chosen; made once."""
+    out: dict[tuple[int, str], str] = {}
+    for count in args.budget:
+        names = args.out / f"random-{count}-seed{seed}.txt"
+        drawn = choose_labelled(photographs(args), count, seed)
+        atomic_write(names, "".join(f"{f.name}\n" for f in drawn.frames))
+        folder = args.out / f"selection-{count}-seed{seed}"
+        out[count, "random"] = str(names)
+        out[count, "selected"] = str(select(weights(args.model, seed), photographs(args), budget=count, out=folder))
+    return out
+
+
+def student(args: argparse.Namespace, seed: int, names: str, run: Path) -> Path:
     """Train one row, or finish it."""
-    model = weights(args.model, seed)
-    labelled: int | str = count
-    if how == "selected":
-        target = training_split(args.target, load_recipe(args.recipe, parse_set(args.set)).target_split)
-        labelled = str(select(model, target, budget=count, out=args.out / f"selection-{count}-seed{seed}"))
     settings: dict[str, Any] = {
         "budget": load_recipe(args.recipe).budget,
         **parse_set(args.set),
         "seed": seed,
         "rounds.count": 1,
-        "teacher.weights": str(model),
+        "teacher.weights": str(weights(args.model, seed)),
         "teacher.share": 1e-6,  # one step is counted for a teacher that is there already
         "budget.steps": args.steps + 1,
     }
-    return adapt(args.recipe, source=args.source, target=args.target, labelled=labelled, out=run, set=settings)
+    return adapt(args.recipe, source=args.source, target=args.target, labelled=names, out=run, set=settings)
 
 
-def measure(args: argparse.Namespace, model: Path, **row: Any) -> dict[str, Any]:
+def measure(args: argparse.Namespace, model: Path, rest: DataSet, **row: Any) -> dict[str, Any]:
     """One line of ``rows.jsonl``."""
-    scores = evaluate(model, args.eval, split=args.eval_split)
+    scores, others = evaluate(model, args.eval, split=args.eval_split), evaluate(model, rest)
     stage = load(model).card.extra.get("stage")
-    return {**row, "miou": scores["miou"], "iou": scores["iou"], "stage": stage, "model": str(model)}
+    return {**row, "miou": scores["miou"], "rest": others["miou"], "iou": scores["iou"], "rest_iou": others["iou"],
+            "rest_images": others["images"], "stage": stage, "model": str(model)}  # fmt: skip
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def table(rows: list[dict[str, Any]], key: str) -> str:
     """Mean and spread over the seeds, and what selection gains over chance with each of them."""
-    lines = ["| labelled photographs | mIoU by seed | mean ± deviation | over random, by seed |", "|---|---|---|---|"]
+    title = {"miou": "evaluation set", "rest": "rest of the target"}[key]
+    lines = [
+        f"| labels, on the {title} | mIoU by seed | mean ± deviation | over random, by seed |",
+        "|---|---|---|---|",
+    ]
     for count in sorted({row["count"] for row in rows}):
         for how in ("none", *HOW):
-            mine = {row["seed"]: 100 * row["miou"] for row in rows if (row["count"], row["how"]) == (count, how)}
-            chance = {row["seed"]: 100 * row["miou"] for row in rows if (row["count"], row["how"]) == (count, "random")}
+            mine = {row["seed"]: 100 * row[key] for row in rows if (row["count"], row["how"]) == (count, how)}
+            chance = {row["seed"]: 100 * row[key] for row in rows if (row["count"], row["how"]) == (count, "random")}
             if not mine:
                 continue
             seeds = sorted(mine)
@@ -104,16 +125,19 @@ def main() -> None:
     kept = args.out / "rows.jsonl"
     rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.is_file() else []
     for seed in args.seeds:
-        for count, how in [(0, "none"), *((n, h) for n in args.budget for h in HOW)]:
+        names, target = chosen(args, seed), photographs(args)
+        told = {name for file in names.values() for name in Path(file).read_text().split()}
+        rest = target.subset(tuple(f for f in target.frames if f.name not in told)[:: args.every])
+        for count, how in [(0, "none"), *names]:
             if any((row["seed"], row["count"], row["how"]) == (seed, count, how) for row in rows):
                 continue
             say(f"seed {seed}: {count} labels, {how}")
             run = args.out / f"{how}-{count}-seed{seed}"
-            model = student(args, seed, count, how, run) if count else weights(args.model, seed)
-            rows.append(measure(args, model, seed=seed, count=count, how=how))
+            model = student(args, seed, names[count, how], run) if count else weights(args.model, seed)
+            rows.append(measure(args, model, rest, seed=seed, count=count, how=how))
             atomic_write(kept, "".join(json.dumps(row) + "\n" for row in rows))
-            atomic_write(args.out / "table.md", table(rows))
-    print(table(rows))
+            atomic_write(args.out / "table.md", "\n".join(table(rows, key) for key in ("miou", "rest")))
+    print((args.out / "table.md").read_text())
 
 
 if __name__ == "__main__":
