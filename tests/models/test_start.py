@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from simteacher.config import Network
@@ -72,6 +73,15 @@ def test_no_class_in_common_takes_the_features(tmp_path: Path, capsys: pytest.Ca
     same(started, before, ("head", "aux_head.4"))
     assert started(pictures()[0])[0].shape[1] == 3
     assert "last layers new" in "".join(capsys.readouterr())
+
+
+def test_weights_alone_must_be_of_this_very_network(tmp_path: Path) -> None:
+    before = tiny.network(len(CAMVID), seed=5)
+    save_file(before.state_dict(), tmp_path / "weights.safetensors")
+    spec = Network(**{**tiny.NETWORK, "weights": str(tmp_path / "weights.safetensors")})
+    same(start(spec, CAMVID, ()), before)
+    with pytest.raises(UserError, match="another network"):
+        start(spec, CITYSCAPES, ())
 
 
 def test_refused_before_anything_is_made(tmp_path: Path) -> None:

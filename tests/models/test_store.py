@@ -52,7 +52,7 @@ def test_scores_are_the_primary_and_half_the_auxiliary_head(tmp_path: Path) -> N
     main, aux = torch.randn(1, 11, 48, 64), torch.randn(1, 11, 48, 64)
     model = Model(_card(), Fixed(main, aux), tmp_path)
     torch.testing.assert_close(model.logits(torch.rand(1, 3, 48, 64)), main + aux / 2)
-    seen = model.predict(np.zeros((48, 64, 3), np.uint8))
+    seen = model.predict(np.zeros((48, 64, 3), np.uint8), views=1)
     assert np.array_equal(seen.label_HW, (main + aux / 2)[0].argmax(0).numpy())
     np.testing.assert_allclose(seen.confidence_HW, (main + aux / 2)[0].softmax(0).amax(0), rtol=1e-5)
 

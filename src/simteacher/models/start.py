@@ -18,7 +18,7 @@ from simteacher.errors import UserError
 from simteacher.labels import LabelSpace
 from simteacher.models.build import build_network, load_weights
 from simteacher.models.rehead import merging, rehead
-from simteacher.models.store import ModelCard, read_card, read_weights, weights_file
+from simteacher.models.store import ModelCard, bare_weights, read_card, read_weights, weights_file
 from simteacher.progress import say
 
 IMAGES = 12  # that new last layers are fitted on
@@ -33,12 +33,12 @@ def differences(card: ModelCard, spec: Network) -> list[tuple[str, str]]:
 
 
 def check_start(spec: Network) -> ModelCard | None:
-    """Look at what ``network.weights`` names before a run folder is made; None where it is no model.
+    """Look at what ``network.weights`` names before a run folder is made; None where it is no model, or weights alone.
 
     Raises:
         UserError: No such model, no trainable one, or one of another network than the recipe's.
     """
-    if spec.weights in NOT_MODELS:
+    if spec.weights in NOT_MODELS or bare_weights(spec.weights):
         return None
     card = read_card(spec.weights)
     if weights_file(Path(spec.weights)).suffix == ".onnx":
@@ -68,7 +68,10 @@ def start(spec: Network, space: LabelSpace, images: Iterable[Tensor]) -> nn.Modu
     """
     card = check_start(spec)
     if card is None:
-        return build_network(spec, len(space))
+        network = build_network(spec, len(space))
+        if spec.weights not in NOT_MODELS:  # of this very network, as nothing says how to match them
+            load_weights(network, read_weights(Path(spec.weights)), spec.weights)
+        return network
     file = weights_file(Path(spec.weights))
     fresh = build_network(spec, len(space), pretrained=False)
     if card.space.classes != space.classes and not merging(card.space, space)[0].any():

@@ -175,16 +175,27 @@ def read_card(path: str | Path) -> ModelCard:
     beside = file.with_suffix(".json")
     if beside.is_file():
         return ModelCard.from_json(beside.read_text(encoding="utf-8"), beside)
+    text = _card_inside(file)
+    if text is None:
+        raise UserError("no model.json beside it and no card inside it", file, "keep model.json with the weights")
+    return ModelCard.from_json(text, file)
+
+
+def _card_inside(file: Path) -> str | None:
+    """The card that `save_model` puts into the weights too."""
     from safetensors import safe_open
 
     try:
         with safe_open(file, "pt") as f:
-            text = (f.metadata() or {}).get("card")
+            return (f.metadata() or {}).get("card")
     except (SafetensorError, OSError) as e:
         raise UserError(f"not a readable safetensors file ({e})", file, NOT_LOADED) from e
-    if text is None:
-        raise UserError("no model.json beside it and no card inside it", file, "keep model.json with the weights")
-    return ModelCard.from_json(text, file)
+
+
+def bare_weights(path: str | Path) -> bool:
+    """Whether a file holds weights and nothing says of what: another program wrote it."""
+    file = weights_file(Path(path))
+    return file.suffix != ".onnx" and not file.with_suffix(".json").is_file() and _card_inside(file) is None
 
 
 def load(path: str | Path, network: Factory | None = None) -> Model:
