@@ -2,10 +2,14 @@
 
     .venv/bin/python bench/train_step.py [--steps 20] [--size quick]
 
-Three loops of the same network on the same machine in one run, interleaved so that a busy neighbour hits all alike:
-bare: forward, loss, backward, AdamW on one batch that is already in memory; ours: a real stage with loader,
-augmentation, EMA, clipping and logging; loader: the loader alone. Prints one JSON object; ``ratio`` is ours / bare,
-``loader_share`` the loader's time on one thread / the bare step.
+Three loops of the same network under the same autocast on the same machine in one run: bare: forward, loss, backward,
+AdamW on one batch that is already in memory; ours: a real stage with loader, augmentation, EMA and clipping (the log's
+line, one in many steps, is left out); loader: the loader alone. They take turns, in changing order, so that a busy
+neighbour hits all alike, and the ratio is the median of the turns' ratios.
+
+Prints one JSON object. ``ratio`` is ours / bare by the clock, which counts on an idle machine only. ``processor_ratio``
+is that of processor time of all threads, for a busy machine: with OMP_NUM_THREADS=1, as threads that wait for one
+another spend processor time too. ``loader_share`` is the loader's processor time / the bare step's.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import argparse
 import json
 import statistics
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -25,7 +30,7 @@ from PIL import Image
 from simteacher.config import BUDGETS, Augment, Network, Objectives, Optimiser
 from simteacher.data.folder import FolderWriter
 from simteacher.data.open import open_dataset
-from simteacher.data.stream import Cache, Stream, prefetch
+from simteacher.data.stream import Batch, Cache, Stream, prefetch
 from simteacher.labels import load_space
 from simteacher.losses import cross_entropy
 from simteacher.memory import keep_freed_memory
@@ -50,6 +55,17 @@ def make_data(folder: Path, size: tuple[int, int], count: int = 24) -> None:
     writer.close()
 
 
+class Watched(Stream):
+    """A stream of which one can wait until it is idle."""
+
+    busy = threading.Lock()
+
+    def batch(self, step: int) -> Batch:
+        """As ever."""
+        with self.busy:
+            return super().batch(step)
+
+
 def main() -> None:
     """Run the three loops and print the ratios."""
     parser = argparse.ArgumentParser()
@@ -61,7 +77,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as tmp:
         make_data(Path(tmp) / "set", budget.size)
         dataset = open_dataset(f"folder:{tmp}/set")
-        stream = Stream("source", dataset, space, budget, Augment(), 1, budget.batch, cache=Cache(2.0))
+        stream = Watched("source", dataset, space, budget, Augment(), 1, budget.batch, cache=Cache(2.0))
         for i in range(len(dataset)):
             stream.load(i)
         fabric = Fabric(accelerator="cpu", devices=1, plugins=[Autocast("cpu")])
@@ -84,7 +100,7 @@ def main() -> None:
             optimiser.zero_grad()
 
         def ours() -> None:
-            losses = _step(session, next(batches))
+            losses = _step(session, {k: b.to(fabric.device) for k, b in next(batches).items()})
             torch.isfinite(torch.stack(list(losses.values())).sum()).item()
             session.state.step += 1
 
@@ -93,22 +109,32 @@ def main() -> None:
         def loader() -> None:
             stream.batch(next(loader_steps))
 
-        times: dict[str, list[float]] = {"bare": [], "ours": [], "loader": []}
         loops = {"bare": bare, "ours": ours, "loader": loader}
+        clock: dict[str, list[float]] = {name: [] for name in loops}
+        processor: dict[str, list[float]] = {name: [] for name in loops}
         for i in range(args.steps + 2):
-            for name, loop in loops.items():
-                began = time.perf_counter()
-                loop()
-                if i >= 2:
-                    times[name].append(time.perf_counter() - began)
+            for name in sorted(loops, reverse=bool(i % 2)):
+                began, spent = time.perf_counter(), time.process_time()
+                loops[name]()
+                clock[name].append(time.perf_counter() - began)
+                with stream.busy:  # what a step ordered of the loader is that step's
+                    processor[name].append(time.process_time() - spent)
         batches.close()
-    median = {k: statistics.median(v) for k, v in times.items()}
+
+    def ratio(of: dict[str, list[float]], one: str) -> float:
+        return round(statistics.median(a / b for a, b in zip(of[one][2:], of["bare"][2:], strict=True)), 3)
+
+    def milliseconds(of: dict[str, list[float]]) -> dict[str, float]:
+        return {k: round(1000 * statistics.median(v[2:]), 1) for k, v in of.items()}
+
     print(
         json.dumps(
             {
-                "ms": {k: round(1000 * v, 1) for k, v in median.items()},
-                "ratio": round(median["ours"] / median["bare"], 3),
-                "loader_share": round(median["loader"] / median["bare"], 3),
+                "ms": milliseconds(clock),
+                "ratio": ratio(clock, "ours"),
+                "processor_ms": milliseconds(processor),
+                "processor_ratio": ratio(processor, "ours"),
+                "loader_share": ratio(processor, "loader"),
                 "threads": torch.get_num_threads(),
             }
         )

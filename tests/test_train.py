@@ -23,7 +23,7 @@ from simteacher.models.store import Model, ModelCard
 from simteacher.objectives.compose import Plan
 from simteacher.rundir import RunDir
 from simteacher.state_file import load_state
-from simteacher.train import Stage, _average, make_optimiser, rate, train_stage
+from simteacher.train import Stage, _Average, make_optimiser, rate, train_stage
 from tests.tiny import BUDGET, PLAIN, SPACE, fabric, network, run_dir, source
 
 STEPS = 5
@@ -113,14 +113,19 @@ def test_optimiser_groups() -> None:
 
 
 def test_average_by_hand() -> None:
+    """Of weights that learn; one that does not stays, and buffers are copied, also those that the network replaces."""
     a, b = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
-    nn.init.uniform_(a.weight)
-    nn.init.uniform_(b.weight)
+    for p in (a.weight, a.bias, b.weight, b.bias):
+        nn.init.uniform_(p)
+    b.bias.requires_grad_(False)
+    average = _Average(a, b)
+    expected, bias = 0.9 * a.weight.detach() + 0.1 * b.weight.detach(), a.bias.detach().clone()
     b.running_mean, b.num_batches_tracked = torch.tensor([1.0, 2.0, 3.0]), torch.tensor(7)
-    expected = 0.9 * a.weight.detach() + 0.1 * b.weight.detach()
-    _average(a, b, 0.9)
+    average.update(0.9)
     torch.testing.assert_close(a.weight.detach(), expected)
+    assert torch.equal(a.bias, bias)
     assert torch.equal(a.running_mean, b.running_mean) and a.num_batches_tracked == 7  # type: ignore[arg-type]
+    _Average(nn.ReLU(), nn.ReLU()).update(0.9)
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])

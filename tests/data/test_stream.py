@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -17,7 +20,7 @@ from simteacher.data import stream as module
 from simteacher.data.open import open_dataset
 from simteacher.data.sample import DataSet
 from simteacher.data.statistics import class_counts
-from simteacher.data.stream import Batch, Cache, Stream, prefetch
+from simteacher.data.stream import Batch, Cache, Stream, _share_of_255, prefetch
 from simteacher.errors import UserError
 from tests import lookalikes
 from tests.tiny import BUDGET, PLAIN, SPACE, source
@@ -188,6 +191,47 @@ def test_images_of_any_size_come_at_the_budgets_height(tmp_path: Path) -> None:
     image, (label,) = _stream(dataset).load(0)
     assert image.shape == (48, 80, 3) and label.shape == (48, 80)
     assert set(np.unique(label)) <= {*range(11), 255}
+
+
+def test_bytes_are_shares_of_255_to_the_bit() -> None:
+    several = [np.random.default_rng(i).integers(0, 256, (7, 5, 3)).astype(np.uint8)[:, ::-1] for i in range(2)]
+    assert torch.equal(_share_of_255(several), torch.from_numpy(np.stack(several)).float().div_(255))
+
+
+ALONE = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from simteacher.config import Augment, Budget
+from simteacher.data.open import open_dataset
+from simteacher.data.stream import Stream
+from simteacher.labels import load_space
+
+budget = Budget(steps=1, batch=2, size=(640, 480), crop=(480, 384))
+data, space = open_dataset(sys.argv[1]), load_space("camvid11")
+stream = Stream("source", data, space, budget, Augment(noise=1.0), 1, 2, twice=True)
+
+def make(step):
+    began = time.thread_time()
+    stream.batch(step)
+    return time.thread_time() - began
+
+with ThreadPoolExecutor(1) as pool:
+    began = time.process_time()
+    alone = sum(pool.submit(make, i).result() for i in range(8))
+    time.sleep(0.3)  # threads that wait for more work would spend it
+    print(alone, time.process_time() - began)
+"""
+
+
+@pytest.mark.slow
+def test_batches_are_made_by_one_thread(tmp_path: Path) -> None:
+    """Those of OpenBLAS and OpenMP would wait, busily, on the cores that the network needs."""
+    made = lookalikes.camvid(tmp_path / "camvid", size=(160, 96))
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "2")
+    command = [sys.executable, "-c", ALONE, made.spec]
+    out = subprocess.run(command, env=os.environ | threads, check=True, capture_output=True, text=True).stdout
+    alone, whole = map(float, out.split())
+    assert whole < 1.1 * alone + 0.02
 
 
 def test_prefetch_yields_every_step_in_order_from_another_thread(dataset: DataSet) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from simteacher.config import Augment
-from simteacher.data.views import crop_box, cut, recolour
+from simteacher.data.views import _NOISE_CHW, _mapped, crop_box, cut, recolour
 from tests.tiny import PLAIN
 
 SIZE = (60, 40)
@@ -110,3 +110,21 @@ def test_colours_follow_the_generator_and_the_input_stays() -> None:
     one, same, other = (recolour(np.random.default_rng(s), image, strong) for s in (1, 1, 2))
     assert np.array_equal(one, same) and not np.array_equal(one, other) and np.array_equal(image, before)
     assert one.dtype == np.uint8 and one.shape == image.shape
+
+
+@pytest.mark.parametrize("size", [(64, 96), (530, 20), (20, 530)])
+@pytest.mark.parametrize("noisy", [False, True])
+def test_channel_by_channel_is_a_product_of_matrices(size: tuple[int, int], noisy: bool) -> None:
+    """Against the product written out in double precision; what falls between two levels may take either."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (*size, 3)).astype(np.uint8)[:, ::-1]
+    table, mix = rng.random((3, 256)).astype(np.float32), rng.normal(0.3, 0.6, (3, 3)).astype(np.float32)
+    noise = 0.05 * _NOISE_CHW[:, 100 : 100 + 512, 7 : 7 + 512] if noisy else None
+    seen = np.stack([table[c].astype(float)[image[..., c]] for c in range(3)])
+    expected = np.einsum("oc,chw->ohw", mix.astype(float), seen)
+    if noise is not None:
+        h, w = (min(n, 512) for n in size)
+        expected[:, :h, :w] += noise[:, :h, :w]
+    levels = (expected.clip(0, 1) * 255).transpose(1, 2, 0)
+    off = np.abs(_mapped(image, table, mix, noise) - levels)
+    assert off.max() < 0.5 + 1e-4 and 0 < (levels % 255 == 0).mean() < 0.7

@@ -1,6 +1,9 @@
 """Random views of one image and its label, as numpy arrays: geometry that moves both, colour that moves only the image.
 
 Every view is a function of a `numpy.random.Generator`, so that a step's batch depends on (seed, step, index) alone.
+
+Views are made beside the training, so that nothing here may call a library that starts threads of its own: OpenBLAS's,
+even of a product of pixels and a 3x3 matrix, wait for more work, busily, on the cores that the network needs.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from simteacher.data.sample import IGNORE
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 
-_NOISE = np.random.default_rng(0).standard_normal((640, 640, 3), dtype=np.float32)
+_NOISE_CHW = np.random.default_rng(0).standard_normal((640, 640, 3), dtype=np.float32).transpose(2, 0, 1).copy()
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -63,7 +66,7 @@ def cut(
 
 
 def recolour(rng: np.random.Generator, image_HWC: U8, how: Augment, like: tuple[F32, F32] | None = None) -> U8:
-    """Change colours at random: gains, gamma, contrast, brightness, saturation, channel mixing, grey, blur, noise.
+    """Change colours at random: gains, gamma, contrast, brightness, saturation, channel mixing, grey, noise, blur.
 
     Args:
         rng: Source of randomness.
@@ -83,21 +86,34 @@ def recolour(rng: np.random.Generator, image_HWC: U8, how: Augment, like: tuple[
         base = np.clip(((x[None] * 255 - mean[:, None]) * (like[1] / std)[:, None] + like[0][:, None]) / 255, 0, 1)
         table_3V = ((base**gamma) * gains[:, None] - 0.5) * contrast + 0.5 + brightness
     table = np.clip(table_3V, 0, 1).astype(np.float32)
-    out = np.empty(image_HWC.shape, np.float32)
-    for c in range(3):
-        out[..., c] = table[c][image_HWC[..., c]]
     saturation = 0.0 if rng.random() < how.grey else float(np.exp(rng.normal(0, 0.3 * k)))
     mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * _LUMA[None]
     mix = mix + rng.normal(0, 0.05 * k, (3, 3)).astype(np.float32) * min(saturation, 1.0)
     mix /= mix.sum(1, keepdims=True)
-    out = out.reshape(-1, 3) @ mix.T.astype(np.float32)
-    out = out.reshape(image_HWC.shape)
+    sigma, y, x0 = np.float32(0), 0, 0
     if rng.random() < how.noise:
         sigma = np.float32(rng.uniform(0.0, 0.06))
         y, x0 = rng.integers(0, 128, 2)
-        h, w = min(image_HWC.shape[0], 512), min(image_HWC.shape[1], 512)
-        out[:h, :w] += sigma * _NOISE[y : y + h, x0 : x0 + w]
-    result: U8 = (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
+    result = _mapped(image_HWC, table, mix, sigma * _NOISE_CHW[:, y : y + 512, x0 : x0 + 512] if sigma else None)
     if rng.random() < how.blur:
         result = np.asarray(Image.fromarray(result).filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 1.5)))))
+    return result
+
+
+def _mapped(image_HWC: U8, table_3V: F32, mix_33: F32, noise_CHW: F32 | None) -> U8:
+    """Each channel through its table, then ``mix`` of the three, then noise on the upper left part."""
+    seen = [np.take(table_3V[c], image_HWC[..., c], mode="clip") for c in range(3)]  # "clip" needs no check of bounds
+    result: U8 = np.empty(image_HWC.shape, np.uint8)
+    part_HW = np.empty_like(seen[0])
+    for c in range(3):
+        plane_HW = seen[0] * mix_33[c, 0]
+        for other in (1, 2):
+            plane_HW += np.multiply(seen[other], mix_33[c, other], out=part_HW)
+        if noise_CHW is not None:
+            h, w = (min(n) for n in zip(plane_HW.shape, noise_CHW.shape[1:], strict=True))
+            plane_HW[:h, :w] += noise_CHW[c, :h, :w]
+        np.clip(plane_HW, 0, 1, out=plane_HW)
+        plane_HW *= 255
+        plane_HW += 0.5
+        result[..., c] = plane_HW
     return result
