@@ -3,81 +3,27 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from simteacher import cli
 from simteacher.data.open import open_dataset
-from simteacher.progress import set_quiet
-from tests import tiny
 from tests.conftest import ROOT
 from tests.lookalikes.streets import save
-
-Block = tuple[str, str]
-
-
-def blocks(page: str) -> list[Block]:
-    """(language, content) of each fenced block."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    return re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-
-
-class Walk:
-    """Does what a page says, in the current folder, with a tiny recipe in the place of those that take minutes."""
-
-    def __init__(self, recipes: dict[str, Path]) -> None:
-        self.recipes = {name: str(path) for name, path in recipes.items()}
-        self.ran: list[str] = []
-
-    def page(self, name: str, skip: str = "$^", before: dict[str, Callable[[], object]] | None = None) -> None:
-        """Write the YAML blocks that name their file, run the others."""
-        for language, content in blocks(name):
-            if language == "yaml" and (file := re.match(r"# (\S+\.yaml)\n", content)):
-                Path(file[1]).write_text(content, encoding="utf-8")
-            elif language == "python":
-                exec(compile(content, name, "exec"), {"__name__": "__main__"})
-            elif language == "bash":
-                for line in content.replace("\\\n", " ").splitlines():
-                    if re.search(skip, line):
-                        continue
-                    for word, prepare in (before or {}).items():
-                        if word in line:
-                            prepare()
-                    self.line(line)
-
-    def line(self, line: str) -> None:
-        """One line of a shell block; the comment behind it says if it fails on purpose."""
-        command, _, comment = line.partition("#")
-        words = [self.recipes.get(word, word) for word in shlex.split(command.split(" > ")[0])]
-        if words[0] == "simteacher":
-            code = cli.main([*words[1:], "--quiet"])
-            assert code == (1 if "exit code 1" in comment else 0), line
-            self.ran.append(words[1])
-        else:
-            subprocess.run(["bash", "-ec", command], check=True)
+from tests.walk import Walk
 
 
 @pytest.fixture
 def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Walk:
-    """In an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    recipe = tiny.recipe(tmp_path / "tiny.yaml", "-", "-")
-    supervised = tiny.recipe(tmp_path / "alone.yaml", None, "-", batchnorm=0.0, rounds={"count": 0})
-    monkeypatch.setattr("simteacher.progress._quiet", False)  # restored afterwards
-    set_quiet(True)
-    return Walk({"quick": recipe, "laptop": recipe, "supervised": supervised})
+    return Walk(tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
 def test_from_a_simulator_to_a_model_to_a_few_labels(walk: Walk, capsys: pytest.CaptureFixture[str]) -> None:
-    walk.page("own-simulator.md")
+    walk.page("docs/own-simulator.md")
     assert walk.ran == ["check", "check", "adapt", "report", "predict"]
     shown = capsys.readouterr().out
     assert "nothing says which classes the labels hold" in shown
@@ -104,14 +50,14 @@ def test_from_a_simulator_to_a_model_to_a_few_labels(walk: Walk, capsys: pytest.
     Path("runs/streets").symlink_to("../blocktown")
     Path("my/measured").symlink_to("../blocktown")
     walk.ran.clear()
-    walk.page("own-photographs.md", skip="render|adapt|drive.mp4|export|quick")
+    walk.page("docs/own-photographs.md", skip="render|adapt|drive.mp4|export|quick")
     assert walk.ran == ["check", "report", "predict", "evaluate"]
     assert capsys.readouterr().out.count("road") >= 1
 
     Path("my/photographs/a.jpg").unlink()  # it is a photograph of no split
     walk.ran.clear()
     correct = {"--back": lambda: shutil.copy("runs/to-correct/annotations.zip", "runs/to-correct/corrected.zip")}
-    walk.page("few-labels.md", skip="experiment", before=correct)
+    walk.page("docs/few-labels.md", skip="experiment", before=correct)
     assert walk.ran == ["select", "label", "handover", "handover", "adapt", "adapt", "adapt", "evaluate", "evaluate"]
     chosen = Path("selection/names.txt").read_text(encoding="utf-8").split()
     assert sorted(chosen) == sorted(Path("runs/corrected/labelled.txt").read_text(encoding="utf-8").split())
