@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import os
+import pathlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -58,5 +59,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
         monkeypatch.setattr(io, "open", redirect)
         monkeypatch.setattr(builtins, "open", redirect)
+        if accessor := getattr(pathlib, "_NormalAccessor", None):  # Python 3.10 keeps an own reference to io.open
+            monkeypatch.setattr(accessor, "open", staticmethod(redirect))
 
     return fill
