@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from simteacher.config import Network
@@ -90,30 +88,12 @@ def test_another_decoder_needs_no_other_setting(decoder: Any) -> None:
         ({"encoder": "no_such_encoder"}, "cannot build"),
         ({"decoder_options": {"decoder_pyramid_chanels": 3}}, "decoder_pyramid_chanels"),
         ({"freeze": 20}, "has .* stages"),
-        ({"weights": "/no/such/file.safetensors"}, "no such weights file"),
     ],
 )
 def test_wrong_settings_are_the_users(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said) as caught:
         network(3, **changes)
     assert caught.value.fix
-
-
-def test_starts_from_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "start.safetensors"
-    save_file(network(3, seed=5).state_dict(), file)
-    started = network(3, seed=6, weights=str(file)).state_dict()
-    assert all(torch.equal(v, started[k]) for k, v in network(3, seed=5).state_dict().items())
-
-
-def test_weights_of_another_network_name_the_first_difference(tmp_path: Path) -> None:
-    file = tmp_path / "start.safetensors"
-    save_file(network(4).state_dict(), file)
-    with pytest.raises(
-        UserError, match=r"another network \('head\.0\.weight' is \(4, 32, 1, 1\), the network's is \(3,"
-    ) as caught:
-        network(3, weights=str(file))
-    assert caught.value.where == str(file)
 
 
 def test_weights_are_copied_whole_or_not_at_all() -> None:
@@ -123,4 +103,7 @@ def test_weights_are_copied_whole_or_not_at_all() -> None:
         load_weights(layer, {"weight": torch.zeros(2, 2)}, "here")
     with pytest.raises(UserError, match="'more' is not part"):
         load_weights(layer, {"weight": torch.zeros(2, 2), "bias": torch.zeros(2), "more": torch.zeros(1)}, "here")
+    with pytest.raises(UserError, match=r"another network \('weight' is \(3, 2\), the network's is \(2, 2\)") as caught:
+        load_weights(layer, {"weight": torch.zeros(3, 2), "bias": torch.zeros(2)}, "here")
+    assert caught.value.where == "here"
     assert torch.equal(layer.weight, before)
