@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from simteacher.errors import UserError
@@ -71,6 +72,14 @@ def test_only_the_run_folder_is_read_and_torch_is_not_imported(finished: Path) -
     code = f"import sys, simteacher; simteacher.report({str(finished)!r}); sys.exit('torch' in sys.modules)"
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")}
     assert subprocess.run([sys.executable, "-c", code], cwd=finished.parent, env=env).returncode == 0
+
+
+def test_it_says_what_the_network_started_from(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    assert "It started from" not in text_of(report(run))
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump({**config, "network": {"weights": "street"}}))
+    assert "started from street, the teacher that comes with the tool" in text_of(report(run))
 
 
 def test_an_unfinished_run_says_where_it_stands(tmp_path: Path) -> None:

@@ -116,13 +116,22 @@ def _teacher(run: Run) -> str:
     spent = minutes([stage])
     took = f" in {_time(spent)}" if spent else ""
     if not run.config.get("source"):
-        return f"A network learned to read streets from labelled photographs of the target{took}."
+        return f"A network learned to read streets from labelled photographs of the target{took}.{_start(run)}"
     count = images_of(run, "source")
     images = f"{count:,} synthetic images" if count else "synthetic images"
     return (
         f"A network, the teacher, learned to read streets{took} from {images} alone, whose every pixel comes labelled "
-        "from the simulator."
+        f"from the simulator.{_start(run)}"
     )
+
+
+def _start(run: Run) -> str:
+    """What the network knew before, where that was a model."""
+    weights = (run.config.get("network") or {}).get("weights", "imagenet")
+    if weights in ("imagenet", "none"):
+        return ""
+    known = ", the teacher that comes with the tool, which has seen renders alone" if weights == "street" else ""
+    return f" It started from {weights}{known}."
 
 
 def _rounds(run: Run) -> str:
