@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes as c
 from collections import deque
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
@@ -22,6 +23,7 @@ from simteacher.scenes.mesh import F32, I32
 # rtcore_common.h, rtcore_buffer.h, rtcore_scene.h of Embree 4
 _TRIANGLES, _INDEX, _VERTEX, _UINT3, _FLOAT3, _ROBUST = 0, 0, 1, 0x5003, 0x9003, 4
 _WIDE = 16
+_PART = 1 << 13  # rays cast in one go
 _RAY_ROWS, _HIT_ROWS = 12, 9  # org 3, tnear, dir 3, time, tfar, mask, id, flags | normal 3, u, v, prim, geom, inst 2
 _NONE = 0xFFFFFFFF
 
@@ -116,20 +118,29 @@ class SharedCaster:
 
     def nearest(self, origin_N3: F32, ray_N3: F32) -> tuple[I32, F32, F32, F32]:
         """See `raycast.Caster`."""
-        packet = _packets(origin_N3, ray_N3, _RAY_ROWS + _HIT_ROWS, np.float32(np.inf))
-        words = packet.view(np.uint32)
-        words[:, 17:19] = _NONE
-        self._cast(self._lib.rtcIntersect16, packet, coherent=not origin_N3.strides[0])
         n = len(ray_N3)
-        face = words[:, 17].ravel()[:n].view(np.int32)
-        return face, packet[:, 15].ravel()[:n], packet[:, 16].ravel()[:n], packet[:, 8].ravel()[:n]
+        face, u, v, far = np.empty(n, np.uint32), *np.empty((3, n), np.float32)
+        packet = _blank(n, _RAY_ROWS + _HIT_ROWS)
+        coherent = not origin_N3.strides[0]
+        for part, count in _parts(n):
+            _fill(packet[:count], origin_N3, ray_N3, part, np.float32(np.inf))
+            packet.view(np.uint32)[:count, 17:19] = _NONE
+            self._cast(self._lib.rtcIntersect16, packet[:count], coherent)
+            for out, row in ((face.view(np.float32), 17), (u, 15), (v, 16), (far, 8)):
+                _unpack(packet, row, out[part])
+        return face.view(np.int32), u, v, far
 
-    def blocked(self, origin_N3: F32, ray_N3: F32) -> npt.NDArray[np.bool_]:
+    def blocked(self, origin_N3: F32, ray_N3: F32, far: float = 1.0) -> npt.NDArray[np.bool_]:
         """See `raycast.Caster`."""
-        packet = _packets(origin_N3, ray_N3, _RAY_ROWS, np.float32(1))
-        self._cast(self._lib.rtcOccluded16, packet, coherent=not origin_N3.strides[0] or not ray_N3.strides[0])
-        out: npt.NDArray[np.bool_] = packet[:, 8].ravel()[: len(ray_N3)] < 0
-        return out
+        n = len(ray_N3)
+        out = np.empty(n, np.float32)
+        packet = _blank(n, _RAY_ROWS)
+        coherent = not origin_N3.strides[0] or not ray_N3.strides[0]
+        for part, count in _parts(n):
+            _fill(packet[:count], origin_N3, ray_N3, part, np.float32(far))
+            self._cast(self._lib.rtcOccluded16, packet[:count], coherent)
+            _unpack(packet, 8, out[part])
+        return out < 0
 
     def _cast(self, function: Any, packet: F32, coherent: bool) -> None:
         arguments = c.addressof(_COHERENT) if coherent else None
@@ -145,27 +156,44 @@ def _aligned(count: int, rows: int) -> F32:
     return raw[start : start + count * rows * 64].view(np.float32).reshape(count, rows, _WIDE)
 
 
-def _packets(origin_N3: F32, ray_N3: F32, rows: int, far: np.float32) -> F32:
-    """Rays as Embree's RTCRay16 structures, the last one filled up with copies of the last ray."""
-    n = len(ray_N3)
-    count = -(-n // _WIDE)
-    packet = _aligned(count, rows)
-    for first, vectors in ((0, origin_N3), (4, ray_N3)):
-        if not vectors.strides[0]:  # one vector for all
-            packet[:, first : first + 3] = vectors[0, :, None] if n else 0
-            continue
-        whole = n // _WIDE
-        packet[:whole, first : first + 3] = vectors[: whole * _WIDE].reshape(whole, _WIDE, 3).transpose(0, 2, 1)
-        if whole < count:
-            rest = vectors[np.minimum(np.arange(whole * _WIDE, count * _WIDE), n - 1)]
-            packet[whole, first : first + 3] = rest.T
-    packet[:, 3] = 0
-    packet[:, 7] = 0
-    packet[:, 8] = far
+def _blank(n: int, rows: int) -> F32:
+    """Room for ``n`` rays, or for as many as are cast in one go, as Embree's RTCRay16 structures."""
+    packet = _aligned(-(-min(n, _PART) // _WIDE), rows)
     words = packet.view(np.uint32)
+    words[:, 3:10] = 0  # parameter at the start, time
     words[:, 9] = _NONE
     words[:, 10:12] = 0
     return packet
+
+
+def _parts(n: int) -> Iterator[tuple[slice, int]]:
+    """Rays that are cast in one go, and how many packets they fill: what Embree reads is then still in the cache."""
+    for start in range(0, n, _PART):
+        stop = min(start + _PART, n)
+        yield slice(start, stop), -(-(stop - start) // _WIDE)
+
+
+def _fill(packet: F32, origin_N3: F32, ray_N3: F32, part: slice, far: np.float32) -> None:
+    """Put rays into packets, the last one filled up with copies of the last ray."""
+    n = part.stop - part.start
+    whole = n // _WIDE
+    for first, vectors in ((0, origin_N3), (4, ray_N3)):
+        if not vectors.strides[0]:  # one vector for all
+            packet[:, first : first + 3] = vectors[0, :, None]
+            continue
+        some = vectors[part]
+        packet[:whole, first : first + 3] = some[: whole * _WIDE].reshape(whole, _WIDE, 3).transpose(0, 2, 1)
+        if whole < len(packet):
+            packet[whole, first : first + 3] = some[np.minimum(np.arange(whole * _WIDE, (whole + 1) * _WIDE), n - 1)].T
+    packet[:, 8] = far
+
+
+def _unpack(packet: F32, row: int, out_N: F32) -> None:
+    """One row of packets, ray after ray."""
+    whole = len(out_N) // _WIDE
+    out_N[: whole * _WIDE].reshape(whole, _WIDE)[:] = packet[:whole, row]
+    if rest := len(out_N) - whole * _WIDE:
+        out_N[whole * _WIDE :] = packet[whole, row, :rest]
 
 
 class CopyingCaster:

@@ -19,6 +19,7 @@ from simteacher.scenes.raycast import GBuffer, Scene
 from simteacher.scenes.vectors import rows
 
 NEAR = 0.05
+AWAY = np.float32(2**14)  # metres that no street reaches; a power of two leaves the digits of a ray as they are
 Object = dict[str, Any]
 Box = tuple[int, int, int, int]
 
@@ -103,8 +104,8 @@ def _hidden(scene: Scene, g: GBuffer, thing: int, vertices_V3: F32, faces_F3: I3
     if not len(pixels):
         return 0
     ray = rows(g.ray_N3).take(pixels, 1).T
-    face, _, _, _ = scene.make_caster(vertices_V3, faces_F3).nearest(np.broadcast_to(np.float32(0), ray.shape), ray)
-    return int((face >= 0).sum())
+    ray *= AWAY
+    return int(scene.make_caster(vertices_V3, faces_F3).blocked(np.broadcast_to(np.float32(0), ray.shape), ray).sum())
 
 
 def objects(scene: Scene, g: GBuffer) -> list[Object]:
