@@ -16,7 +16,7 @@ from simteacher.scenes.mesh import F32, World
 from simteacher.scenes.optics import Optics
 from simteacher.scenes.raycast import GBuffer, Scene, gbuffer, trace, world_rays
 from simteacher.scenes.shade import Shader
-from simteacher.scenes.vectors import dot, rows
+from simteacher.scenes.vectors import dot, median, rows
 
 EDGE_SAMPLES = ((-0.34, 0.17), (0.17, -0.34), (0.34, 0.30))  # besides the centre
 STEP = np.float32(0.12)  # relative change of light that shows as a jag
@@ -69,7 +69,7 @@ def linear(scene: Scene, g: GBuffer, atlas: Atlas, clouds: tuple[float, float] =
         ray = world_rays(scene.world, optics, more)
         extra = shader.radiance(trace(scene, ray), ray, np.tile(open_2N.take(edge, 1), len(EDGE_SAMPLES)))
         # limited before averaging, or one sample of sky or sun swallows a thin branch
-        cap = np.float32(4 * np.median(rgb.max(0)) + 1e-6)
+        cap = np.float32(4 * median(rgb.max(0)) + 1e-6)
         total = np.minimum(rgb.take(edge, 1), cap) + np.minimum(extra, cap).reshape(3, len(EDGE_SAMPLES), -1).sum(1)
         rgb[:, edge] = total / (1 + len(EDGE_SAMPLES))
     return np.ascontiguousarray(rgb.T).reshape(g.size[1], g.size[0], 3)

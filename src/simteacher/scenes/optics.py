@@ -69,11 +69,19 @@ class Optics:
         p /= self.focal
         if self.k1:
             far = np.hypot(p[0], p[1])
-            # between 4096 solutions the error is below 1e-4 pixel, and it is faster than solving for every pixel
-            table = np.linspace(0, float(far.max(initial=0)) + 1e-9, 4096)
-            r = np.interp(far, table, self._undistort(table)) if len(far) > 64 else self._undistort(far)
+            r = self._between(far) if len(far) > 64 else self._undistort(far)
             p *= r / np.maximum(far, 1e-12)
         return out.T
+
+    def _between(self, far_N: F64) -> F64:
+        """As `_undistort`, from 4096 solutions: faster than to solve for every pixel, the error below 1e-4 pixel."""
+        table, step = np.linspace(0, float(far_N.max()) + 1e-9, 4096, retstep=True)
+        radius = self._undistort(table)
+        at = (far_N * (1 / step)).astype(np.int32)  # np.interp, which searches, takes three times as long
+        np.minimum(at, 4094, out=at)
+        slope = np.diff(radius) / np.diff(table)
+        out: F64 = slope.take(at) * (far_N - table.take(at)) + radius.take(at)
+        return out
 
     def _undistort(self, far_N: F64) -> F64:
         """Radius before distortion of radii after it; Newton, as the distortion is monotone for the views in use."""

@@ -45,3 +45,13 @@ def put(a_3N: F32, index: Index, value_3K: F32) -> None:
 def column(rgb_3: F32) -> F32:
     """One vector that multiplies all: shape (3, 1)."""
     return rgb_3.reshape(3, 1)
+
+
+def median(a_N: F32) -> np.float32:
+    """The median; `np.median` asks for both middle values at once, for which numpy has no fast path."""
+    a_N = a_N.ravel()
+    half = len(a_N) // 2
+    split = np.partition(a_N, half)
+    upper = split[half]
+    out: np.float32 = upper if len(a_N) % 2 else (split[:half].max() + upper) / np.float32(2)
+    return out
