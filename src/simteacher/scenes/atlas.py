@@ -73,7 +73,7 @@ class Atlas:
         scale = side.astype(np.float32)
         x, y = uv_2N[0] * scale - np.float32(0.5), np.float32(-0.5) - uv_2N[1] * scale
         x0, y0 = np.floor(x), np.floor(y)
-        fx, fy = (x - x0)[:, None], (y - y0)[:, None]
+        fx, fy = (np.repeat(f, 4).reshape(-1, 4) for f in (x - x0, y - y0))
         left, above = x0.astype(np.int32) & mask, y0.astype(np.int32) & mask
         right, below = (left + 1) & mask, (above + 1) & mask
         above, below = start + above * side, start + below * side

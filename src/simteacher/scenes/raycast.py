@@ -63,18 +63,23 @@ class Scene:
 
     def spans(self, face_K: npt.NDArray[np.integer]) -> tuple[F32, F32]:
         """Cross products of the edges of faces (twice the area, along the normal), and their unit normals."""
-        a, b, c = (self.vertices_V3[self.faces_F3[face_K, k]] for k in range(3))
-        (x, y, z), (u, v, w) = (b - a).T, (c - a).T
-        area = np.stack([y * w - z * v, z * u - x * w, x * v - y * u], 1)
+        area = self.areas(face_K).T
         length = np.sqrt(np.einsum("ij,ij->i", area, area))
         return area, (area / np.maximum(length, 1e-20)[:, None]).astype(np.float32)
+
+    def areas(self, face_K: npt.NDArray[np.integer]) -> F32:
+        """The first of `spans` alone, as three rows."""
+        corner_K3 = self.faces_F3.take(face_K, 0)
+        a, b, c = (rows(self.vertices_V3.take(corner_K3[:, k], 0)) for k in range(3))
+        (x, y, z), (u, v, w) = b - a, c - a
+        return np.stack([y * w - z * v, z * u - x * w, x * v - y * u])
 
     def seen(self, face_N: I32) -> tuple[npt.NDArray[np.intp], I32]:
         """The faces that occur in ``face_N`` (-1 is none), and the row of each in them; rows of none are arbitrary."""
         mask = np.zeros(len(self.faces_F3) + 1, bool)
         mask[face_N] = True  # -1 falls on the row after the last
         row = np.cumsum(mask, dtype=np.int32) - 1
-        return np.flatnonzero(mask[:-1]), row[face_N]
+        return np.flatnonzero(mask[:-1]), row.take(face_N)
 
 
 @dataclass(frozen=True, slots=True)

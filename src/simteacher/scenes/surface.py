@@ -197,13 +197,13 @@ def surface(f: Faces, atlas: Atlas, index: Index, hits: Hits, ray_3N: F32) -> Su
 
 def _vertex_normals(scene: Scene, face_K: npt.NDArray[np.intp]) -> F32:
     """Unit normals at the corners of faces: the mean over all faces that meet there, by area. Shape (K, 3, 3)."""
-    corner = scene.faces_F3[face_K]
+    corner = scene.faces_F3.take(face_K, 0)
     used = np.zeros(len(scene.vertices_V3), bool)
     used[corner] = True
     row = np.cumsum(used, dtype=np.int32) - 1
     first, second, third = (used.take(scene.faces_F3[:, k]) for k in range(3))
     meet = np.flatnonzero(first | second | third)
-    area_3F = rows(scene.spans(meet)[0])
+    area_3F = scene.areas(meet)
     total = np.zeros((3, int(row[-1]) + 1))
     for k in range(3):
         at = scene.faces_F3[meet, k]
@@ -211,4 +211,4 @@ def _vertex_normals(scene: Scene, face_K: npt.NDArray[np.intp]) -> F32:
         to = row.take(at.take(keep))
         for axis in range(3):
             total[axis] += np.bincount(to, area_3F[axis].take(keep), total.shape[1])
-    return unit(total.astype(np.float32)).T[row[corner]].reshape(-1, 3, 3)
+    return np.ascontiguousarray(unit(total.astype(np.float32)).T).take(row.take(corner), 0)
