@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,11 +67,41 @@ def write_png16(path: Path, pixels_HWC: NDArray[np.uint16]) -> None:
         path: File to write.
         pixels_HWC: Shape (H, W, 3), 0 to 65535.
     """
-    height, width, channels = pixels_HWC.shape
-    assert channels == 3 and pixels_HWC.dtype == np.uint16
-    rows = np.zeros((height, 1 + width * 6), np.uint8)  # each row starts with its filter, 0 = none
-    rows[:, 1:] = pixels_HWC.astype(">u2").reshape(height, -1).view(np.uint8)
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 3)), (b"IEND", b""))
-    packed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
-    path.write_bytes(_SIGNATURE + b"".join(packed))
+    assert pixels_HWC.shape[2] == 3 and pixels_HWC.dtype == np.uint16
+    scan = _bytes_HB(pixels_HWC)
+    rows = np.zeros((len(scan), 1 + scan.shape[1]), np.uint8)  # each row starts with its filter, 0 = none
+    rows[:, 1:] = scan
+    _save(path, pixels_HWC, zlib.compress(rows.tobytes(), 3))
+
+
+def write_flat_png(path: Path, pixels_HWC: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    """Write synthetic maps, which are flat, in a third to half of Pillow's time. The caller makes it atomic.
+
+    Every row is stored less the one above, and only runs of the same byte are looked for: Pillow tries all filters.
+
+    Args:
+        path: File to write.
+        pixels_HWC: 8 or 16 bits, shape (H, W) or (H, W, 3).
+    """
+    scan = _bytes_HB(pixels_HWC)
+    rows = np.full((len(scan), 1 + scan.shape[1]), 2, np.uint8)  # filter 2 = up
+    rows[0, 1:] = scan[0]
+    np.subtract(scan[1:], scan[:-1], out=rows[1:, 1:])
+    pack = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+    _save(path, pixels_HWC, pack.compress(rows) + pack.flush())
+
+
+def _bytes_HB(pixels_HWC: NDArray[Any]) -> NDArray[np.uint8]:
+    """Rows of bytes, the upper half of 16 bits first."""
+    big = pixels_HWC.astype(pixels_HWC.dtype.newbyteorder(">"), copy=False)
+    return np.ascontiguousarray(big).reshape(len(big), -1).view(np.uint8)
+
+
+def _save(path: Path, pixels_HWC: NDArray[Any], packed: bytes) -> None:
+    """Frame packed rows as a PNG."""
+    height, width = pixels_HWC.shape[:2]
+    kind = 2 if pixels_HWC.ndim == 3 else 0  # RGB or grey
+    header = struct.pack(">IIBBBBB", width, height, 8 * pixels_HWC.dtype.itemsize, kind, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
+    framed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    path.write_bytes(_SIGNATURE + b"".join(framed))

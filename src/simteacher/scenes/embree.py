@@ -120,7 +120,7 @@ class SharedCaster:
         """See `raycast.Caster`."""
         n = len(ray_N3)
         face, u, v, far = np.empty(n, np.uint32), *np.empty((3, n), np.float32)
-        packet = _blank(n, _RAY_ROWS + _HIT_ROWS)
+        packet = _blank(origin_N3, ray_N3, _RAY_ROWS + _HIT_ROWS)
         coherent = not origin_N3.strides[0]
         for part, count in _parts(n):
             _fill(packet[:count], origin_N3, ray_N3, part, np.float32(np.inf))
@@ -130,14 +130,14 @@ class SharedCaster:
                 _unpack(packet, row, out[part])
         return face.view(np.int32), u, v, far
 
-    def blocked(self, origin_N3: F32, ray_N3: F32, far: float = 1.0) -> npt.NDArray[np.bool_]:
+    def blocked(self, origin_N3: F32, ray_N3: F32) -> npt.NDArray[np.bool_]:
         """See `raycast.Caster`."""
         n = len(ray_N3)
         out = np.empty(n, np.float32)
-        packet = _blank(n, _RAY_ROWS)
+        packet = _blank(origin_N3, ray_N3, _RAY_ROWS)
         coherent = not origin_N3.strides[0] or not ray_N3.strides[0]
         for part, count in _parts(n):
-            _fill(packet[:count], origin_N3, ray_N3, part, np.float32(far))
+            _fill(packet[:count], origin_N3, ray_N3, part, np.float32(1))
             self._cast(self._lib.rtcOccluded16, packet[:count], coherent)
             _unpack(packet, 8, out[part])
         return out < 0
@@ -156,13 +156,16 @@ def _aligned(count: int, rows: int) -> F32:
     return raw[start : start + count * rows * 64].view(np.float32).reshape(count, rows, _WIDE)
 
 
-def _blank(n: int, rows: int) -> F32:
-    """Room for ``n`` rays, or for as many as are cast in one go, as Embree's RTCRay16 structures."""
-    packet = _aligned(-(-min(n, _PART) // _WIDE), rows)
+def _blank(origin_N3: F32, ray_N3: F32, rows: int) -> F32:
+    """Room for all rays, or for as many as are cast in one go, as Embree's RTCRay16; what all have in common is set."""
+    packet = _aligned(-(-min(len(ray_N3), _PART) // _WIDE), rows)
     words = packet.view(np.uint32)
-    words[:, 3:10] = 0  # parameter at the start, time
+    words[:, 3::4] = 0  # parameter at the start, time, flags
     words[:, 9] = _NONE
-    words[:, 10:12] = 0
+    words[:, 10] = 0
+    for first, vectors in ((0, origin_N3), (4, ray_N3)):
+        if not vectors.strides[0] and len(vectors):  # one vector for all
+            packet[:, first : first + 3] = vectors[0, :, None]
     return packet
 
 
@@ -178,8 +181,7 @@ def _fill(packet: F32, origin_N3: F32, ray_N3: F32, part: slice, far: np.float32
     n = part.stop - part.start
     whole = n // _WIDE
     for first, vectors in ((0, origin_N3), (4, ray_N3)):
-        if not vectors.strides[0]:  # one vector for all
-            packet[:, first : first + 3] = vectors[0, :, None]
+        if not vectors.strides[0]:
             continue
         some = vectors[part]
         packet[:whole, first : first + 3] = some[: whole * _WIDE].reshape(whole, _WIDE, 3).transpose(0, 2, 1)

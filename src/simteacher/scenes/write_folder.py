@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from simteacher.data.png16 import write_png16
+from simteacher.data.png16 import write_flat_png, write_png16
 from simteacher.files import atomic_path, atomic_write
 from simteacher.labels import SPACES
 from simteacher.scenes.capture import U8, Capture
@@ -29,15 +29,12 @@ def write(out: Path, c: Capture) -> None:
     """Write one frame; the image comes last, so a frame whose image is there is complete."""
     label = Image.fromarray(c.label_HW)
     label.putpalette(_PALETTE)
-    pictures = {
-        "labels": label,
-        "instances": Image.fromarray(c.instance_HW),
-        "depth": Image.fromarray(centimetres(c.depth_HW)),
-        "normals": Image.fromarray(c.normal_HW3),
-    }
-    for kind, picture in pictures.items():
+    for kind, picture in (("labels", label), ("depth", Image.fromarray(centimetres(c.depth_HW)))):
         with atomic_path(out / kind / f"{c.name}.png") as part:
             picture.save(part, "PNG", **_PACK)
+    for kind, pixels in (("instances", c.instance_HW), ("normals", c.normal_HW3)):
+        with atomic_path(out / kind / f"{c.name}.png") as part:
+            write_flat_png(part, pixels)
     for kind, moved in (("flow", c.flow), ("flow_back", c.back)):
         if moved is not None:
             with atomic_path(out / kind / f"{c.name}.png") as part:
