@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from simteacher.data.geometry import read_depth, read_flow, read_vkitti2_flow, write_depth, write_flow
 from simteacher.data.open import open_dataset
-from simteacher.data.png16 import read_png16, write_png16
+from simteacher.data.png16 import read_png16, write_flat_png, write_png16
 from simteacher.errors import UserError
 from tests import lookalikes
 from tests.lookalikes.png16 import load_wide, save_wide
@@ -23,6 +24,17 @@ def test_16_bit_png_agrees_with_ffmpeg(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_wide(tmp_path / "ours.png"), WIDE_HWC)
     save_wide(tmp_path / "theirs.png", WIDE_HWC)
     np.testing.assert_array_equal(read_png16(tmp_path / "theirs.png"), WIDE_HWC)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3), (1, 1)])
+def test_flat_png_as_pillow_reads_it(tmp_path: Path, kind: type, shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(1).integers(0, np.iinfo(kind).max, shape, kind, endpoint=True)
+    write_flat_png(tmp_path / "x.png", pixels)
+    if kind == np.uint16 and len(shape) == 3:  # Pillow reads only half of these
+        np.testing.assert_array_equal(load_wide(tmp_path / "x.png"), pixels)
+    else:
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x.png")), pixels)
 
 
 def test_16_bit_png_with_alpha(tmp_path: Path) -> None:

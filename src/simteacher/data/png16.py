@@ -88,7 +88,7 @@ def write_flat_png(path: Path, pixels_HWC: NDArray[np.uint8] | NDArray[np.uint16
     rows[0, 1:] = scan[0]
     np.subtract(scan[1:], scan[:-1], out=rows[1:, 1:])
     pack = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-    _save(path, pixels_HWC, pack.compress(rows) + pack.flush())
+    _save(path, pixels_HWC, pack.compress(rows.tobytes()) + pack.flush())
 
 
 def _bytes_HB(pixels_HWC: NDArray[Any]) -> NDArray[np.uint8]:

@@ -71,7 +71,7 @@ def linear(scene: Scene, g: GBuffer, atlas: Atlas, clouds: tuple[float, float] =
     optics = Optics.of(scene.world.camera, g.size)
     shader = Shader(scene, atlas, 1 / optics.focal, clouds)
     open_2N = occlusion(scene, g)
-    rgb = np.empty_like(open_2N, shape=(3, g.size[0] * g.size[1]))
+    rgb = np.empty((3, g.size[0] * g.size[1]), np.float32)
     order = tile_order(g.size)
     put(rgb, order, shader.radiance(g.hits.take(order), rows(g.ray_N3).take(order, 1).T, open_2N.take(order, 1)))
     edge = order[edges(g, rgb).take(order)]
@@ -81,9 +81,11 @@ def linear(scene: Scene, g: GBuffer, atlas: Atlas, clouds: tuple[float, float] =
         extra = shader.radiance(trace(scene, ray), ray, np.repeat(open_2N.take(edge, 1), len(EDGE_SAMPLES), 1))
         # limited before averaging, or one sample of sky or sun swallows a thin branch
         cap = np.float32(4 * median(rgb.max(0)) + 1e-6)
-        total = np.minimum(extra, cap).reshape(3, -1, len(EDGE_SAMPLES)).sum(2)
-        total += np.minimum(rgb.take(edge, 1), cap)
-        put(rgb, edge, total / np.float32(1 + len(EDGE_SAMPLES)))
+        total = np.minimum(rgb.take(edge, 1), cap)
+        for k in range(len(EDGE_SAMPLES)):
+            total += np.minimum(extra[:, k :: len(EDGE_SAMPLES)], cap)
+        total /= 1 + len(EDGE_SAMPLES)
+        put(rgb, edge, total)
     return np.ascontiguousarray(rgb.T).reshape(g.size[1], g.size[0], 3)
 
 

@@ -162,7 +162,7 @@ def surface(f: Faces, atlas: Atlas, index: Index, hits: Hits, ray_3N: F32) -> Su
         hits: Where they end.
         ray_3N: Directions from the scene's origin, parameter = depth.
     """
-    row, u, v = some(f.row_N, index), hits.u_N, hits.v_N
+    row, u, v = some(f.row_N, index).astype(np.intp), hits.u_N, hits.v_N
     normal, smooth = f.flat_3K.take(row, 1), f.first_3K.take(row, 1)
     bent = np.flatnonzero(f.bent_K.take(row))
     if len(bent):
