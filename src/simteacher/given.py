@@ -17,8 +17,8 @@ from simteacher.config import Recipe
 from simteacher.errors import UserError
 from simteacher.labels import LabelSpace
 from simteacher.models.rehead import rehead
-from simteacher.models.start import IMAGES, differences
-from simteacher.models.store import Model, ModelCard, load, read_card
+from simteacher.models.start import IMAGES, differences, trainable_card
+from simteacher.models.store import Model, ModelCard, load
 from simteacher.models.wrap import KEY, Factory
 from simteacher.progress import say
 
@@ -38,9 +38,7 @@ def check_teacher(recipe: Recipe) -> ModelCard | None:
     if recipe.teacher.weights is None:
         return None
     place = _place(recipe)
-    card = read_card(place)
-    if place.suffix == ".onnx":
-        raise UserError("an ONNX model cannot be trained further", place, "name the run that it was exported from")
+    card = trainable_card(place)
     differ = [] if KEY in card.network else differences(card, recipe.network)
     if differ and recipe.rounds.start == "teacher" and recipe.rounds.count:
         fix = " ".join(f"network.{k}={card.network.get(k)}" for k, _ in differ if k != "decoder_options")

@@ -32,6 +32,18 @@ def differences(card: ModelCard, spec: Network) -> list[tuple[str, str]]:
     return [(k, f"{k}: {card.network.get(k)} there, {wanted[k]} in the recipe") for k in keys]
 
 
+def trainable_card(place: str | Path) -> ModelCard:
+    """The card of a model that training can continue.
+
+    Raises:
+        UserError: No such model, or an ONNX file.
+    """
+    card = read_card(place)
+    if weights_file(Path(place)).suffix == ".onnx":
+        raise UserError("an ONNX model cannot be trained further", place, "name the run that it was exported from")
+    return card
+
+
 def check_start(spec: Network) -> ModelCard | None:
     """Look at what ``network.weights`` names before a run folder is made; None where it is no model, or weights alone.
 
@@ -40,10 +52,7 @@ def check_start(spec: Network) -> ModelCard | None:
     """
     if spec.weights in NOT_MODELS or bare_weights(spec.weights):
         return None
-    card = read_card(spec.weights)
-    if weights_file(Path(spec.weights)).suffix == ".onnx":
-        fix = "name the run that it was exported from"
-        raise UserError("an ONNX model cannot be trained further", spec.weights, fix)
+    card = trainable_card(spec.weights)
     differ = differences(card, spec)
     if differ:
         fix = " ".join(f"network.{k}={card.network.get(k)}" for k, _ in differ if k != "decoder_options")
