@@ -36,6 +36,7 @@ from simteacher.losses import cross_entropy
 from simteacher.memory import keep_freed_memory
 from simteacher.models.build import build_network
 from simteacher.objectives.compose import Plan
+from simteacher.precision import autocast
 from simteacher.processes import Autocast
 from simteacher.train import Stage, _Session, _step, make_optimiser
 
@@ -92,7 +93,7 @@ def main() -> None:
         batches = prefetch({"source": stream}, 0, 10**6)
 
         def bare() -> None:
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast("cpu"):
                 main, aux = bare_net(batch.image_BCHW)
             loss = cross_entropy(main, batch.label_BHW) + 0.4 * cross_entropy(aux, batch.label_BHW)
             loss.backward()

@@ -16,6 +16,7 @@ from simteacher.data.open import open_dataset
 from simteacher.data.sample import DataSet
 from simteacher.errors import UserError
 from simteacher.models.store import Model, ModelCard
+from simteacher.precision import autocast
 from simteacher.prototypes import Prototypes, Weighed, log_weights, make_prototypes, weighed
 from simteacher.pseudo import label_dataset, look
 from tests.lookalikes.streets import photo, save
@@ -59,7 +60,7 @@ def _inside(model: Model, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tens
     """Features at the primary head and class scores, from the network's parts."""
     net: Any = model.network
     x = (image - net.mean_C11) / net.std_C11
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), autocast("cpu"):
         feature = net.decoder(net.encoder(torch.nn.functional.pad(x, (0, 0, 0, 16), mode="replicate")))
     return feature.float(), model.logits(image)
 

@@ -21,6 +21,7 @@ from simteacher.losses import cross_entropy
 from simteacher.models.build import IMAGENET
 from simteacher.models.store import Model, ModelCard
 from simteacher.objectives.compose import Plan
+from simteacher.precision import autocast
 from simteacher.rundir import RunDir
 from simteacher.state_file import load_state
 from simteacher.train import Stage, _Average, make_optimiser, rate, train_stage
@@ -149,7 +150,7 @@ def test_it_is_a_plain_loop(dataset: DataSet, tmp_path: Path, accumulate: int) -
     peaks = [g["lr"] for g in optimiser.param_groups]
     for step in range(4):
         batch = stream.batch(step)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast("cpu"):
             main, aux = net(batch.image_BCHW)
         loss = sum(w * cross_entropy(x.float(), batch.label_BHW, weight) for w, x in ((1.0, main), (0.4, aux)))
         (loss / accumulate).backward()  # type: ignore[operator]

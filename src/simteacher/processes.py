@@ -22,6 +22,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 
 from simteacher.errors import UserError
+from simteacher.precision import autocast
 from simteacher.progress import say, set_quiet
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ def launched() -> tuple[int, int]:
 
 
 class Autocast(MixedPrecision):
-    """bf16 inside of the network; images arrive in float32, as in use, and are normalised so.
+    """bf16 inside of the network where that is quick; images arrive in float32, as in use, and are normalised so.
 
     Fabric's own would round them to bf16 first, whose step is 1/256 for bright pixels.
 
@@ -47,6 +48,10 @@ class Autocast(MixedPrecision):
 
     def __init__(self, device: str) -> None:
         super().__init__("bf16-mixed", device)
+
+    def forward_context(self) -> torch.autocast:
+        """The same as wherever else a network runs."""
+        return autocast(self.device)
 
     def convert_input(self, data: Any) -> Any:
         """As it is."""

@@ -16,6 +16,7 @@ from simteacher.config import Network
 from simteacher.errors import UserError
 from simteacher.labels import LabelSpace
 from simteacher.models.store import Model, ModelCard, load, save_model
+from simteacher.precision import autocast
 from tests.tiny import NETWORK, SPACE, Fixed, network
 
 
@@ -35,7 +36,7 @@ def run(tmp_path: Path) -> Path:
 def test_every_path_of_the_contract_leads_to_the_same_scores(run: Path) -> None:
     image = torch.rand(1, 3, 40, 60)
     expected = network().eval()
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), autocast("cpu"):
         main, aux = expected(image)
     for path in (run, run / "teacher", run / "model.safetensors", str(run)):
         model = load(path)

@@ -15,6 +15,7 @@ from simteacher.experiments.results import Line
 from simteacher.losses import cross_entropy
 from simteacher.models.build import build_network
 from simteacher.objectives.compose import needs_target, reads_target
+from simteacher.precision import autocast
 from simteacher.stages import stage_steps
 from simteacher.train import make_optimiser
 
@@ -76,7 +77,7 @@ def measure(recipe: Recipe, classes: int, steps: int = 2) -> float:
     seconds = []
     for _ in range(1 + steps):
         began = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device.type):
             main, aux = network(image_BCHW)
         loss = cross_entropy(main, label_BHW) + cross_entropy(aux, label_BHW)
         loss.backward()  # type: ignore[no-untyped-call]

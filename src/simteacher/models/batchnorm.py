@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from simteacher.precision import autocast
+
 
 @torch.no_grad()
 def reestimate(network: nn.Module, batches: Iterable[Tensor], share: float = 1.0) -> None:
@@ -37,7 +39,7 @@ def reestimate(network: nn.Module, batches: Iterable[Tensor], share: float = 1.0
 
     hooks = [m.register_forward_pre_hook(prepare) for m in norms]
     for image_BCHW in batches:
-        with torch.autocast(image_BCHW.device.type, torch.bfloat16):
+        with autocast(image_BCHW.device.type):
             network(image_BCHW.contiguous(memory_format=torch.channels_last))
     for hook in hooks:
         hook.remove()

@@ -21,6 +21,7 @@ from simteacher.errors import UserError, nearest
 from simteacher.files import atomic_write
 from simteacher.labels import LabelSpace
 from simteacher.models.wrap import KEY, Factory, make
+from simteacher.precision import autocast
 from simteacher.shipped import NAME, WEIGHTS, place
 
 NOT_LOADED = "copy it again; other weight formats are not loaded as they can run code"
@@ -100,7 +101,7 @@ class Model:
             return torch.from_numpy(self.session.run(None, {name: image_BCHW.float().cpu().numpy()})[0])
         assert self.network is not None
         image_BCHW = image_BCHW.to(self.device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device.type):
             main, aux = self.network(image_BCHW)
         return torch.add(main.float(), aux.float(), alpha=0.5)
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from simteacher.precision import autocast
 from simteacher.translate.gan_losses import lsgan, patch_nce
 from simteacher.translate.gan_parts import adam, descend, judge_loss, placed
 from simteacher.translate.networks import Generator, PatchHeads, initialise, patch_discriminator
@@ -81,11 +82,11 @@ class Cut:
     def step(self, a_BCHW: Tensor, b_BCHW: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
         """One step of the generator, then of the discriminator; returns the losses."""
         self.judge.requires_grad_(False)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device.type):
             losses, fake = generator_losses(self.generator, self.heads, self.judge, a_BCHW, b_BCHW, rng)
         descend(self.optimisers["generator"], losses)
         self.judge.requires_grad_(True)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device.type):
             judged = {"judge": judge_loss(self.judge, b_BCHW, fake)}
         descend(self.optimisers["judge"], judged)
         return {k: v.detach() for k, v in {**losses, **judged}.items()}
@@ -93,7 +94,7 @@ class Cut:
     @torch.no_grad()
     def sheet(self, a_BCHW: Tensor, b_BCHW: Tensor) -> dict[str, Tensor]:
         """Columns of a sample sheet."""
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device.type):
             fake, same = self.generator(a_BCHW), self.generator(b_BCHW)
         return {"source": a_BCHW, "translated": fake, "target": b_BCHW, "target through it": same}
 

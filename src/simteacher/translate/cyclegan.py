@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from simteacher.precision import autocast
 from simteacher.translate.gan_losses import ImagePool, lsgan
 from simteacher.translate.gan_parts import adam, descend, judge_loss, placed
 from simteacher.translate.networks import Generator, initialise, patch_discriminator
@@ -80,14 +81,14 @@ class CycleGan:
         n = self.networks
         for judge in self.judges:
             judge.requires_grad_(False)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device.type):
             losses, fake_b, fake_a = generator_losses(
                 n["to_target"], n["to_source"], n["judge_target"], n["judge_source"], a_BCHW, b_BCHW, self.identity
             )
         descend(self.optimisers["generators"], losses)
         for judge in self.judges:
             judge.requires_grad_(True)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device.type):
             judged = {
                 "judge_target": judge_loss(n["judge_target"], b_BCHW, self.pools["target"].exchange(fake_b, rng)),
                 "judge_source": judge_loss(n["judge_source"], a_BCHW, self.pools["source"].exchange(fake_a, rng)),
@@ -98,7 +99,7 @@ class CycleGan:
     @torch.no_grad()
     def sheet(self, a_BCHW: Tensor, b_BCHW: Tensor) -> dict[str, Tensor]:
         """Columns of a sample sheet."""
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device.type):
             fake_b, fake_a = self.networks["to_target"](a_BCHW), self.networks["to_source"](b_BCHW)
             back = self.networks["to_source"](fake_b)
         return {"source": a_BCHW, "translated": fake_b, "and back": back, "target": b_BCHW, "as source": fake_a}

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from simteacher.data.sample import DataSet
 from simteacher.files import atomic_write
 from simteacher.models.store import read_weights
+from simteacher.precision import autocast
 from simteacher.translate.colour import Translator
 from simteacher.translate.cut import Cut
 from simteacher.translate.cyclegan import CycleGan
@@ -69,7 +70,7 @@ def apply(generator: nn.Module, image_HWC: U8, height: int, device: torch.device
     if image_HWC.shape[0] != height:
         to = (height, max(16, round(image_HWC.shape[1] * height / image_HWC.shape[0])))
         small_BCHW = F.interpolate(image_BCHW, to, mode="bilinear", antialias=True)
-    with torch.autocast(device.type, torch.bfloat16):
+    with autocast(device.type):
         change_BCHW = generator(small_BCHW) - small_BCHW
     if small_BCHW is not image_BCHW:
         change_BCHW = F.interpolate(change_BCHW, image_HWC.shape[:2], mode="bilinear")
