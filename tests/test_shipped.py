@@ -12,10 +12,11 @@ import torch
 import yaml
 from PIL import Image
 from safetensors.torch import load_file
+from tools import pack_teacher
 from tools.pack_teacher import LARGEST, pack
 
 import simteacher
-from simteacher import cli, shipped
+from simteacher import cli, precision, shipped
 from simteacher.config import Network
 from simteacher.data import open_dataset
 from simteacher.errors import UserError
@@ -148,7 +149,12 @@ def finished(root: Path, kind: str = "simteacher render", **changes: object) -> 
     return run
 
 
-def test_packing_halves_the_file_and_changes_no_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bf16", [True, False])
+def test_packing_halves_the_file_and_changes_no_answer(
+    bf16: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (precision, pack_teacher):
+        monkeypatch.setattr(module, "has_bf16", lambda device: bf16)
     run, out = finished(tmp_path), tmp_path / "out"
     measured = pack(run, out)
     before, after = load_file(run / "model.safetensors"), load_file(out / "model.safetensors")
@@ -162,7 +168,10 @@ def test_packing_halves_the_file_and_changes_no_answer(tmp_path: Path) -> None:
         == (out / "model.safetensors").stat().st_size
         < 0.6 * (run / "model.safetensors").stat().st_size
     )
-    assert measured["agreement"] == 1.0 and measured["largest_difference"] == 0.0
+    if bf16:
+        assert measured["agreement"] == 1.0 and measured["largest_difference"] == 0.0
+    else:  # this is no trained network, whose answers are closer to each other than those of one that learned
+        assert 0.98 <= measured["agreement"] < 1 and 0 < measured["largest_difference"] < 0.05
     own = {k: v for k, v in tiny.network(19).state_dict().items() if v.is_floating_point()}
     loaded = load(out).network
     assert loaded is not None and all(v.dtype == own[k].dtype for k, v in loaded.state_dict().items() if k in own)

@@ -8,9 +8,10 @@ The run is one of renders alone, all 19 Cityscapes classes, no rounds:
         --set eval_data=runs/other-streets
     python tools/pack_teacher.py runs/street
 
-Weights of more than one dimension are stored as bfloat16, which is how they are used when a model reads, all others
-(norms and their statistics, biases) as they are: no answer changes, where float16 changed 0.3 % of the pixels of easy
-pictures and 1.4 % of hard ones. Before anything is written, both forms read the target's renders to prove it. Writes
+Weights of more than one dimension are stored as bfloat16, which is how a processor with bf16 uses them, all others
+(norms and their statistics, biases) as they are: no answer changes there, where float16 changed 0.3 % of the pixels of
+easy pictures and 1.4 % of hard ones. A processor that reads in float32 sees the rounding, about as much as it sees of
+bf16 elsewhere. Before anything is written, both forms read the target's renders to prove it. Writes
 ``model.safetensors``, ``model.json`` and ``provenance.json`` to ``src/simteacher/street``; prints what was measured.
 """
 
@@ -37,11 +38,14 @@ from simteacher.errors import UserError
 from simteacher.files import atomic_path, atomic_write
 from simteacher.guard import sample
 from simteacher.models.store import Model, load, read_weights
+from simteacher.precision import has_bf16
 from simteacher.shipped import FOLDER, WEIGHTS
 
 LARGEST = 10_000_000  # bytes
 KEPT = ("seed", "started", "python", "processors", "versions", "git_commit", "data", "images")  # of provenance.json
-AGREE = 0.9999  # of the pixels; less than all of them as another processor may sum in another order
+# Share of the pixels with equal answers where the network runs in bf16 (not all, as another processor may sum in another
+# order), and where it runs in float32.
+AGREE = {True: 0.9999, False: 0.98}
 IMAGES = 48
 
 
@@ -75,7 +79,7 @@ def pack(run: Path, out: Path = FOLDER) -> dict[str, Any]:
         (Path(folder) / WEIGHTS).write_bytes(content)
         (Path(folder) / "model.json").write_text(card.to_json(), encoding="utf-8")
         measured = _compare(whole, load(folder), recipe["target"])
-    if measured["agreement"] < AGREE:
+    if measured["agreement"] < AGREE[has_bf16("cpu")]:
         raise UserError(f"bfloat16 changes {1 - measured['agreement']:.3%} of the pixels", run, "train another")
     measured |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     told = {

@@ -87,7 +87,7 @@ def test_stopped_and_resumed_ends_with_the_same_weights(
 def test_dark_pictures_become_bright(
     method: str, sets: tuple[DataSet, DataSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gan_train, "RATE", 4e-3)  # a few steps must do
+    monkeypatch.setattr(gan_train, "RATE", 2e-3)  # a few steps must do; with 4e-3 one seed of four fails
     settings = GanSettings(steps=60, crop=32, height=32, channels=8, blocks=1, skip=True)
     translator = trained(method, settings, *sets, tmp_path / "run", 0)
     dark = np.asarray(Image.open(tmp_path / "dark" / "0.png"))
