@@ -43,8 +43,8 @@ from simteacher.shipped import FOLDER, WEIGHTS
 
 LARGEST = 10_000_000  # bytes
 KEPT = ("seed", "started", "python", "processors", "versions", "git_commit", "data", "images")  # of provenance.json
-# Share of the pixels with equal answers where the network runs in bf16 (not all, as another processor may sum in another
-# order), and where it runs in float32.
+# Share of the pixels with equal answers where the network runs in bf16 (not all of them, as another processor may sum
+# in another order), and where it runs in float32.
 AGREE = {True: 0.9999, False: 0.98}
 IMAGES = 48
 
