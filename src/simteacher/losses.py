@@ -20,9 +20,9 @@ def cross_entropy(
     is 0 and has a gradient of 0. Of several processes each divides by the mean of their counts: the mean of their
     losses, and of their gradients, is then that of the whole batch.
     """
-    loss_BHW = F.cross_entropy(
-        logits_BKHW.float(), label_BHW, weight=class_weight_K, ignore_index=IGNORE, reduction="none"
-    )
+    # Class by class in memory: softmax over neighbouring values of few classes takes twice as long in float32.
+    logits_BKHW = logits_BKHW.float().contiguous()
+    loss_BHW = F.cross_entropy(logits_BKHW, label_BHW, weight=class_weight_K, ignore_index=IGNORE, reduction="none")
     if weight_BHW is not None:
         loss_BHW = loss_BHW * weight_BHW
     return loss_BHW.sum() / _share((label_BHW != IGNORE).sum())
