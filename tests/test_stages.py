@@ -75,6 +75,13 @@ def test_streams_of_the_teacher(
     assert all((s.space is None) == (role == "target") for role, s in stage.streams.items())
 
 
+def test_each_kind_of_stage_has_its_own_learning_rate(tmp_path: Path, specs: dict[str, str]) -> None:
+    builder = _builder(tmp_path, specs, teacher={"lr_factor": 0.25}, rounds={"lr_factor": 0.75})
+    pseudo = builder.data.source  # labelled images do as pseudo-labels
+    assert pseudo is not None
+    assert [builder.teacher(NET).lr_factor, builder.student(1, NET, pseudo).lr_factor] == [0.25, 0.75]
+
+
 @pytest.mark.parametrize(
     ("batch", "recipe", "expected"),
     [

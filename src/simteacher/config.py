@@ -145,6 +145,7 @@ class TeacherStage(Strict):
     weights: str | None = None  # take this run's or model's teacher instead of training one
     class_weight: float = Field(0.5, ge=0, le=1)  # exponent of inverse class frequency in the loss
     rare_sampling: float = Field(0.5, ge=0, le=1)  # chance that an image is drawn for a rare class it holds
+    lr_factor: float = Field(1.0, gt=0)  # of both learning rates; less where network.weights is trained already
     objectives: Objectives = Objectives()
     augment: Augment = Augment()
 

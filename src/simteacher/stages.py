@@ -120,9 +120,8 @@ class Builder:
         if needs_target(how.objectives):
             streams["target"] = self._stream("target", data.target, batch, how, labelled=False)
         steps, _ = stage_steps(self.recipe)
-        return Stage(
-            "teacher", network, streams, Plan(), how.objectives, self._weights(labelled_sets, how.class_weight), steps
-        )
+        weights = self._weights(labelled_sets, how.class_weight)
+        return Stage("teacher", network, streams, Plan(), how.objectives, weights, steps, how.lr_factor)
 
     def student(self, number: int, network: nn.Module, pseudo: DataSet) -> Stage:
         """Round ``number``: pseudo-labelled photographs, the source and, where there are some, labelled ones.
