@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simteacher.config import BUDGETS, Recipe
+from simteacher.config import BUDGETS, Recipe, load_recipe
 from simteacher.contradictions import contradiction
 from simteacher.experiments.rows import KINDS, METHODS, STAGES, Row, resolve, rows_of, teacher_key, teacher_recipe
 from simteacher.objectives.compose import needs_target
@@ -62,6 +62,17 @@ def test_self_supervision_is_in_the_row_that_is_named_for_it() -> None:
         assert recipe.rounds.count and recipe.rounds.objectives.rotation > 0 and recipe.rounds.objectives.contrast > 0
         assert recipe.teacher.objectives.adversarial > 0 and recipe.teacher.objectives.rotation == 0
     assert named("ST+UDA", STAGES).rounds.count == 0
+
+
+def test_a_recipes_own_way_of_adapting_does_not_leak_into_rows_that_name_another() -> None:
+    """`quick` trains its own short teacher at a lower rate and keeps all pixels."""
+    quick = load_recipe("quick", {"source": "sim", "target": "photos"})
+    assert quick.teacher.lr_factor < 1 and quick.rounds.pseudo.portion == (1.0,)
+    rows = {r.name: resolve(quick, r, 1, "sim") for r in METHODS}
+    for name in ("source only", "adversarial", "supervised"):
+        assert rows[name].teacher.lr_factor == 1.0, name
+    assert rows["rounds: mean, balanced"].rounds.pseudo.portion == (0.5, 0.6)
+    assert rows["the recipe as it is"] == quick.model_copy(update={"seed": 1})
 
 
 def test_a_few_labels_are_five_per_cent_and_only_rounds_differ() -> None:

@@ -49,7 +49,7 @@ def _off(section: str) -> dict[str, Any]:
     return {f"{section}.objectives.{n}": 0.0 for n, f in fields.items() if f.annotation is float and n != "aux"}
 
 
-ALONE = {"rounds.count": 0}  # a teacher and no student: the whole budget is the teacher's
+ALONE = {"rounds.count": 0, "teacher.lr_factor": 1.0}  # a teacher and no student: the whole budget is the teacher's
 BLIND = {**_off("teacher"), "teacher.augment.match_target": 0.0}  # the teacher never sees the target
 SOURCE = {**ALONE, **BLIND, "batchnorm": 0.0}
 CEILING = {**SOURCE, "source": None, "labelled": "all"}
@@ -57,6 +57,7 @@ ALIGN = {"adversarial": 0.001, "adversarial_aux": 0.0002}  # the source's two le
 SELF = {"rounds.objectives.rotation": 0.1, "rounds.objectives.contrast": 0.1}
 PLAIN = {"rounds.online": False, "rounds.mix": "none", "rounds.rectified": False, "rounds.pseudo.prototypes": 0.0}
 OFFLINE = {**BLIND, **_off("rounds"), **PLAIN, "rounds.mix_labelled": "none"}
+PORTION = (0.5, 0.6)  # of each class, where balanced thresholds are compared: the recipe may keep all pixels
 FEW = 5  # per cent of the photographs that are labelled in the rows for few labels
 TRANSLATION = "fda"  # needs no training, so that a row that translates has the others' budget
 
@@ -68,7 +69,7 @@ def _teacher(**weights: Any) -> dict[str, Any]:
 
 def _rounds(combine: str, select: str, **changes: Any) -> dict[str, Any]:
     """A blind teacher and students on its labels."""
-    pseudo = {"rounds.pseudo.combine": combine, "rounds.pseudo.select": select}
+    pseudo = {"rounds.pseudo.combine": combine, "rounds.pseudo.select": select, "rounds.pseudo.portion": PORTION}
     return {**OFFLINE, **pseudo, **{f"rounds.{n.replace('__', '.')}": v for n, v in changes.items()}}
 
 
