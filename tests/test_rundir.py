@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 import simteacher
 from simteacher import files, rundir
 from simteacher.config import BUDGETS, Recipe
 from simteacher.errors import UserError
+from simteacher.processes import Autocast
 from simteacher.rundir import RunDir, clean, git_commit
 from tests.conftest import ROOT
 
@@ -41,6 +43,10 @@ def test_provenance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert facts["command"] == "simteacher adapt quick" and facts["seed"] == 3 and facts["data"] == PRINTS
     assert facts["versions"]["simteacher"] in (simteacher.__version__, "not installed")
     assert facts["versions"]["numpy"] == np.__version__
+    layer = torch.nn.Linear(2, 2)
+    with Autocast(facts["device"]).forward_context():
+        product = layer.to(facts["device"])(torch.ones(1, 2, device=facts["device"]))
+    assert facts["precision"] == str(product.dtype).removeprefix("torch.")
 
 
 def test_git_commit_is_that_of_the_checkout() -> None:

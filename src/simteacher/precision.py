@@ -11,6 +11,11 @@ from functools import cache
 import torch
 
 
+def kind_of_device() -> str:
+    """What training takes: "mps", "cuda" or "cpu"."""
+    return "mps" if torch.backends.mps.is_available() else "cuda" if torch.cuda.is_available() else "cpu"
+
+
 @cache
 def has_bf16(device: str) -> bool:
     """Whether a kind of device ("cpu", "cuda", "mps") computes in bf16 faster than in float32."""

@@ -22,7 +22,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 
 from simteacher.errors import UserError
-from simteacher.precision import autocast
+from simteacher.precision import autocast, kind_of_device
 from simteacher.progress import say, set_quiet
 
 T = TypeVar("T")
@@ -60,8 +60,7 @@ class Autocast(MixedPrecision):
 
 def precision() -> Precision:
     """That of every training, on the device that Fabric will take."""
-    mps = torch.backends.mps.is_available()
-    return Autocast("mps" if mps else "cuda" if torch.cuda.is_available() else "cpu")
+    return Autocast(kind_of_device())
 
 
 def make_fabric() -> Fabric:

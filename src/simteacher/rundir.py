@@ -132,6 +132,8 @@ class RunDir:
             )
 
     def _write_provenance(self, recipe: Recipe, fingerprints: dict[str, str], images: dict[str, int]) -> None:
+        from simteacher.precision import has_bf16, kind_of_device  # torch, which a report does without
+
         versions = {}
         for package in PACKAGES:
             try:
@@ -145,6 +147,8 @@ class RunDir:
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processors": os.cpu_count(),
+            "device": (device := kind_of_device()),
+            "precision": "bfloat16" if has_bf16(device) else "float32",  # of products, not of weights
             "versions": versions,
             "git_commit": git_commit(),
             "data": fingerprints,
