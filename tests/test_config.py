@@ -44,6 +44,7 @@ from simteacher.recipes import folder
         ("optimiser: {ema: 0}\nteacher: {objectives: {contrast: 1}}", "optimiser.ema is 0"),
         ("rounds: {online: true, objectives: {two_views: 1}}", "the same labels of the averaged network twice"),
         ("rounds: {mix_labelled: source, source_share: 0}", "rounds.source_share leaves none"),
+        ("rounds: {mix_labelled: source, source_share: 0.25}", "leaves none beside the labelled photographs"),
         ("rounds: {online: true, pseudo: {prototypes: 1}}", "with rounds.online there are none"),
         ("rounds: {rectified: true, objectives: {aux: 0}}", "rounds.rectified compares the two heads"),
         ("- a\n- b", "a recipe is a mapping"),

@@ -183,6 +183,13 @@ class Rounds(Strict):
     augment: Augment = Augment()
     pseudo: PseudoLabels = PseudoLabels()
 
+    def places(self, batch: int, labels: bool) -> tuple[int, int, int]:
+        """Images of the source, labelled photographs (where there are ``labels``) and other photographs in a batch."""
+        shared = min(round(batch * self.source_share), batch - 1)  # one photograph at least
+        labelled = max(1, round(shared * self.labelled_share)) if labels else 0
+        source = max(0, shared - labelled)
+        return source, labelled, max(1, batch - source - labelled)
+
 
 class Guard(Strict):
     """When a round counts as collapsed; all of it is measured without labels."""

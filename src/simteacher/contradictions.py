@@ -32,9 +32,10 @@ def contradiction(recipe: Recipe) -> tuple[str, str] | None:
             "rounds.pseudo.prototypes weighs stored labels, and with rounds.online there are none",
             "leave one of them out",
         )
-    if rounds.mix_labelled == "source" and not rounds.source_share:
+    if rounds.mix_labelled == "source" and not rounds.places(recipe.resolved_budget.batch, labels=True)[0]:
         return (
-            "rounds.mix_labelled pastes into source images, and rounds.source_share leaves none",
-            "set rounds.mix_labelled=pseudo, or a source_share above 0",
+            "rounds.mix_labelled pastes into source images, and rounds.source_share leaves none beside the labelled "
+            "photographs",
+            "set rounds.mix_labelled=pseudo, or a larger source_share, such as 0.5",
         )
     return None

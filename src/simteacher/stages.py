@@ -135,10 +135,7 @@ class Builder:
         streams: dict[str, Stream] = {}
         labels = {f.name for f in data.labelled.frames} if data.labelled is not None else set()
         unknown = pseudo.subset(tuple(f for f in pseudo.frames if f.name not in labels))
-        places = min(round(batch * how.source_share), batch - 1)  # one photograph at least
-        labelled = max(1, round(places * how.labelled_share)) if labels else 0
-        source = max(0, places - labelled)
-        rest = max(1, batch - source - labelled)
+        source, labelled, rest = how.places(batch, bool(labels))
         if data.source is not None and source:
             streams["source"] = self._stream("source", data.source, source, how)
         if data.labelled is not None:
