@@ -45,7 +45,9 @@ class Walk:
         self.ran: list[str] = []
         monkeypatch.chdir(folder)
         alone: dict[str, Any] = {"batchnorm": 0.0, "rounds": {"count": 0}}
-        tiny.recipe(folder / "tiny.yaml", "-", "-")
+        # a batch of four like the recipes', for a page that pastes labelled photographs into source images
+        four = tiny.BUDGET.model_copy(update={"batch": 4}).model_dump(mode="json")
+        tiny.recipe(folder / "tiny.yaml", "-", "-", budget=four)
         tiny.recipe(folder / "alone.yaml", None, "-", **alone)
         tiny.recipe(folder / "alone-on-source.yaml", "-", "-", **alone)
         monkeypatch.setattr("simteacher.progress._quiet", False)  # restored afterwards
