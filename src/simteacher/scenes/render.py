@@ -28,7 +28,7 @@ from simteacher.scenes.scenefile import movable
 from simteacher.scenes.spec import SceneSpec, load_scene
 
 SCENE = "scene.yaml"
-LOOK = 2
+LOOK = 3
 """Raised whenever the same seed begins to give other pictures: sets of two looks are not mixed."""
 
 
@@ -175,22 +175,20 @@ def _run(job: Job, workers: int, share: tuple[int, int] = (0, 1)) -> None:
     """Render what is missing of a share of the units, (number, of how many), with progress."""
     number, shares = share
     mine = range(number, job.units(), shares)
-    done = {u: [job.done(name) for name in job.unit(u)] for u in mine}
-    frames, ready = sum(map(len, done.values())), sum(map(sum, done.values()))
-    missing = [u for u in mine if not all(done[u])]
+    done = {u: {name: job.done(name) for name in job.unit(u)} for u in mine}
+    ready = {name for unit in done.values() for name, there in unit.items() if there}
+    frames, missing = sum(map(len, done.values())), [u for u in mine if not all(done[u].values())]
     if not missing:
         say(f"{job.out}: all {frames} frames are there already")
         return
     with progress(frames, "render") as bar:
         if ready:
-            say(f"{ready} frames are there already, {frames - ready} to render")
+            say(f"{len(ready)} frames are there already, {frames - len(ready)} to render")
+            bar.skip(len(ready))
         workers = min(workers, len(missing))
-        if workers == 1:
-            for unit in mine:
-                for _ in make(job, unit):
-                    bar.advance()
-        else:
-            for _ in _names(job, workers, share):
+        here = (name for unit in mine for name in make(job, unit))
+        for name in here if workers == 1 else _names(job, workers, share):
+            if name not in ready:
                 bar.advance()
 
 

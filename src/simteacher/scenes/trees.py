@@ -19,6 +19,7 @@ BARK = Material("bark", BARKS[0], scale=0.8)
 LEAF = Material("leaf_0", LEAVES[0], scale=1.2)
 INNER = Material("leaf_1", (0.05, 0.07, 0.03), scale=1.0)
 Array = npt.NDArray[np.float64]
+TWIGS = (0.3, 0.2, 0.14)  # m around a branch that its twigs seem to fill, by detail: from afar less sky shows through
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +119,9 @@ def twigs(g: Rng, limbs: Limbs, each: int, wide: float, long: float, droop: floa
     return sh.quads(corner, BARK)
 
 
-def crown_hull(limbs: Limbs, children: Limbs, extra: float) -> Mesh:
-    """Balls around each branch of one order and what grows on it."""
-    tips = children.tip_N3.reshape(len(limbs.base_N3), -1, 3)
-    tips = np.concatenate([tips, limbs.tip_N3[:, None]], 1)
-    centre = tips.mean(1)
-    radius = np.linalg.norm(tips - centre[:, None], axis=2).max(1) * 0.62 + extra
-    return sh.balls(centre, np.repeat(radius[:, None], 3, 1), BARK, 3, 6)
+def crown_hull(orders: list[Limbs], wide: float) -> Mesh:
+    """Bars around the outer branches: where larger pieces of sky show between these, people draw them as sky."""
+    return merge([sh.frusta(s.base_N3, s.tip_N3 + s.ahead_N3 * wide, wide, 0.7 * wide, 5, BARK) for s in orders])
 
 
 def cards(g: Rng, centre_N3: Array, size: sh.Numbers, material: Material) -> Mesh:
@@ -164,7 +161,7 @@ def bare(seed: int, detail: int) -> Plant:
     ]
     mesh = merge(parts)
     mesh = Mesh(mesh.vertices_V3, mesh.faces_F3, mesh.uv_F32, 0 * mesh.material_F, (BARK, LEAF, INNER))
-    return Plant(mesh, crown_hull(stages[-2], stages[-1], 0.36))
+    return Plant(mesh, crown_hull(stages[-2:], TWIGS[detail]))
 
 
 @lru_cache(maxsize=96)
