@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import trimesh
+from scipy.spatial import ConvexHull
 
 from simteacher.scenes import (
     barriers,
@@ -21,6 +22,7 @@ from simteacher.scenes import (
 )
 from simteacher.scenes import shapes as sh
 from simteacher.scenes.mesh import Material, Mesh
+from simteacher.scenes.treecast import TreeCaster
 
 GREY = Material()
 
@@ -114,6 +116,24 @@ def test_trees_have_crowns_and_hulls_about_them() -> None:
             assert abs(top - hull_top) < 1.5
             assert len(grow(seed, 0).mesh.faces_F3) < len(grow(seed, 2).mesh.faces_F3)
         assert len(vegetation.bush(seed).mesh.materials) == 3
+
+
+def _filled(hull: Mesh, height: float) -> float:
+    """Share of a crown's outline, seen from the side, behind which the hull lies; above ``height``."""
+    outer = ConvexHull(hull.vertices_V3[hull.vertices_V3[:, 2] > height][:, [0, 2]])
+    low, high = outer.points.min(0), outer.points.max(0)
+    at = np.stack(np.meshgrid(*(np.linspace(a, b, 80) for a, b in zip(low, high, strict=True))), -1).reshape(-1, 2)
+    at = at[(at @ outer.equations[:, :2].T + outer.equations[:, 2] < 0).all(1)]
+    start = np.column_stack([at[:, 0], np.full(len(at), -50.0), at[:, 1]]).astype(np.float32)
+    ray = np.broadcast_to(np.float32([0, 1, 0]), start.shape)
+    return float((TreeCaster(hull.vertices_V3, hull.faces_F3).nearest(start, ray)[0] >= 0).mean())
+
+
+def test_sky_shows_between_bare_branches_and_not_through_leaves() -> None:
+    for seed in range(4):
+        bare, leafy = trees.bare(seed, 2).hull, trees.leafy(seed, 2).hull
+        assert bare is not None and leafy is not None
+        assert 0.3 < _filled(bare, 4.0) < 0.8 < _filled(leafy, 4.0)
 
 
 @pytest.mark.parametrize("kind", barriers.FENCES)
