@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from simteacher.scenes.mesh import F32, I32
 from simteacher.scenes.raycast import GBuffer, Scene
@@ -53,13 +54,11 @@ def occlusion(scene: Scene, g: GBuffer) -> F32:
     Returns:
         Shape (2, H*W); arbitrary for sky pixels.
     """
-    w, h = g.size
-    row, column = np.meshgrid(np.arange(0, h, 2), np.arange(0, w, 2), indexing="ij")
-    coarse = (row * w + column).ravel()
-    shape = row.shape
-    seen = np.flatnonzero(g.hits.face_N.take(coarse) >= 0)
-    pick = coarse.take(seen)
-    tile = ((row // 2 % 4) * 4 + column // 2 % 4).ravel().take(seen)
+    pick, shape = coarse(g)
+    seen = np.flatnonzero(g.hits.face_N.take(pick) >= 0)
+    tile = (np.arange(shape[0])[:, None] % 4 * 4 + np.arange(shape[1]) % 4).ravel().take(seen)
+    value = np.zeros((2, len(pick)), np.float32)
+    pick = pick.take(seen)
     normal = rows(g.normal_N3).take(pick, 1)
     lift = np.float32(3e-3) + np.float32(2e-4) * g.hits.depth_N.take(pick)
     start = (rows(g.point_N3).take(pick, 1) + normal * lift).T
@@ -70,35 +69,44 @@ def occlusion(scene: Scene, g: GBuffer) -> F32:
         free = distance > FAR
         got[0] += free
         got[1] += np.where(free, 0, np.minimum(distance * np.float32(1 / NEAR), 1))
-    value = np.zeros((2, coarse.size), np.float32)
     value[:, seen] = got / RAYS
-    thing = g.thing_N.take(coarse).reshape(shape)
-    normal_3HW = np.zeros((3, coarse.size), np.float32)
-    normal_3HW[:, seen] = normal
-    smooth = _share(value.reshape(2, *shape), normal_3HW.reshape(3, *shape), thing)
-    return _spread(smooth, thing, g)
+    return share(value, coarse(g)[0], shape, g)
 
 
-def _share(value_2HW: F32, normal_3HW: F32, thing_HW: I32) -> F32:
+def coarse(g: GBuffer) -> tuple[npt.NDArray[np.intp], tuple[int, int]]:
+    """Raster indices of every second pixel of every second row, and how many rows and columns that are."""
+    w, h = g.size
+    index_HW = np.arange(0, h, 2)[:, None] * w + np.arange(0, w, 2)
+    return index_HW.ravel(), index_HW.shape
+
+
+def share(value_CN: F32, pick_N: npt.NDArray[np.intp], shape: tuple[int, int], g: GBuffer) -> F32:
+    """Values at the pixels of `coarse`: smoothed over neighbours on the same surface, then at all pixels, (C, H*W)."""
+    thing_HW = g.thing_N.take(pick_N).reshape(shape)
+    normal_3HW = rows(g.normal_N3).take(pick_N, 1).reshape(3, *shape)
+    return _spread(_share(value_CN.reshape(-1, *shape), normal_3HW, thing_HW), thing_HW, g)
+
+
+def _share(value_CHW: F32, normal_3HW: F32, thing_HW: I32) -> F32:
     """Average over 5x5 neighbours of the same thing that face the same way, first along columns, then along rows."""
     for axis in (0, 1):
-        total, weight = value_2HW.copy(), np.ones(thing_HW.shape, np.float32)
+        total, weight = value_CHW.copy(), np.ones(thing_HW.shape, np.float32)
         for shift, part in ((-2, 0.5), (-1, 1.0), (1, 1.0), (2, 0.5)):
             same = np.roll(thing_HW, shift, axis) == thing_HW
             same &= dot(np.roll(normal_3HW, shift, axis + 1), normal_3HW) > 0.8
             w = same * np.float32(part)
-            total += np.roll(value_2HW, shift, axis + 1) * w
+            total += np.roll(value_CHW, shift, axis + 1) * w
             weight += w
-        value_2HW = total / weight
-    return value_2HW
+        value_CHW = total / weight
+    return value_CHW
 
 
-def _spread(value_2HW: F32, thing_HW: I32, g: GBuffer) -> F32:
+def _spread(value_CHW: F32, thing_HW: I32, g: GBuffer) -> F32:
     """Back to full resolution: the sample at the pixel or left above it, a neighbour's where that saw another thing."""
     w, h = g.size
     i, j = np.arange(h) // 2, np.arange(w) // 2
     nearest = (i[:, None] * thing_HW.shape[1] + j).ravel()
-    thing, value = thing_HW.ravel(), value_2HW.reshape(2, -1)
+    thing, value = thing_HW.ravel(), value_CHW.reshape(len(value_CHW), -1)
     out: F32 = value.take(nearest, 1)
     wrong = np.flatnonzero(thing.take(nearest) != g.thing_N)
     below = np.minimum(i + 1, thing_HW.shape[0] - 1) * thing_HW.shape[1]

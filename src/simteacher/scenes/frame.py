@@ -15,6 +15,7 @@ from simteacher.scenes.camera import expose, meter
 from simteacher.scenes.classes import CLASS_ID
 from simteacher.scenes.mesh import F32, World
 from simteacher.scenes.optics import Optics
+from simteacher.scenes.pathlight import fallen
 from simteacher.scenes.raycast import GBuffer, Scene, gbuffer, trace, world_rays
 from simteacher.scenes.shade import Shader
 from simteacher.scenes.vectors import dot, median, put, rows
@@ -70,15 +71,16 @@ def linear(scene: Scene, g: GBuffer, atlas: Atlas, clouds: tuple[float, float] =
     """Linear radiance of every pixel, shape (H, W, 3)."""
     optics = Optics.of(scene.world.camera, g.size)
     shader = Shader(scene, atlas, 1 / optics.focal, clouds)
-    open_2N = occlusion(scene, g)
+    paths = scene.world.light.paths
+    around_3N = fallen(scene, g, shader.mean_3M, clouds, paths) if paths else shader.around(occlusion(scene, g))
     rgb = np.empty((3, g.size[0] * g.size[1]), np.float32)
     order = tile_order(g.size)
-    put(rgb, order, shader.radiance(g.hits.take(order), rows(g.ray_N3).take(order, 1).T, open_2N.take(order, 1)))
+    put(rgb, order, shader.radiance(g.hits.take(order), rows(g.ray_N3).take(order, 1).T, around_3N.take(order, 1)))
     edge = order[edges(g, rgb).take(order)]
     if len(edge):
         centre = np.stack([edge % g.size[0], edge // g.size[0]], 1).astype(np.float64)
         ray = world_rays(scene.world, optics, (centre[:, None] + EDGE_SAMPLES).reshape(-1, 2))
-        extra = shader.radiance(trace(scene, ray), ray, np.repeat(open_2N.take(edge, 1), len(EDGE_SAMPLES), 1))
+        extra = shader.radiance(trace(scene, ray), ray, np.repeat(around_3N.take(edge, 1), len(EDGE_SAMPLES), 1))
         # limited before averaging, or one sample of sky or sun swallows a thin branch
         cap = np.float32(4 * median(rgb.max(0)) + 1e-6)
         total = np.minimum(rgb.take(edge, 1), cap)

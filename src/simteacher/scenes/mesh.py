@@ -107,6 +107,7 @@ class Light:
         fog: Extinction per metre (0.0 clear, 0.02 thick).
         wet: 0 dry to 1 rain-wet ground.
         night: Whether lamps are lit.
+        paths: Paths a pixel that Mitsuba traces for the light between surfaces; 0 for `ambient`'s quick guess.
     """
 
     sun_3: tuple[float, float, float]
@@ -117,6 +118,7 @@ class Light:
     fog: float = 0.0
     wet: float = 0.0
     night: bool = False
+    paths: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from simteacher.labels import SPACES
 from simteacher.progress import progress, say
 from simteacher.scenes.card import write_card
 from simteacher.scenes.job import WRITERS, Job, make
+from simteacher.scenes.pathlight import require
 from simteacher.scenes.scenefile import movable
 from simteacher.scenes.spec import SceneSpec, load_scene
 
@@ -106,6 +107,8 @@ def _begin(
     """Settle what is rendered and say so in ``out``."""
     source, text = _scene(out, scene, like)
     spec = load_scene(source) if source else SceneSpec()
+    if spec.light.paths:
+        require()
     if text is not None and source is None:  # estimated just now
         atomic_write(out / SCENE, text)
         source, spec = out / SCENE, load_scene(out / SCENE)

@@ -91,11 +91,8 @@ class Shader:
         out[ask] = cosine.take(ask) * ~blocked
         return out
 
-    def ambient(self, s: Surface, open_2N: F32 | None) -> F32:
-        """Light from sky and surroundings on each surface; ``open_2N`` from `occlusion`, or a guess without it."""
-        if open_2N is None:
-            up = np.float32(0.65) * (np.float32(0.5) + np.float32(0.5) * s.smooth_3N[2])
-            open_2N = np.stack([up, 1 - up])
+    def around(self, open_2N: F32) -> F32:
+        """Light from sky and surroundings by the shares of them that are open (`ambient.occlusion`), shape (3, N)."""
         out: F32 = self.sky_rgb * open_2N[0] + self.bounce_rgb * open_2N[1]
         return out
 
@@ -122,13 +119,13 @@ class Shader:
         out *= mirrors.strength_N
         return out
 
-    def radiance(self, hits: Hits, ray_N3: F32, open_2N: F32 | None = None) -> F32:
+    def radiance(self, hits: Hits, ray_N3: F32, around_3N: F32) -> F32:
         """Linear radiance along rays from the camera.
 
         Args:
             hits: What they hit, some may miss.
             ray_N3: Their directions, parameter = depth.
-            open_2N: Sky and surroundings visible from each (`occlusion`), or None.
+            around_3N: Light that comes to each from sky and surroundings: `around`, or `pathlight.fallen`.
 
         Returns:
             Shape (3, N).
@@ -147,8 +144,7 @@ class Shader:
                     continue
             s = surface(faces, self.atlas, seen, hits.take(seen), some(ray, seen))
             sun_N = self.sunlit(s)
-            lit = self.ambient(s, None if open_2N is None else some(open_2N, seen))
-            lit += sun_N * self.sun_rgb
+            lit = some(around_3N, seen) + sun_N * self.sun_rgb
             if self.lamps is not None:
                 lit += lamp_light(self.lamps, s.point_3N, s.smooth_3N)
             lit += s.glow_N * self.glow

@@ -95,11 +95,18 @@ class ObjectSpec(Strict):
 
 
 class LightSpec(Strict):
-    """Weather, time of day and where the sun stands (degrees from straight ahead, left positive)."""
+    """Weather, time of day and where the sun stands.
+
+    Attributes:
+        weather, time: What and when.
+        azimuth: Of the sun, degrees from straight ahead, left positive.
+        paths: Paths a pixel that Mitsuba traces for the light between surfaces; 0 does without (`pathlight.py`).
+    """
 
     weather: Annotated[dict[Weather, float], Weighted(WEATHER)] = WEATHER
     time: Annotated[dict[TimeOfDay, float], Weighted(TIME)] = TIME
     azimuth: Annotated[Pair, Within(-360, 360)] = (-180, 180)
+    paths: Annotated[int, Field(ge=0, le=4096)] = 0
 
 
 class CameraRanges(Strict):

@@ -67,4 +67,5 @@ def make_light(g: Rng, spec: LightSpec) -> Light:
         float(fog),
         float(wet),
         time == "night" or (time == "dusk" and g.random() < 0.5),
+        spec.paths,
     )
