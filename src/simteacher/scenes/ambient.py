@@ -18,6 +18,7 @@ from simteacher.scenes.vectors import dot, rows
 NEAR = 1.5  # metres within which a blocker also takes away the light that surfaces give each other
 FAR = 60.0
 RAYS = 1
+FEW = np.float32(5)  # neighbours, of 16, that make an average
 
 
 @lru_cache(maxsize=1)
@@ -88,7 +89,13 @@ def share(value_CN: F32, pick_N: npt.NDArray[np.intp], shape: tuple[int, int], g
 
 
 def _share(value_CHW: F32, normal_3HW: F32, thing_HW: I32) -> F32:
-    """Average over 5x5 neighbours of the same thing that face the same way, first along columns, then along rows."""
+    """Average over 5x5 neighbours of the same thing that face the same way, first along columns, then along rows.
+
+    What has few of these, as a kerb's face, would be lit or black as one ray happened to fall: it takes on most of what
+    the frame's surfaces get on average.
+    """
+    mean_C11 = value_CHW[:, thing_HW >= 0].mean(1)[:, None, None] if (thing_HW >= 0).any() else np.float32(0)
+    shared = np.ones(thing_HW.shape, np.float32)
     for axis in (0, 1):
         total, weight = value_CHW.copy(), np.ones(thing_HW.shape, np.float32)
         for shift, part in ((-2, 0.5), (-1, 1.0), (1, 1.0), (2, 0.5)):
@@ -98,6 +105,9 @@ def _share(value_CHW: F32, normal_3HW: F32, thing_HW: I32) -> F32:
             total += np.roll(value_CHW, shift, axis + 1) * w
             weight += w
         value_CHW = total / weight
+        shared *= weight
+    alone = np.clip((FEW - shared) / (FEW - 1), 0, np.float32(0.9))
+    value_CHW += (mean_C11 - value_CHW) * alone
     return value_CHW
 
 
