@@ -89,9 +89,7 @@ def pack(run: Path, out: Path = FOLDER) -> dict[str, Any]:
         "what": "trained on renders alone, from ImageNet weights of the encoder; no photograph of a street, no target",
         **_before(recipe),
         "command": " ".join(_named(word) for word in facts["command"].split()),
-        **{
-            k: facts[k] for k in ("seed", "started", "python", "processors", "versions", "git_commit", "data", "images")
-        },
+        **{k: facts[k] for k in KEPT},
         "renders": origins,
         "recipe": _named(recipe),
         "packed": {**measured, "precision": "bfloat16 where a tensor has more than one dimension, else as trained"},

@@ -38,8 +38,8 @@ class _Sum(nn.Module):
 def by_centres(decoder: nn.Module, head: nn.Module) -> None:
     """Change a decoder and a head of the library in place. The head leaves out its last step, to the image's size."""
     for module in [*decoder.modules()]:
-        if isinstance(module, nn.Upsample):
-            module.align_corners = False if module.mode == "bilinear" else None
+        if isinstance(module, nn.Upsample) and module.mode == "bilinear":
+            module.align_corners = False
         for name, child in module.named_children():
             if isinstance(child, Conv3x3GNReLU) and child.upsample:
                 setattr(module, name, _Doubled(child.block))

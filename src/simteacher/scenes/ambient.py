@@ -55,11 +55,10 @@ def occlusion(scene: Scene, g: GBuffer) -> F32:
     Returns:
         Shape (2, H*W); arbitrary for sky pixels.
     """
-    pick, shape = coarse(g)
-    seen = np.flatnonzero(g.hits.face_N.take(pick) >= 0)
+    every, shape = coarse(g)
+    seen = np.flatnonzero(g.hits.face_N.take(every) >= 0)
+    pick = every.take(seen)
     tile = (np.arange(shape[0])[:, None] % 4 * 4 + np.arange(shape[1]) % 4).ravel().take(seen)
-    value = np.zeros((2, len(pick)), np.float32)
-    pick = pick.take(seen)
     normal = rows(g.normal_N3).take(pick, 1)
     lift = np.float32(3e-3) + np.float32(2e-4) * g.hits.depth_N.take(pick)
     start = (rows(g.point_N3).take(pick, 1) + normal * lift).T
@@ -70,8 +69,9 @@ def occlusion(scene: Scene, g: GBuffer) -> F32:
         free = distance > FAR
         got[0] += free
         got[1] += np.where(free, 0, np.minimum(distance * np.float32(1 / NEAR), 1))
+    value = np.zeros((2, len(every)), np.float32)
     value[:, seen] = got / RAYS
-    return share(value, coarse(g)[0], shape, g)
+    return share(value, every, shape, g)
 
 
 def coarse(g: GBuffer) -> tuple[npt.NDArray[np.intp], tuple[int, int]]:

@@ -66,7 +66,7 @@ def fallen(scene: Scene, g: GBuffer, colour_3M: F32, clouds: tuple[float, float]
     colour_F3: Any = np.clip(colour_3M.T[scene.material_F], 0.01, 0.95)
     mesh.add_attribute("face_colour", 3, colour_F3.ravel())
     local_3N = scene.world.camera.pose_44[:3, :3].T.astype(np.float32) @ rows(g.ray_N3)
-    camera, size, focal = _camera(mi, scene, local_3N[:2], g.size[0] / 2, samples)
+    camera, size, focal = _camera(mi, scene, local_3N[:2], 2 * round(g.size[0] / 4), samples)
     light = scene.world.light
     sun: dict[str, Any] = {"type": "directional", "direction": [-v for v in light.sun_3]}
     sun["irradiance"] = {"type": "rgb", "value": [float(np.pi) * v for v in light.sun_rgb]}
@@ -91,22 +91,26 @@ def _diffuse(mi: Any) -> Any:
     return props
 
 
-def _camera(mi: Any, scene: Scene, local_2N: F32, focal: float, samples: int) -> tuple[Any, tuple[int, int], float]:
+def _camera(mi: Any, scene: Scene, local_2N: F32, width: int, samples: int) -> tuple[Any, tuple[int, int], float]:
     """A pinhole that sees all that the lens does, its size, and its focal length in pixels."""
     reach_x, reach_y = (float(np.abs(axis).max()) * 1.02 + 1e-3 for axis in local_2N)
-    width, height = 2 * round(focal / 2), 0
     focal = width / 2 / reach_x
     height = 2 * int(np.ceil(focal * reach_y))
     pose = np.array(scene.world.camera.pose_44)
     pose[:3, 3] = 0  # the triangles are relative to the camera
     pose[:3, :2] *= -1  # its axes are left and up, ours right and down
-    film = {"type": "hdrfilm", "width": width, "height": height, "rfilter": {"type": "box"}}
     camera = {
         "type": "perspective",
         "fov": float(np.rad2deg(2 * np.arctan(reach_x))),
         "near_clip": 0.01,
         "to_world": mi.ScalarTransform4f(pose),
-        "film": {**film, "pixel_format": "rgb"},
+        "film": {
+            "type": "hdrfilm",
+            "width": width,
+            "height": height,
+            "rfilter": {"type": "box"},
+            "pixel_format": "rgb",
+        },
         "sampler": {"type": "independent", "sample_count": samples},
     }
     return camera, (width, height), focal
