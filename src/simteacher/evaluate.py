@@ -21,6 +21,7 @@ from simteacher.dense import Reader, read_images
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
 from simteacher.labels import LabelSpace, load_space, lut
+from simteacher.memory import keep_freed_memory
 from simteacher.metrics import Confusion, Scores
 from simteacher.models.store import Model, load
 from simteacher.progress import progress, say
@@ -75,6 +76,7 @@ def evaluate(
     Raises:
         UserError: No such model or data, an image without label, or label values that mean nothing.
     """
+    keep_freed_memory()
     loaded = model if isinstance(model, Model) else load(model)
     dataset = data if isinstance(data, DataSet) else open_dataset(data, split)
     space = load_space(classes) if classes is not None else loaded.card.space

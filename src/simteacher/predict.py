@@ -23,6 +23,7 @@ from simteacher.data.open import FORMATS
 from simteacher.dense import Prediction, Reader, read_images
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
+from simteacher.memory import keep_freed_memory
 from simteacher.models.store import Model, load
 from simteacher.overlay import overlay
 from simteacher.progress import progress
@@ -60,6 +61,7 @@ def predict(
         UserError: No such model or input, a damaged file, or ``out`` holds something else.
     """
     model, input, folder = arguments("predict", model, input, out)
+    keep_freed_memory()
     loaded = model if isinstance(model, Model) else load(model)
     pictures, videos = find_inputs(input)
     if folder.suffix.lower() in VIDEO_SUFFIXES:

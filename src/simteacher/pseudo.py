@@ -25,6 +25,7 @@ from simteacher.dense import Reader, probabilities
 from simteacher.errors import UserError
 from simteacher.files import alone, atomic_path, atomic_write, disk_errors, part_of
 from simteacher.labels import LabelSpace
+from simteacher.memory import keep_freed_memory
 from simteacher.predict import weights_id
 from simteacher.progress import progress, say
 from simteacher.prototypes import weighed
@@ -232,6 +233,7 @@ def label(
     from simteacher.models.store import load
 
     model, data, folder = arguments("label", model, data, out)
+    keep_freed_memory()
     loaded = load(model)
     dataset = open_dataset(data, split).unlabelled()
     # a process killed at once leaves hidden files: a lock, a half-written description

@@ -12,6 +12,7 @@ from simteacher.ahead import ahead
 from simteacher.data import DataSet, open_dataset, read_image
 from simteacher.errors import UserError, nearest
 from simteacher.files import atomic_write
+from simteacher.memory import keep_freed_memory
 from simteacher.models.store import Model, load
 from simteacher.progress import progress, say
 from simteacher.select_sheet import write_sheet
@@ -45,6 +46,7 @@ def select(
     """
     if budget < 1:
         raise UserError(f"a budget of {budget} photographs", "--budget", "give at least 1")
+    keep_freed_memory()
     loaded = model if isinstance(model, Model) else load(model)
     dataset = (data if isinstance(data, DataSet) else open_dataset(data, split)).unlabelled()
     known = _indices(dataset, labelled)
