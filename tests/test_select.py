@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,30 @@ def test_near_duplicates_are_not_taken_twice() -> None:
     assert {index // 3 for index, _ in known} == {1, 2}, "what looks like a labelled one is left for last"
 
 
+def test_a_typical_photograph_comes_before_one_like_no_other() -> None:
+    """Five of one street; three scattered far away, as doubtful as they are."""
+    looks = [a_look([0.5, 0.5], 0.5, x) for x in (0.0, 0.2, 0.4, 0.6, 0.8, 40.0, 80.0, 120.0)]
+    assert choose(looks, 1)[0][0] < 5, "of the street"
+    assert choose(looks, 2)[1][0] in (5, 6, 7), "then another place"
+
+
+def test_greedy_covers_nearly_as_well_as_the_best_of_all_choices() -> None:
+    """Against every pair of twelve photographs; greedy is at least 1 - 1/e as good (Nemhauser et al., 1978)."""
+    draw = np.random.default_rng(5)
+    looks = [a_look([0.5, 0.5], float(draw.uniform()), float(draw.uniform(0, 9))) for _ in range(12)]
+    place = np.array([x.layout[0] for x in looks])
+    apart = np.abs(place[:, None] - place[None])
+    unit = np.median(apart[np.triu_indices(12, 1)])
+    similar, weight = np.maximum(1 - apart / (2 * unit), 0), 1 + np.sum(scores(looks), 0)
+
+    def worth(pair: tuple[int, ...]) -> float:
+        return float((weight * similar[list(pair)].max(0)).sum())
+
+    best = max(worth(pair) for pair in combinations(range(12), 2))
+    found = worth(tuple(index for index, _ in choose(looks, 2)))
+    assert (1 - 1 / np.e) * best <= found <= best + 1e-9
+
+
 def test_a_budget_over_the_set_takes_everything_once() -> None:
     looks = [a_look([0.5, 0.5], 0.1, float(n)) for n in range(4)]
     assert sorted(index for index, _ in choose(looks, 9)) == [0, 1, 2, 3]
@@ -48,8 +73,10 @@ def test_reasons_are_in_words() -> None:
 
     looks = [a_look([1.0, 0.0], 0.1, n) for n in range(9)] + [a_look([0.6, 0.4], 0.8, 50.0)]
     frames = [Frame(f"f{n}", Path(f"f{n}.png")) for n in range(10)]
-    first = explain(frames, looks, choose(looks, 1), ("road", "bicyclist"))[0]
+    first, second = explain(frames, looks, [(9, 2.0), (4, 3.0)], ("road", "bicyclist"))
     assert first.frame.name == "f9" and first.rank == 1
+    assert not any("stands for" in r for r in first.reasons), "none of the others is near it"
+    assert second.covers == 0.9 and second.reasons[0].startswith("stands for 90% of the set")
     assert any("bicyclist (seen in 10% of the set)" in r for r in first.reasons)
     assert any(r.startswith("unsure of") for r in first.reasons)
 

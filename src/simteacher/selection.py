@@ -5,8 +5,10 @@ Three reasons count:
 - uncertainty: entropy of the predictions, averaged class by class so that a wide road does not hide a doubtful cyclist
   (class-balanced, after Cai et al., "Revisiting superpixels for active learning", CVPR 2021);
 - rarity: how much the picture's classes differ from the set's average, ``-sum_k share_k log(mean share_k)``;
-- diversity: distance to the nearest picture chosen already (greedy k-centre, Sener and Savarese, ICLR 2018), so that a
-  street is not chosen twice.
+- coverage: each photograph is covered by the chosen one that looks most like it, and the chosen ones shall cover all of
+  them, doubtful and rare ones twice or three times as much (facility location; Wei, Iyer and Bilmes, "Submodularity in
+  data subset selection and active learning", ICML 2015). A street is not chosen twice, and neither is what looks like
+  nothing else: of few labels, typical pictures teach more (Hacohen, Dekel and Weinshall, ICML 2022).
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ F64 = npt.NDArray[np.float64]
 GRID = (3, 4)  # rows and columns of the layout that two pictures are compared by
 PRESENT = 0.002  # share of a picture from which on a class counts as seen in it
 DOUBT = 0.5  # normalised entropy above which a pixel counts as doubtful
+REACH = 2.0  # median distances of two photographs within which one covers another a little
+DEMAND = 3000  # photographs that are to be covered; of larger sets as many, evenly taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Choice:
         uncertainty: Share of the set that the model is surer of, in [0, 1].
         rarity: Share of the set whose classes are commoner, in [0, 1].
         distance: To the nearest one chosen before, 1 is the median distance of any two.
+        covers: Share of the set that looks more like this one than like any other chosen one.
         reasons: In words.
     """
 
@@ -66,6 +71,7 @@ class Choice:
     uncertainty: float
     rarity: float
     distance: float
+    covers: float
     reasons: list[str]
 
 
@@ -102,12 +108,16 @@ def scores(looks: Sequence[Look]) -> tuple[F64, F64]:
 
 
 def _ranks(values: F64) -> F64:
-    """Share of the others that are smaller; 1 for the largest."""
-    return np.argsort(np.argsort(values, kind="stable"), kind="stable") / max(len(values) - 1, 1)
+    """Share of the others that are smaller; 1 for the largest, equal for equal ones."""
+    return np.searchsorted(np.sort(values), values) / max(len(values) - 1, 1)
 
 
 def choose(looks: Sequence[Look], budget: int, known: Sequence[int] = ()) -> list[tuple[int, float]]:
-    """Greedily take the photograph with the largest ``distance * (1 + uncertainty + rarity)``.
+    """Greedily take the photograph that adds most to ``sum_n (1 + uncertainty_n + rarity_n) * covered_n``.
+
+    ``covered_n`` is the largest similarity to one taken or known: 1 for the same picture, 0 from `REACH` times the
+    median distance of two pictures on. Greedy is at least 63 % as good as the best choice (Nemhauser, Wolsey and Fisher,
+    1978).
 
     Args:
         looks: One a photograph.
@@ -117,9 +127,13 @@ def choose(looks: Sequence[Look], budget: int, known: Sequence[int] = ()) -> lis
     Returns:
         Index and distance to the nearest taken or known before it, in the order taken.
     """
-    uncertainty, rarity = scores(looks)
+    weight = 1 + np.sum(scores(looks), 0)
     layout = np.stack([x.layout for x in looks])
     unit = _median_distance(layout)
+    demand = np.linspace(0, len(looks) - 1, min(DEMAND, len(looks))).round().astype(int)
+    similar_ND = np.maximum(1 - _distances(layout, layout[demand]) / (REACH * unit), 0).astype(np.float32)
+    weight_D = weight[demand].astype(np.float32)
+    covered_D = similar_ND[list(known)].max(0, initial=0.0)
     distance = np.full(len(looks), 2.0)  # nothing is taken yet: all are equally far
     for index in known:
         distance = np.minimum(distance, np.linalg.norm(layout - layout[index], axis=1) / unit)
@@ -127,20 +141,26 @@ def choose(looks: Sequence[Look], budget: int, known: Sequence[int] = ()) -> lis
     free[list(known)] = False
     taken: list[tuple[int, float]] = []
     while len(taken) < budget and free.any():
-        gain = np.where(free, distance * (1 + uncertainty + rarity) + 1e-9 * uncertainty, -1.0)
+        added = np.maximum(similar_ND - covered_D, 0) @ weight_D
+        gain = np.where(free, added + 1e-4 * weight * distance, -1.0)  # where all are covered: the farthest in doubt
         best = int(gain.argmax())
         taken.append((best, float(distance[best])))
         free[best] = False
+        covered_D = np.maximum(covered_D, similar_ND[best])
         distance = np.minimum(distance, np.linalg.norm(layout - layout[best], axis=1) / unit)
     return taken
+
+
+def _distances(a: F64, b: F64) -> F64:
+    """Euclidean, of each row of one to each of the other."""
+    square = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    return np.asarray(np.sqrt(np.maximum(square, 0)))
 
 
 def _median_distance(layout: F64) -> float:
     """Median distance of two photographs (of at most 300, evenly taken), never zero."""
     some = layout[:: max(1, len(layout) // 300)]
-    square = (some**2).sum(1)
-    between = np.sqrt(np.maximum(square[:, None] + square[None] - 2 * some @ some.T, 0))
-    pairs = between[np.triu_indices(len(some), 1)]
+    pairs = _distances(some, some)[np.triu_indices(len(some), 1)]
     return max(float(np.median(pairs)) if pairs.size else 1.0, 1e-6)
 
 
@@ -151,9 +171,14 @@ def explain(
     uncertainty, rarity = scores(looks)
     seen_NK = np.stack([x.share_K for x in looks]) >= PRESENT
     often_K = seen_NK.mean(0)
+    layout = np.stack([x.layout for x in looks])
+    nearest = _distances(layout, layout[[index for index, _ in taken]]).argmin(1)
     out = []
     for rank, (index, distance) in enumerate(taken, 1):
         one, reasons = looks[index], []
+        covers = float((nearest == rank - 1).mean())
+        if covers * len(looks) > 1.5:
+            reasons.append(f"stands for {covers:.0%} of the set, which looks more like it than like the others")
         if uncertainty[index] >= 0.5:
             worst = int(np.nanargmax(one.entropy_K)) if not np.isnan(one.entropy_K).all() else None
             about = f", most about {classes[worst]}" if worst is not None else ""
@@ -163,11 +188,10 @@ def explain(
             reasons.append("shows " + ", ".join(f"{classes[k]} (seen in {often_K[k]:.0%} of the set)" for k in rare))
         elif rarity[index] >= 0.5:
             reasons.append(f"an unusual mix of classes: more than {rarity[index]:.0%} of the set")
-        if distance >= 1:
-            reasons.append(
-                "looks like nothing chosen before it" if rank > 1 else "the first: most doubt and rarest classes"
-            )
+        if distance >= 1 and rank > 1:
+            reasons.append("looks like nothing chosen before it")
         elif not reasons:
             reasons.append("the least like those chosen before it")
-        out.append(Choice(frames[index], rank, float(uncertainty[index]), float(rarity[index]), distance, reasons))
+        about_it = float(uncertainty[index]), float(rarity[index]), distance, covers
+        out.append(Choice(frames[index], rank, *about_it, reasons))
     return out
