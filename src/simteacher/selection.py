@@ -116,7 +116,7 @@ def choose(looks: Sequence[Look], budget: int, known: Sequence[int] = ()) -> lis
     """Greedily take the photograph that adds most to ``sum_n (1 + uncertainty_n + rarity_n) * covered_n``.
 
     ``covered_n`` is the largest similarity to one taken or known: 1 for the same picture, 0 from `REACH` times the
-    median distance of two pictures on. Greedy is at least 63 % as good as the best choice (Nemhauser, Wolsey and Fisher,
+    median distance of two pictures on. Greedy is at least 63 % as good as the best choice (Nemhauser, Wolsey, Fisher
     1978).
 
     Args:
