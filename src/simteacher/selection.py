@@ -134,9 +134,7 @@ def choose(looks: Sequence[Look], budget: int, known: Sequence[int] = ()) -> lis
     similar_ND = np.maximum(1 - _distances(layout, layout[demand]) / (REACH * unit), 0).astype(np.float32)
     weight_D = weight[demand].astype(np.float32)
     covered_D = similar_ND[list(known)].max(0, initial=0.0)
-    distance = np.full(len(looks), 2.0)  # nothing is taken yet: all are equally far
-    for index in known:
-        distance = np.minimum(distance, np.linalg.norm(layout - layout[index], axis=1) / unit)
+    distance = (_distances(layout, layout[list(known)]) / unit).min(1, initial=2.0)  # nothing known: all equally far
     free = np.ones(len(looks), bool)
     free[list(known)] = False
     taken: list[tuple[int, float]] = []
@@ -191,7 +189,7 @@ def explain(
         if distance >= 1 and rank > 1:
             reasons.append("looks like nothing chosen before it")
         elif not reasons:
-            reasons.append("the least like those chosen before it")
+            reasons.append("of those that are left it adds most")
         about_it = float(uncertainty[index]), float(rarity[index]), distance, covers
         out.append(Choice(frames[index], rank, *about_it, reasons))
     return out
