@@ -135,6 +135,7 @@ class Objectives(Strict):
     masked: float = Field(0.0, ge=0)  # masked image consistency with the EMA teacher (MIC)
     two_views: float = Field(0.0, ge=0)  # two strong views learn the EMA teacher's reading of the plain one (UniMatch)
     rotation: float = Field(0.0, ge=0)  # self-supervision: by which quarter turn a photograph was turned
+    feature_distance: float = Field(0.0, ge=0)  # things' features stay near the pretrained encoder's (DAFormer)
     contrast: float = Field(0.0, ge=0)  # pixels against class prototypes, on the encoder's features
 
 

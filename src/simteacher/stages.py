@@ -19,6 +19,7 @@ from simteacher.errors import UserError
 from simteacher.inputs import Inputs
 from simteacher.models.build import SegmentationNetwork
 from simteacher.objectives.compose import Plan, needs_target
+from simteacher.objectives.feature_distance import Reference
 from simteacher.train import Stage
 
 
@@ -92,7 +93,7 @@ class Builder:
 
     def _look_inside(self, network: nn.Module, weights: Objectives) -> None:
         """Raise where a loss needs features that the network does not show."""
-        inside = [name for name in ("rotation", "contrast", "two_views") if getattr(weights, name)]
+        inside = [name for name in ("rotation", "contrast", "feature_distance", "two_views") if getattr(weights, name)]
         if not inside:
             return
         where, fix = f"objectives.{inside[0]}", "set it to 0, or use a network of the recipe"
@@ -121,7 +122,13 @@ class Builder:
             streams["target"] = self._stream("target", data.target, batch, how, labelled=False)
         steps, _ = stage_steps(self.recipe)
         weights = self._weights(labelled_sets, how.class_weight)
-        return Stage("teacher", network, streams, Plan(), how.objectives, weights, steps, how.lr_factor)
+        reference = self._reference(how.objectives)
+        return Stage(
+            "teacher", network, streams, Plan(), how.objectives, weights, steps, how.lr_factor, reference=reference
+        )
+
+    def _reference(self, weights: Objectives) -> Reference | None:
+        return Reference(self.recipe.network, self.data.space) if weights.feature_distance else None
 
     def student(self, number: int, network: nn.Module, pseudo: DataSet) -> Stage:
         """Round ``number``: pseudo-labelled photographs, the source and, where there are some, labelled ones.
@@ -168,4 +175,5 @@ class Builder:
             steps,
             how.lr_factor,
             not how.online or how.start == "scratch",
+            self._reference(how.objectives),
         )

@@ -25,6 +25,7 @@ from simteacher.files import atomic_write
 from simteacher.interrupt import interruptible
 from simteacher.models.discriminator import output_discriminator
 from simteacher.objectives.compose import Plan, discriminator_losses, network_losses
+from simteacher.objectives.feature_distance import Reference
 from simteacher.objectives.selfsupervised import make_heads
 from simteacher.objectives.state import StageState
 from simteacher.processes import average_gradients, mean_and_any, means, on_first
@@ -46,6 +47,7 @@ class Stage:
         class_weight_K: Of the labelled loss, or None.
         steps: Optimiser steps.
         lr_factor: Multiplies both learning rates.
+        reference: For the feature distance, or None.
         ramp: Whether the averaged weights follow quickly at first. Not where they give labels from the first step on.
     """
 
@@ -58,6 +60,7 @@ class Stage:
     steps: int
     lr_factor: float = 1.0
     ramp: bool = True
+    reference: Reference | None = None
 
 
 def make_optimiser(
@@ -139,13 +142,15 @@ class _Session:
         torch.manual_seed(seed)
         discriminators: dict[str, Any] = {h: output_discriminator(len(classes)) for h in heads}
         self.judges: Any = None
-        self.judged = both = nn.ModuleDict(discriminators)
+        self.judged = both = nn.ModuleDict(discriminators).to(memory_format=torch.channels_last)
         if heads:
             ready, self.judges = fabric.setup(both, torch.optim.Adam(both.parameters(), lr=1e-4, betas=(0.9, 0.99)))
             discriminators = dict(ready.module.items())
         weight = None if stage.class_weight_K is None else stage.class_weight_K.to(fabric.device)
         self.state = StageState(wrapped, self.averaged, discriminators, stage.weights, weight, stage.steps, seed)
         self.state.heads = self.heads
+        if stage.reference is not None:
+            self.state.reference = stage.reference.to(fabric.device).to(memory_format=torch.channels_last)
         self.state.seed += 1_000_003 * fabric.global_rank  # each process draws its own dropout and masks
 
     def tree(self) -> dict[str, Any]:

@@ -93,6 +93,7 @@ METHODS = (
     Row("ADVENT", _teacher(**ALIGN, entropy_maps=True)),
     Row("min entropy", _teacher(min_entropy=0.001)),
     Row("head agreement", _teacher(agreement=0.1)),
+    Row("feature distance", _teacher(feature_distance=0.005)),
     Row("rotation", _teacher(rotation=0.1)),
     Row("contrast", _teacher(contrast=0.1)),
     Row("rounds: max, threshold", _rounds("max", "threshold")),

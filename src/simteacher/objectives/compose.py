@@ -13,6 +13,7 @@ from simteacher.config import Objectives
 from simteacher.data.mixing import classmix_mask, cutmix_mask, paste
 from simteacher.data.stream import Batch
 from simteacher.objectives.adversarial import discriminate, fool
+from simteacher.objectives.feature_distance import feature_distance, thing_cells
 from simteacher.objectives.labelled import labelled_loss, rectified_loss
 from simteacher.objectives.selfsupervised import SURE, Pixels, contrast_loss
 from simteacher.objectives.state import StageState
@@ -51,18 +52,18 @@ def needs_target(weights: Objectives) -> bool:
 
 
 def _run(state: StageState, image_BCHW: Tensor) -> Logits:
-    """Scores of both heads; with contrast also the encoder's last map but one."""
-    if not state.weights.contrast:
+    """Scores of both heads; where a loss is on features also the encoder's last map and the last but one."""
+    if not (state.weights.contrast or state.reference):
         main, aux = state.network(image_BCHW)
         return {"main": main, "aux": aux}
     kept: list[Tensor] = []
 
     def keep(maps: list[Tensor]) -> list[Tensor]:
-        kept.append(maps[-2])
+        kept.extend((maps[-2], maps[-1]))
         return maps
 
     main, aux = state.network(image_BCHW, keep)
-    return {"main": main, "aux": aux, "features": kept[0]}
+    return {"main": main, "aux": aux, "features": kept[0], "last": kept[1]}
 
 
 def _mixed(
@@ -131,6 +132,11 @@ def _labelled_losses(
         out = _run(state, image)
         losses[name] = labelled_loss(state, out["main"], out["aux"], label, weight)
         source_out = source_out or out
+        if name == "source" and state.reference:
+            h, w = out["last"].shape[-2:]
+            cells_Bhw = thing_cells(label, state.reference.things, (h, w))
+            far = feature_distance(out["last"], state.reference(image), cells_Bhw)
+            losses["feature_distance"] = state.weights.feature_distance * far
         if state.weights.contrast:
             seen.append(Pixels(out["features"], label, weight, True))
     return losses, source_out, seen

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from simteacher.config import Objectives
+from simteacher.objectives.feature_distance import Reference
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class StageState:
         step: Steps done.
         steps: Steps to do.
         seed: Of the run.
+        reference: The pretrained network that features stay near, where that is asked for.
     """
 
     network: Any
@@ -36,6 +38,7 @@ class StageState:
     seed: int
     step: int = 0
     heads: nn.ModuleDict = field(default_factory=nn.ModuleDict)
+    reference: Reference | None = None
 
     def generator(self, salt: int) -> torch.Generator:
         """Randomness that depends on (seed, step, salt) alone."""
