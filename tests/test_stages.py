@@ -193,3 +193,19 @@ def test_colours_of_the_target_are_for_the_source_alone(tmp_path: Path, specs: d
     streams = builder.teacher(NET).streams
     assert streams["source"].like is not None and streams["labelled"].like is None
     assert _builder(tmp_path, specs).teacher(NET).streams["source"].like is None
+
+
+def test_features_stay_near_a_reference_where_that_is_asked_for(tmp_path: Path, specs: dict[str, str]) -> None:
+    asked = {"objectives": {"feature_distance": 0.005}}
+    builder = _builder(tmp_path, specs, teacher=asked)
+    net, pseudo = network(encoder="tf_efficientnet_lite0"), builder.data.source
+    assert pseudo is not None
+    reference = builder.teacher(net).reference
+    assert reference is not None and "car" in {builder.data.space.classes[k] for k in reference.things}
+    assert builder.student(1, net, pseudo).reference is None
+    assert _builder(tmp_path, specs, rounds=asked).student(1, net, pseudo).reference is not None
+    unknown = _builder(tmp_path, specs, teacher=asked, network={"encoder": "test_efficientnet"})
+    with pytest.raises(
+        UserError, match="test_efficientnet"
+    ):  # nobody has trained it, and no random one takes its place
+        unknown.teacher(network())
