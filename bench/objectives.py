@@ -31,6 +31,7 @@ from simteacher.memory import keep_freed_memory
 from simteacher.models.build import SegmentationNetwork, build_network
 from simteacher.models.store import Model, ModelCard
 from simteacher.objectives.compose import Plan
+from simteacher.objectives.feature_distance import Reference
 from simteacher.processes import Autocast
 from simteacher.prototypes import Prototypes, Weighed
 from simteacher.train import Stage, _Session, _step
@@ -48,6 +49,7 @@ ROWS: dict[str, tuple[tuple[str, ...], dict[str, Any], Plan]] = {
     "masked": (("source", "target"), {"masked": 1.0}, Plan()),
     "two_views": (("source", "target"), {"two_views": 1.0}, Plan()),
     "rotation": (("source", "target"), {"rotation": 0.1}, Plan()),
+    "feature distance, source alone": (("source",), {"feature_distance": 0.005}, Plan()),
     "contrast": (("source", "target"), {"contrast": 0.1}, Plan()),
     "pseudo, classmix": (("source", "pseudo"), {}, MIX),
     "pseudo, classmix, online": (("source", "pseudo"), {}, Plan("classmix", online=True)),
@@ -72,7 +74,9 @@ def steps(folder: Path, crop: tuple[int, int]) -> dict[str, Callable[[], object]
             for role in roles
         }
         network = build_network(Network(weights="none"), len(SPACE))
-        stage = Stage("bench", network, streams, plan, Objectives(**losses), None, 10**6)
+        weights = Objectives(**losses)
+        reference = Reference(Network(), SPACE) if weights.feature_distance else None
+        stage = Stage("bench", network, streams, plan, weights, None, 10**6, reference=reference)
         session = _Session(stage, Optimiser(), fabric, 1)
 
         def step() -> None:
