@@ -20,6 +20,7 @@ from simteacher.stages import stage_steps
 from simteacher.train import make_optimiser
 
 TRAIN = 3.0  # forward and backward, in forward passes
+JUDGED = 1.8  # a discriminator's three passes over an image of either domain (bench/objectives.py)
 VALIDATED = 110  # passes of the label-free scores of a stage
 REESTIMATED = 128  # photographs of a batch-norm re-estimation
 
@@ -45,7 +46,8 @@ def work(recipe: Recipe, photographs: int, measured: int) -> float:
     def step(weights: Objectives, target: int, extra: int, online: bool = False) -> float:
         asked = online or weights.masked or weights.two_views  # the averaged network, once for all of them
         again = bool(weights.masked) + 2 * bool(weights.two_views) + 0.5 * bool(weights.rotation)  # an encoder alone
-        return TRAIN * (budget.batch + extra + again * target) + (target if asked else 0)
+        judges = JUDGED * (bool(weights.adversarial) + bool(weights.adversarial_aux))
+        return TRAIN * (budget.batch + extra + again * target) + (target if asked else 0) + judges * target
 
     unlabelled = budget.batch if needs_target(recipe.teacher.objectives) else 0
     stages, total = 1, 0.0
