@@ -93,6 +93,7 @@ def test_interrupt_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -
 
 MISTAKES = [
     (["rendr", "x"], 'Did you mean "render"', "simteacher --help"),
+    (["show", "--help"], 'Unknown command "show"', "see simteacher --help\n"),
     (["adapt", "--sorce", "x"], "Did you mean --source", "simteacher adapt --help"),
     (["handover", "d", "o", "--format", "cvatt"], 'Did you mean "cvat"', "simteacher handover --help"),
     (["render"], "OUT", "simteacher render --help"),

@@ -102,7 +102,7 @@ def explain(error: Exception, tokens: Sequence[str] = ()) -> str | None:
         return str(error)
     if isinstance(error, CycloptsError):
         text = re.sub(r"^Unused Tokens: \['(.*)'\]\.$", r"Too many arguments: \1.", _one_line(error))
-        command = next((t for t in tokens if t in app), "")
+        command = next((t for t in tokens if not t.startswith("-") and t in app), "")
         return f"{text}\n  fix: see simteacher {command} --help".replace("  --help", " --help")
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "can't allocate memory" in str(error):
         fix = "a smaller batch or size (--set budget.batch=2), fewer --workers, or close other programs"
