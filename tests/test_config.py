@@ -47,6 +47,11 @@ from simteacher.recipes import folder
         ("rounds: {mix_labelled: source, source_share: 0.25}", "leaves none beside the labelled photographs"),
         ("rounds: {online: true, pseudo: {prototypes: 1}}", "with rounds.online there are none"),
         ("rounds: {rectified: true, objectives: {aux: 0}}", "rounds.rectified compares the two heads"),
+        ("labelled: all\nteacher: {objectives: {feature_distance: 1}}", "source images, and there is no source"),
+        (
+            "rounds: {source_share: 0, objectives: {feature_distance: 1}}",
+            "rounds.source_share leaves none in",
+        ),
         ("- a\n- b", "a recipe is a mapping"),
         ("seed: 1\nbudget: {", "not valid YAML at line 2"),
     ],

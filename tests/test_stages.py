@@ -205,7 +205,6 @@ def test_features_stay_near_a_reference_where_that_is_asked_for(tmp_path: Path, 
     assert builder.student(1, net, pseudo).reference is None
     assert _builder(tmp_path, specs, rounds=asked).student(1, net, pseudo).reference is not None
     unknown = _builder(tmp_path, specs, teacher=asked, network={"encoder": "test_efficientnet"})
-    with pytest.raises(
-        UserError, match="test_efficientnet"
-    ):  # nobody has trained it, and no random one takes its place
+    # nobody has trained it, and no random one takes its place
+    with pytest.raises(UserError, match="test_efficientnet"):
         unknown.teacher(network())

@@ -32,6 +32,12 @@ def contradiction(recipe: Recipe) -> tuple[str, str] | None:
             "rounds.pseudo.prototypes weighs stored labels, and with rounds.online there are none",
             "leave one of them out",
         )
+    near = "objectives.feature_distance is measured on source images, and "
+    if recipe.teacher.objectives.feature_distance and recipe.source is None and recipe.labelled is not None:
+        return f"teacher.{near}there is no source", "leave it out, or name a source"
+    left = rounds.places(recipe.resolved_budget.batch, labels=recipe.labelled is not None)[0]
+    if rounds.count and rounds.objectives.feature_distance and not left:
+        return f"rounds.{near}rounds.source_share leaves none in a batch", "leave it out, or set a larger source_share"
     if rounds.mix_labelled == "source" and not rounds.places(recipe.resolved_budget.batch, labels=True)[0]:
         return (
             "rounds.mix_labelled pastes into source images, and rounds.source_share leaves none beside the labelled "

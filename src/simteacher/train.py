@@ -47,8 +47,8 @@ class Stage:
         class_weight_K: Of the labelled loss, or None.
         steps: Optimiser steps.
         lr_factor: Multiplies both learning rates.
-        reference: For the feature distance, or None.
         ramp: Whether the averaged weights follow quickly at first. Not where they give labels from the first step on.
+        reference: For the feature distance, or None.
     """
 
     name: str

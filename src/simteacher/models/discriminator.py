@@ -8,7 +8,7 @@ from simteacher.precision import autocast
 
 
 class _Discriminator(nn.Sequential):
-    """Computes as the networks do, in bf16 where that is quick: a third of the time of float32."""
+    """Computes as the networks do, in bf16 where that is quick: less than half the time of float32."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, K, H, W) -> (B, 1, H/32, W/32)."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from simteacher.config import Network
-from simteacher.labels import IGNORE, LabelSpace
+from simteacher.labels import LabelSpace
 from simteacher.models.build import build_network
 from simteacher.precision import autocast
 
@@ -52,7 +52,7 @@ class Reference(nn.Module):
 
 def thing_cells(label_BHW: Tensor, things: list[int], size: tuple[int, int]) -> Tensor:
     """Cells (B, h, w), bool, of which one thing class covers at least three quarters."""
-    classes = [(label_BHW == k).float() for k in things if k != IGNORE]
+    classes = [(label_BHW == k).float() for k in things]
     if not classes:
         return label_BHW.new_zeros((len(label_BHW), *size), dtype=torch.bool)
     share_BThw = F.adaptive_avg_pool2d(torch.stack(classes, 1), size)
