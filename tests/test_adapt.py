@@ -297,6 +297,24 @@ def test_bad_photographs_and_labels_are_named(data: dict[str, str], tmp_path: Pa
         assert name.split("/")[1] in str(caught.value) and caught.value.fix
 
 
+def test_what_only_a_late_step_would_read_is_looked_at_first(data: dict[str, str], tmp_path: Path) -> None:
+    """A damaged photograph, and photographs to measure on that are missing or bare: said before a step is trained."""
+    made, bare = lookalikes.camvid(tmp_path / "photos", 4), tmp_path / "bare"
+    spoilt = sorted((made.root / "train").iterdir())[2]
+    spoilt.write_bytes(spoilt.read_bytes()[:200])
+    bare.mkdir()
+    Image.new("RGB", (64, 48)).save(bare / "a.png")
+    for target, measured, said in (
+        (made.spec, None, spoilt.name),
+        (data["target"], "camvid:nowhere", "nowhere: no such folder"),
+        (data["target"], str(bare), "this image has no label"),
+    ):
+        path = tiny.recipe(tmp_path / "late.yaml", data["source"], target, eval_data=measured)
+        with pytest.raises(UserError, match=said):
+            adapt(path, out=tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+
 def test_the_command_says_what_is_wrong_in_one_message(
     run_cli: Callable[..., subprocess.CompletedProcess[str]], recipe: Path, tmp_path: Path
 ) -> None:

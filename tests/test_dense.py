@@ -34,6 +34,7 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
         ((4000, 3000), (480, 360), 1.0, (480, 360)),  # the camera turned upright
         ((120, 160), (480, 360), 1.0, (360, 480)),  # a thumbnail is enlarged
         ((1024, 2048), (480, 360), 1.0, (360, 720)),  # wide: the short side counts
+        ((3, 4000), (480, 360), 1.0, (24, 32000)),  # a strip: enlarged eight times, not to 360 rows of 480,000 pixels
         ((3000, 4000), (480, 360), 2.0, (720, 960)),
     ],
 )

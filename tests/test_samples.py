@@ -18,6 +18,7 @@ def test_photograph_and_mask(tmp_path: Path) -> None:
     image, truth = blocks(0)
     save(tmp_path / "photos/small.png", image)
     save(tmp_path / "photos/large.png", blocks(1, 600, 2 * WIDTH)[0])
+    save(tmp_path / "photos/strip.png", blocks(2, 1, 4 * WIDTH)[0])
     photographs, model = open_dataset(tmp_path / "photos"), stub_loaded(tmp_path)
     with run_dir(tmp_path / "run") as run:
         write_samples(model, photographs, run, "teacher")
@@ -25,10 +26,13 @@ def test_photograph_and_mask(tmp_path: Path) -> None:
         before = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
         (folder / "small.png").unlink()
         write_samples(model, photographs, run, "teacher")
-    assert {p.name for p in folder.iterdir()} == {"small.jpg", "small.png", "large.jpg", "large.png"}
+    assert {p.name for p in folder.iterdir()} == {
+        f"{name}.{kind}" for name in ("small", "large", "strip") for kind in ("jpg", "png")
+    }
     assert (folder / "large.png").stat().st_mtime_ns == before["large.png"]
     mask = Image.open(folder / "small.png")
     assert mask.mode == "P" and np.array_equal(np.asarray(mask), truth)
     assert mask.getpalette()[:9] == [v for c in SPACE.colors for v in c]  # type: ignore[index]
     assert Image.open(folder / "small.jpg").size == (64, 48)
     assert Image.open(folder / "large.jpg").size == Image.open(folder / "large.png").size == (WIDTH, 300)
+    assert Image.open(folder / "strip.png").size == (WIDTH, 1)

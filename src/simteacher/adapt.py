@@ -26,7 +26,7 @@ from simteacher.dense import working_size
 from simteacher.errors import UserError
 from simteacher.files import atomic_path, atomic_write
 from simteacher.given import check_teacher, take_teacher
-from simteacher.inputs import Inputs, open_inputs
+from simteacher.inputs import Inputs, glance_at, open_inputs, open_measured
 from simteacher.memory import keep_freed_memory
 from simteacher.models.batchnorm import reestimate
 from simteacher.models.prior import tilt
@@ -83,6 +83,7 @@ def adapt(
             check_teacher(resolved)
             if network is None:
                 check_start(resolved.network)
+            glance_at(resolved, data)
         opened = RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0, data.images())
     keep_freed_memory()
     with opened as run, one_run(fabric, folder):
@@ -182,13 +183,11 @@ class _Run:
 
     def measure(self, stage: str, model: Model) -> None:
         """Evaluate on labelled photographs where the recipe names some: for the report, never to choose."""
-        if self.recipe.eval_data is None or any(
-            e["event"] == "eval" and e["stage"] == stage for e in self.run.events()
-        ):
+        dataset = open_measured(self.recipe)
+        if dataset is None or any(e["event"] == "eval" and e["stage"] == stage for e in self.run.events()):
             return
         from simteacher.evaluate import evaluate_model
 
-        dataset = open_dataset(self.recipe.eval_data, self.recipe.eval_split)
         scores = evaluate_model(model, dataset, self.data.space, keep=self.run.stage(stage))
         self.run.log(
             event="eval", stage=stage, data=f"{self.recipe.eval_data} {self.recipe.eval_split or ''}".strip(), **scores

@@ -5,7 +5,7 @@ read at a *working size* near that size and the class scores are scaled back up,
 pixels. Short sides are compared, as training scales by height and a camera turned upright sees things equally large:
 
 - short side within `KEEP` of the trained one: as it is;
-- larger or smaller: scaled to the trained one;
+- larger or smaller: scaled to the trained one, but never enlarged more than `ENLARGE` times;
 - ``scale`` multiplies the result: 2 looks twice as close. What is then too large for one pass is read through windows
   that overlap by a margin; each window answers only for its inner part;
 - with two ``views`` each window is read again `CLOSER` and mirrored, and the class probabilities are averaged.
@@ -37,6 +37,7 @@ F32 = npt.NDArray[np.float32]
 # Short side / trained short side within which a photograph is read at its own size. Read 1.25 times as close, thin
 # classes gain a little and all others lose more; smaller costs little.
 KEEP = (0.75, 1.2)
+ENLARGE = 8.0  # a strip a few pixels high would become hundreds of times as large, and show nothing more
 WINDOW = 1.6  # longest window, in trained sides; above KEEP, so that kept photographs of usual shape need one pass
 MARGIN = 0.125  # share of a window's side on each edge that is context only
 CLOSER = 1.5  # the second view: thin things are found; with a view of the same size less is gained (docs/log.md)
@@ -85,7 +86,7 @@ class Patch(NamedTuple):
 def working_size(height: int, width: int, trained_wh: tuple[int, int], scale: float = 1.0) -> tuple[int, int]:
     """Height and width at which a photograph is given to the network (see the module's docstring)."""
     ratio = min(height, width) / min(trained_wh)
-    factor = scale * (1.0 if KEEP[0] <= ratio <= KEEP[1] else 1.0 / ratio)
+    factor = scale * (1.0 if KEEP[0] <= ratio <= KEEP[1] else min(1.0 / ratio, ENLARGE))
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 

@@ -123,9 +123,9 @@ def _try(recipe: Recipe, inputs: Inputs) -> tuple[float, str]:
 
 def _measured(recipe: Recipe) -> int:
     """Photographs that each stage is evaluated on."""
-    from simteacher.data.open import open_dataset
+    from simteacher.inputs import open_measured
 
-    return len(open_dataset(recipe.eval_data, recipe.eval_split)) if recipe.eval_data is not None else 0
+    return len(open_measured(recipe) or ())
 
 
 def _peak() -> float:

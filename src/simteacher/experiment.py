@@ -27,7 +27,6 @@ import torch
 
 from simteacher.adapt import adapt
 from simteacher.config import Recipe, load_recipe
-from simteacher.data.open import open_dataset
 from simteacher.errors import UserError, nearest
 from simteacher.experiments import estimate
 from simteacher.experiments.plot import bars, curves
@@ -35,7 +34,7 @@ from simteacher.experiments.results import Line, collect, keep, kept
 from simteacher.experiments.rows import Row, resolve, rows_of, teacher_key, teacher_recipe, to_yaml, with_teacher
 from simteacher.experiments.table import table, to_markdown
 from simteacher.files import atomic_write
-from simteacher.inputs import open_inputs
+from simteacher.inputs import open_inputs, open_measured
 from simteacher.progress import clock, say
 from simteacher.rundir import FREE_KEYS, clean, git_commit
 from simteacher.stages import stage_steps
@@ -101,8 +100,7 @@ def experiment(
 def _look(base: Recipe) -> tuple[int, int, int]:
     """Open what the recipe names, before hours are spent: photographs, images measured on, classes."""
     inputs = open_inputs(base)
-    measured = len(open_dataset(base.eval_data, base.eval_split)) if base.eval_data is not None else 0
-    return len(inputs.target), measured, len(inputs.space)
+    return len(inputs.target), len(open_measured(base) or ()), len(inputs.space)
 
 
 def _chosen(rows: tuple[Row, ...], names: str | None) -> tuple[Row, ...]:

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from simteacher.config import Recipe
+from simteacher.data.glance import glance
 from simteacher.data.open import natural_space, open_dataset
+from simteacher.data.read import require_labels
 from simteacher.data.sample import DataSet
 from simteacher.data.statistics import fingerprint
 from simteacher.errors import UserError, nearest
@@ -134,3 +136,26 @@ def open_inputs(recipe: Recipe) -> Inputs:
         )
     labelled = choose_labelled(target, recipe.labelled, recipe.seed) if recipe.labelled is not None else None
     return Inputs(space, source, target.unlabelled(), labelled)
+
+
+def open_measured(recipe: Recipe) -> DataSet | None:
+    """The labelled photographs that each stage is measured on; their labels are not opened yet.
+
+    Raises:
+        UserError: No such set or split, or an image of it has no label.
+    """
+    if recipe.eval_data is None:
+        return None
+    dataset = open_dataset(recipe.eval_data, recipe.eval_split)
+    require_labels(dataset)
+    return dataset
+
+
+def glance_at(recipe: Recipe, inputs: Inputs) -> None:
+    """Before hours are spent: make sure that every image of a run can be read.
+
+    Raises:
+        UserError: One cannot, or `open_measured` finds a fault.
+    """
+    sets = (inputs.source, inputs.target, open_measured(recipe))
+    glance(s for s in sets if s is not None)

@@ -24,7 +24,7 @@ def write_samples(model: Model, photographs: DataSet, run: RunDir, stage: str) -
             continue
         image = Image.fromarray(read_image(frame.image))
         if image.width > WIDTH:
-            image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
+            image = image.resize((WIDTH, max(1, round(image.height * WIDTH / image.width))), Image.Resampling.LANCZOS)
         mask = Image.fromarray(read_images(model, [np.asarray(image)], views=2)[0].label_HW)
         mask.putpalette(palette)
         with atomic_path(folder / f"{frame.name}.jpg") as part:

@@ -82,6 +82,14 @@ def test_everything_but_the_image_is_carried_over(sets: tuple[str, str], tmp_pat
     assert Image.open(out / "sheet.jpg").height > 3 * 200
 
 
+def test_a_strip_among_the_photographs_fits_the_sheet(sets: tuple[str, str], tmp_path: Path) -> None:
+    Image.new("RGB", (4000, 3)).save(tmp_path / "photos/train/strip.png")
+    (tmp_path / "photos/trainannot/strip.png").write_bytes(b"not to be opened")
+    for seed in range(3):  # so that it is drawn
+        out = translate(*sets, tmp_path / f"out{seed}", "fda", seed=seed)
+        assert Image.open(out / "sheet.jpg").width < 65_500
+
+
 def test_images_are_the_methods(sets: tuple[str, str], tmp_path: Path) -> None:
     out = translate(*sets, tmp_path / "out", "histogram", seed=3)
     image = read_image(Path(sets[0]) / "images" / "r1.png")

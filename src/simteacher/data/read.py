@@ -132,9 +132,8 @@ def read_label(dataset: DataSet, frame: Frame, space: LabelSpace) -> NDArray[np.
 
 def size_mismatch(frame: Frame, size: tuple[int, int], label_size: tuple[int, ...]) -> UserError:
     """The error for a label that does not cover its image."""
-    problem = (
-        f"the label is {label_size[0]}x{label_size[1]} pixels, its image {frame.image.name} is {size[0]}x{size[1]}"
-    )
+    # Without the image's name, so that `check` says once what is wrong with a thousand files.
+    problem = f"the label is {label_size[0]}x{label_size[1]} pixels, its image {size[0]}x{size[1]}"
     return UserError(problem, frame.label, "replace one of the two, or remove both")
 
 

@@ -15,6 +15,7 @@ U8 = npt.NDArray[np.uint8]
 CELL = 240  # height of a picture, in pixels
 HEAD = 18
 GAP = 4
+WIDEST = 16 * CELL  # JPEG ends at 65,500 pixels
 
 
 def write_sheet(path: Path, rows: list[dict[str, U8]]) -> None:
@@ -39,5 +40,5 @@ def write_sheet(path: Path, rows: list[dict[str, U8]]) -> None:
 
 
 def _scaled(image_HWC: U8) -> Image.Image:
-    width = max(1, round(image_HWC.shape[1] * CELL / image_HWC.shape[0]))
+    width = min(max(1, round(image_HWC.shape[1] * CELL / image_HWC.shape[0])), WIDEST)
     return Image.fromarray(image_HWC).resize((width, CELL), Image.Resampling.LANCZOS)
