@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from simteacher.config import BUDGETS, Recipe, load_recipe, parse_set
+from simteacher.config import BUDGETS, Recipe
 from simteacher.errors import UserError
+from simteacher.recipe_file import load_recipe, parse_set
 from simteacher.recipes import folder
 
 
@@ -52,6 +53,9 @@ from simteacher.recipes import folder
             "rounds: {source_share: 0, objectives: {feature_distance: 1}}",
             "rounds.source_share leaves none in",
         ),
+        ("with_labels: {teacher: {shaer: 0.5}}", "unknown key 'teacher.shaer'; did you mean 'share'?"),
+        ("with_labels: {rounds: {mix_labelled: source, source_share: 0}}", "rounds.source_share leaves none"),
+        ("with_labels: 3", "'with_labels' is 3"),
         ("- a\n- b", "a recipe is a mapping"),
         ("seed: 1\nbudget: {", "not valid YAML at line 2"),
     ],
@@ -138,6 +142,26 @@ def test_resolved_recipes_read_back_as_themselves(tmp_path: Path) -> None:
         loaded = load_recipe(shipped)
         (tmp_path / "r.yaml").write_text(yaml.safe_dump(loaded.model_dump(mode="json")))
         assert load_recipe(tmp_path / "r.yaml") == loaded
+
+
+def test_with_labels_holds_where_there_are_labels_and_yields_to_what_is_set_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("teacher: {share: 0.1, lr_factor: 0.25}\nwith_labels: {teacher: {share: 0.5}, rounds: {count: 1}}")
+
+    def read(**overrides: Any) -> tuple[float, float, int]:
+        recipe = load_recipe(path, {k.replace("__", "."): v for k, v in overrides.items()})
+        again = tmp_path / "resolved.yaml"
+        again.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+        assert load_recipe(again) == recipe
+        return recipe.teacher.share, recipe.teacher.lr_factor, recipe.rounds.count
+
+    assert read() == (0.1, 0.25, 2)
+    assert read(labelled=None) == (0.1, 0.25, 2)
+    assert read(labelled=37) == read(labelled="all") == (0.5, 0.25, 1)
+    assert read(labelled=37, teacher__share=0.2) == (0.2, 0.25, 1)
+    assert read(labelled=37, teacher__lr_factor=1.0) == (0.5, 1.0, 1)
+    assert read(labelled=37, rounds={"count": 3}) == (0.5, 0.25, 3)
+    assert read(labelled=37, with_labels={}) == (0.1, 0.25, 2)
 
 
 def test_options_follow_the_decoder() -> None:

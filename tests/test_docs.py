@@ -24,10 +24,11 @@ from pydantic import BaseModel
 import simteacher
 from simteacher import cli
 from simteacher.cli_data import size_of
-from simteacher.config import Recipe, load_recipe, parse_set
+from simteacher.config import Recipe
 from simteacher.data.dataset_yaml import read_dataset_yaml
 from simteacher.files import part_of
 from simteacher.labels import SPACES, load_space
+from simteacher.recipe_file import load_recipe, parse_set
 from simteacher.recipes import find, folder
 from simteacher.scenes.scenefile import load_scene
 from simteacher.scenes.spec import SceneSpec

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from simteacher.config import load_recipe
 from simteacher.data.check_table import _long, check_table
 from simteacher.errors import UserError
 from simteacher.estimate import check
+from simteacher.recipe_file import load_recipe
 from simteacher.stages import stage_steps
 from tests import lookalikes, tiny
 from tests.conftest import RunCli

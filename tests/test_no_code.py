@@ -18,12 +18,13 @@ import pytest
 import torch
 
 import simteacher
-from simteacher.config import Network, load_recipe, parse_set
+from simteacher.config import Network
 from simteacher.data.open import open_dataset
 from simteacher.errors import UserError
 from simteacher.labels import load_space
 from simteacher.models.start import start
 from simteacher.models.store import ModelCard, save_model
+from simteacher.recipe_file import load_recipe, parse_set
 from simteacher.scenes.spec import load_scene
 from simteacher.state_file import load_state
 from tests import lookalikes, tiny

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import simteacher
-from simteacher.config import load_recipe
 from simteacher.models.store import load
+from simteacher.recipe_file import load_recipe
 from simteacher.rundir import read_events
 from tests import lookalikes
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from simteacher.adapt import adapt
-from simteacher.config import load_recipe, parse_set
 from simteacher.data.sample import DataSet
 from simteacher.errors import UserError
 from simteacher.evaluate import evaluate
@@ -29,6 +28,7 @@ from simteacher.files import atomic_write
 from simteacher.inputs import choose_labelled, training_split
 from simteacher.models.store import load
 from simteacher.progress import say
+from simteacher.recipe_file import load_recipe, parse_set
 from simteacher.select import select
 
 HOW = ("random", "selected")

@@ -19,7 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from simteacher import guard
-from simteacher.config import Recipe, load_recipe
+from simteacher.config import Recipe
 from simteacher.data.images import read_image
 from simteacher.data.open import open_dataset
 from simteacher.dense import working_size
@@ -36,6 +36,7 @@ from simteacher.models.wrap import Factory, make, name_of
 from simteacher.processes import first_then_others, make_fabric, on_first, one_run
 from simteacher.progress import say
 from simteacher.pseudo import label_dataset, read_part
+from simteacher.recipe_file import load_recipe
 from simteacher.report import report
 from simteacher.rundir import RunDir
 from simteacher.samples import write_samples

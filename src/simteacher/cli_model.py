@@ -45,7 +45,7 @@ def adapt(
 ) -> None:
     """Train a teacher on the source and adapt it to the target; continues a run that was interrupted."""
     import simteacher
-    from simteacher.config import parse_set
+    from simteacher.recipe_file import parse_set
 
     keys = parse_set(set or [])
     run = simteacher.adapt(recipe, source=source, target=target, labelled=labelled, out=out, set=keys)
@@ -134,7 +134,7 @@ def experiment(
 ) -> None:
     """Run one of the comparisons of the method, with every row at the same budget; finished rows stay."""
     import simteacher
-    from simteacher.config import parse_set
+    from simteacher.recipe_file import parse_set
 
     keys = parse_set(set or [])
     folder = simteacher.experiment(

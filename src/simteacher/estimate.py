@@ -46,7 +46,7 @@ def check(
     result = look.check(data, split=split, target=target, classes=classes)
     if target is None or recipe is None:
         return result
-    from simteacher.config import load_recipe
+    from simteacher.recipe_file import load_recipe
 
     named = {"source": str(data), "target": str(target), **({"classes": str(classes)} if classes is not None else {})}
     loaded = load_recipe(recipe, named)

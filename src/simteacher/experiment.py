@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 from simteacher.adapt import adapt
-from simteacher.config import Recipe, load_recipe
+from simteacher.config import Recipe
 from simteacher.errors import UserError, nearest
 from simteacher.experiments import estimate
 from simteacher.experiments.plot import bars, curves
@@ -36,6 +36,7 @@ from simteacher.experiments.table import table, to_markdown
 from simteacher.files import atomic_write
 from simteacher.inputs import open_inputs, open_measured
 from simteacher.progress import clock, say
+from simteacher.recipe_file import load_recipe
 from simteacher.rundir import FREE_KEYS, clean, git_commit
 from simteacher.stages import stage_steps
 

@@ -19,7 +19,8 @@ from simteacher.config import Recipe
 from simteacher.errors import UserError
 from simteacher.files import PART, atomic_write, disk_errors
 
-FREE_KEYS = ("cache_gib", "log_every", "save_seconds")  # may change between a run and its continuation
+# May change between a run and its continuation; what `with_labels` gives is compared where it has its place.
+FREE_KEYS = ("cache_gib", "log_every", "save_seconds", "with_labels")
 PACKAGES = (
     "simteacher",
     "torch",

@@ -14,7 +14,8 @@ import yaml
 
 import simteacher.experiment
 from simteacher import UserError
-from simteacher.config import Recipe, load_recipe
+from simteacher.config import Recipe
+from simteacher.recipe_file import load_recipe
 from tests import lookalikes, tiny
 
 Adapt = Callable[..., Path]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from simteacher.config import BUDGETS, Recipe, load_recipe
+from simteacher.config import BUDGETS, Recipe
 from simteacher.contradictions import contradiction
 from simteacher.experiments.rows import KINDS, METHODS, STAGES, Row, resolve, rows_of, teacher_key, teacher_recipe
 from simteacher.objectives.compose import needs_target
+from simteacher.recipe_file import load_recipe
 from simteacher.stages import stage_steps
 
 BASE = Recipe(budget="quick", source="sim", target="photos")
@@ -98,6 +99,19 @@ def test_labels_are_shares_of_the_photographs_against_supervised_alone() -> None
     assert [counts[f"adapted, {s} %"] for s in (0, 1, 5, 10, 25, 50, 100)] == [None, 4, 18, 37, 92, 184, 367]
     assert [counts[f"supervised, {s} %"] for s in (1, 100)] == [4, 367] and "supervised, 0 %" not in rows
     assert resolve(BASE, rows["supervised, 10 %"], 1, "sim").source is None
+
+
+def test_rows_with_labels_take_what_the_recipe_says_of_them_but_not_over_their_own() -> None:
+    waiting = {"teacher": {"share": 0.4, "class_weight": 0.1}, "rounds": {"mix": "cutmix"}}
+    base = Recipe(source="s", target="t", budget="quick", with_labels=waiting)
+    adapted, labelled = (resolve(base, row, 1, "s") for row in rows_of("labels", base, 100)[:2])
+    assert adapted.labelled is None and adapted.teacher.share == 0.5 and adapted.with_labels == waiting
+    assert labelled.labelled == 1 and (labelled.teacher.share, labelled.rounds.mix) == (0.4, "cutmix")
+    few = next(r for r in rows_of("methods", base, 100) if r.name == "5 % labels")
+    assert few.changes["rounds.mix"] == "classmix"
+    own = resolve(base, few, 1, "s")
+    assert (own.rounds.mix, own.teacher.class_weight) == ("classmix", 0.1)
+    assert base.with_labels == waiting and own.with_labels == {}
 
 
 def test_sizes_keep_crops_multiples_of_32() -> None:

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel
 
 from simteacher.config import Objectives, Recipe, TeacherStage
+from simteacher.recipe_file import forget
 from simteacher.rundir import FREE_KEYS
 
 KINDS = ("stages", "labels", "methods", "models", "sizes")
@@ -195,6 +196,7 @@ def resolve(base: Recipe, row: Row, seed: int, source: str | None) -> Recipe:
     """
     tree = {**base.model_dump(mode="json"), "source": source}
     for key, value in {**row.changes, "seed": seed}.items():
+        forget(tree["with_labels"], key)
         at = tree
         *parents, last = key.split(".")
         for part in parents:
