@@ -41,7 +41,7 @@ def contradiction(recipe: Recipe) -> tuple[str, str] | None:
     if rounds.mix_labelled == "source" and not rounds.places(recipe.resolved_budget.batch, labels=True)[0]:
         return (
             "rounds.mix_labelled pastes into source images, and rounds.source_share leaves none beside the labelled "
-            "photographs",
-            "set rounds.mix_labelled=pseudo, or a larger source_share, such as 0.5",
+            "photographs (rounds.labelled_share)",
+            "set rounds.mix_labelled=pseudo, or rounds.source_share=0.5 and rounds.labelled_share=0.5",
         )
     return None
