@@ -1,6 +1,6 @@
 """What the training loop costs beyond a bare PyTorch loop, and whether the loader keeps up.
 
-    .venv/bin/python bench/train_step.py [--steps 20] [--size quick]
+    .venv/bin/python bench/train_step.py [--steps 20] [--size quick] [--batch 4]
 
 Three loops of the same network under the same autocast on the same machine in one run: bare: forward, loss, backward,
 AdamW on one batch that is already in memory; ours: a real stage with loader, augmentation, EMA and clipping (the log's
@@ -30,13 +30,13 @@ from PIL import Image
 from simteacher.config import BUDGETS, Augment, Network, Objectives, Optimiser
 from simteacher.data.folder import FolderWriter
 from simteacher.data.open import open_dataset
-from simteacher.data.stream import Batch, Cache, Stream, prefetch
+from simteacher.data.stream import Batch, Cache, Stream, loaders, prefetch
 from simteacher.labels import load_space
 from simteacher.losses import cross_entropy
 from simteacher.memory import keep_freed_memory
 from simteacher.models.build import build_network
 from simteacher.objectives.compose import Plan
-from simteacher.precision import autocast
+from simteacher.precision import autocast, kind_of_device
 from simteacher.processes import Autocast
 from simteacher.train import Stage, _Session, _step, make_optimiser
 
@@ -72,33 +72,38 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--size", default="quick", choices=BUDGETS)
+    parser.add_argument("--batch", type=int)
     args = parser.parse_args()
     keep_freed_memory()  # as `adapt` does; for all three loops alike
     budget, space = BUDGETS[args.size], load_space("camvid11")
+    budget = budget.model_copy(update={"batch": args.batch or budget.batch})
+    device = kind_of_device()
     with tempfile.TemporaryDirectory() as tmp:
         make_data(Path(tmp) / "set", budget.size)
         dataset = open_dataset(f"folder:{tmp}/set")
         stream = Watched("source", dataset, space, budget, Augment(), 1, budget.batch, cache=Cache(2.0))
         for i in range(len(dataset)):
             stream.load(i)
-        fabric = Fabric(accelerator="cpu", devices=1, plugins=[Autocast("cpu")])
+        fabric = Fabric(accelerator="auto", devices=1, plugins=[Autocast(device)])
         fabric.launch()
         net = build_network(Network(weights="none"), len(space))
         session = _Session(
             Stage("bench", net, {"source": stream}, Plan(), Objectives(), None, 10**6), Optimiser(), fabric, 1
         )
-        bare_net = build_network(Network(weights="none"), len(space)).to(memory_format=torch.channels_last).train()
+        bare_net = build_network(Network(weights="none"), len(space)).to(fabric.device).train()
+        bare_net = bare_net.to(memory_format=torch.channels_last)
         optimiser = make_optimiser(bare_net, Optimiser(), 1.0)
-        batch = stream.batch(0)
-        batches = prefetch({"source": stream}, 0, 10**6)
+        batch = stream.batch(0).to(fabric.device)
+        batches = prefetch({"source": stream}, 0, 10**6, loaders())
 
         def bare() -> None:
-            with autocast("cpu"):
+            with autocast(device):
                 main, aux = bare_net(batch.image_BCHW)
             loss = cross_entropy(main, batch.label_BHW) + 0.4 * cross_entropy(aux, batch.label_BHW)
             loss.backward()
             optimiser.step()
             optimiser.zero_grad()
+            loss.item()  # as a loop that shows it; waits for a GPU
 
         def ours() -> None:
             losses = _step(session, {k: b.to(fabric.device) for k, b in next(batches).items()})
@@ -137,6 +142,8 @@ def main() -> None:
                 "processor_ratio": ratio(processor, "ours"),
                 "loader_share": ratio(processor, "loader"),
                 "threads": torch.get_num_threads(),
+                "loaders": loaders(),
+                "device": torch.cuda.get_device_name() if device == "cuda" else device,
             }
         )
     )

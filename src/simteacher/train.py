@@ -19,7 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from simteacher.config import Objectives, Optimiser
-from simteacher.data.stream import Stream, prefetch
+from simteacher.data.stream import Stream, loaders, prefetch
 from simteacher.errors import UserError
 from simteacher.files import atomic_write
 from simteacher.interrupt import interruptible
@@ -206,7 +206,7 @@ def train_stage(
     began_step = state.step
     with progress(stage.steps, stage.name, quiet=fabric.global_rank > 0) as bar, interruptible() as stopping:
         bar.skip(state.step)
-        for batches in prefetch(stage.streams, state.step, stage.steps):
+        for batches in prefetch(stage.streams, state.step, stage.steps, loaders()):
             losses = _step(session, {k: b.to(fabric.device) for k, b in batches.items()})
             total, stop = mean_and_any(fabric, torch.stack(list(losses.values())).sum(), bool(stopping))
             if not torch.isfinite(total):
@@ -242,7 +242,7 @@ def train_stage(
 def try_steps(stage: Stage, how: Optimiser, fabric: Fabric, steps: int) -> list[float]:
     """Seconds that each of a few steps of a stage takes, its batches included; changes the stage's network."""
     session, seconds, began = _Session(stage, how, fabric, 0), [], time.perf_counter()
-    for batches in prefetch(stage.streams, 0, steps):
+    for batches in prefetch(stage.streams, 0, steps, loaders()):
         losses = _step(session, {k: b.to(fabric.device) for k, b in batches.items()})
         float(torch.stack(list(losses.values())).sum())  # waits for a GPU
         session.state.step += 1

@@ -20,7 +20,7 @@ from simteacher.data import stream as module
 from simteacher.data.open import open_dataset
 from simteacher.data.sample import DataSet
 from simteacher.data.statistics import class_counts
-from simteacher.data.stream import Batch, Cache, Stream, _share_of_255, prefetch
+from simteacher.data.stream import Batch, Cache, Stream, _share_of_255, loaders, prefetch
 from simteacher.errors import UserError
 from tests import lookalikes
 from tests.tiny import BUDGET, PLAIN, SPACE, source
@@ -234,7 +234,8 @@ def test_batches_are_made_by_one_thread(tmp_path: Path) -> None:
     assert whole < 1.1 * alone + 0.02
 
 
-def test_prefetch_yields_every_step_in_order_from_another_thread(dataset: DataSet) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+def test_prefetch_yields_every_step_in_order_from_other_threads(dataset: DataSet, count: int) -> None:
     made, threads = _stream(dataset), set()
     original = made.batch
 
@@ -244,9 +245,21 @@ def test_prefetch_yields_every_step_in_order_from_another_thread(dataset: DataSe
             return original(step)
 
     spy = Spy("source", dataset, SPACE, BUDGET, Augment(), 1, 4)
-    steps = list(prefetch({"source": spy}, 2, 7))
+    steps = list(prefetch({"source": spy}, 2, 7, count))
     assert len(steps) == 5 and all(_equal(b["source"], original(s)) for s, b in zip(range(2, 7), steps, strict=True))
-    assert threading.current_thread().name not in threads
+    assert threading.current_thread().name not in threads and len(threads) <= count
+
+
+def test_batches_are_made_by_one_thread_but_beside_a_gpu_by_half_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(12)), raising=False)
+    assert loaders() == 1
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert loaders() == 6
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert loaders() == 1
+    monkeypatch.delenv("LOCAL_WORLD_SIZE")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)), raising=False)
+    assert loaders() == 8
 
 
 def test_prefetch_passes_on_what_goes_wrong(dataset: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:

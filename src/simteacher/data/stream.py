@@ -1,10 +1,11 @@
 """Endless training batches from a data set, a pure function of (seed, step): resuming needs no sampler state.
 
-A background thread prepares the next batches while the network works.
+Background threads prepare the next batches while the network works.
 """
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -94,7 +95,7 @@ class Cache:
     def put(self, key: tuple[str, str], image: U8, planes: list[U8]) -> None:
         """Keep arrays if there is room."""
         size = image.nbytes + sum(p.nbytes for p in planes)
-        if self.used + size <= self.gib * 2**30:
+        if self.used + size <= self.gib * 2**30 and key not in self.kept:  # another thread may have been quicker
             self.kept[key] = (image, planes)
             self.used += size
 
@@ -240,13 +241,33 @@ def _share_of_255(several: list[U8]) -> Tensor:
     return torch.from_numpy(made)
 
 
-def prefetch(streams: dict[str, Stream], start: int, stop: int, ahead: int = 2) -> Iterator[dict[str, Batch]]:
-    """Yield the batches of all streams for steps ``start`` to ``stop - 1``, prepared in the background."""
+def loaders() -> int:
+    """How many threads prepare batches.
+
+    One where the network computes on the same cores, whose step takes 25 times as long as its batch; beside a GPU half
+    of the cores that this process may use, at most 8.
+    """
+    if not torch.cuda.is_available():
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")) // 2))
+
+
+def prefetch(streams: dict[str, Stream], start: int, stop: int, threads: int = 1) -> Iterator[dict[str, Batch]]:
+    """Yield the batches of all streams for steps ``start`` to ``stop - 1``, prepared in the background.
+
+    Args:
+        streams: By role.
+        start: First step.
+        stop: One past the last.
+        threads: Each prepares one step's batches at a time; with any number they are the same.
+    """
+    ahead = threads + 1
 
     def make(step: int) -> dict[str, Batch]:
         return {name: s.batch(step) for name, s in streams.items()}
 
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         waiting: list[Future[dict[str, Batch]]] = [pool.submit(make, s) for s in range(start, min(start + ahead, stop))]
         try:
             for step in range(start, stop):

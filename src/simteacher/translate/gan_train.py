@@ -17,7 +17,7 @@ from torch import Tensor
 
 from simteacher.config import Augment, Budget
 from simteacher.data.sample import DataSet
-from simteacher.data.stream import Batch, Cache, Stream, prefetch
+from simteacher.data.stream import Batch, Cache, Stream, loaders, prefetch
 from simteacher.errors import UserError
 from simteacher.files import atomic_write
 from simteacher.interrupt import interruptible
@@ -80,7 +80,7 @@ def train(
     steps, saved, began, first = settings.steps, time.monotonic(), time.monotonic(), step
     with progress(steps, label) as bar, interruptible() as stopping:
         bar.skip(step)
-        for batches in prefetch(streams, step, steps):
+        for batches in prefetch(streams, step, steps, loaders()):
             a_BCHW, b_BCHW = (batches[role].plain_BCHW.to(gan.device) * 2 - 1 for role in ("source", "target"))
             torch.manual_seed(seed * 1_000_003 + step)
             for optimiser in gan.optimisers.values():
