@@ -96,8 +96,19 @@ def test_two_views_are_averaged() -> None:
     both = probabilities(StubModel(), image, views=2)
     np.testing.assert_allclose(both, (plain + np.stack(small)) / 2, atol=1e-4)
     assert np.abs(both - plain).max() > 0.05
-    with pytest.raises(UserError, match="1 or 2 views, not in 3"):
-        read_images(StubModel(), [image], views=3)
+    with pytest.raises(UserError, match="1, 2 or 3 views, not in 4"):
+        read_images(StubModel(), [image], views=4)
+
+
+def test_a_third_view_is_twice_as_close_and_images_keep_apart() -> None:
+    images = [picture(48, 64), picture(48, 64)[::-1].copy()]
+    for image, seen in zip(images, read_images(StubModel(), images, views=3), strict=True):
+        wide = np.asarray(Image.fromarray(image).resize((128, 96), Image.Resampling.BILINEAR))
+        near = StubModel().logits(torch.from_numpy(wide).permute(2, 0, 1)[None].float() / 255).softmax(1)[0].numpy()
+        small = np.stack([np.asarray(Image.fromarray(p).resize((64, 48), Image.Resampling.BILINEAR)) for p in near])
+        mean = (2 * probabilities(StubModel(), image, views=2) + small) / 3
+        np.testing.assert_allclose(seen.confidence_HW, mean.max(0), atol=1e-4)
+        assert (seen.label_HW == mean.argmax(0)).mean() > 0.999
 
 
 def peak_mb() -> float:

@@ -65,15 +65,19 @@ def test_views_are_moved_back_to_the_image(tmp_path: Path) -> None:
         assert np.array_equal(label[inner], truth[inner])
 
 
-def test_look_is_the_mean_of_a_plain_and_a_closer_mirrored_reading() -> None:
+def test_look_reads_as_a_photograph_is_read_or_takes_the_surest_view() -> None:
     image = photo(np.random.default_rng(1), (64, 48))
     model = StubModel(reach=3)
-    plain = probabilities(model, image)
+    for views in (2, 3):
+        label, confidence = look(model, image, views, "mean")
+        mean = probabilities(model, image, views=views)
+        assert np.array_equal(label, mean.argmax(0)) and np.abs(confidence - mean.max(0) * 255).max() <= 0.51
     mirrored = probabilities(model, np.ascontiguousarray(image[:, ::-1]), scale=1.5)[..., ::-1]
-    label, confidence = look(model, image, 2, "mean")
-    mean = (plain + mirrored) / 2
-    assert np.array_equal(label, mean.argmax(0)) and np.abs(confidence - mean.max(0) * 255).max() <= 0.51
-    assert VIEWS[:2] == ((1.0, False), (1.5, True)) and len(set(VIEWS)) == len(VIEWS)
+    both = np.stack([probabilities(model, image), mirrored])
+    label, confidence = look(model, image, 2, "max")
+    assert np.array_equal(label, np.take_along_axis(both.argmax(1), both.max(1).argmax(0)[None], 0)[0])
+    assert np.abs(confidence - both.max((0, 1)) * 255).max() <= 0.51
+    assert VIEWS[:3] == ((1.0, False), (1.5, True), (2.0, False)) and len(set(VIEWS)) == len(VIEWS)
 
 
 @pytest.mark.parametrize("portion", [0.1, 0.5, 0.66, 1.0])

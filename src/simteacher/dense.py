@@ -8,7 +8,7 @@ pixels. Short sides are compared, as training scales by height and a camera turn
 - larger or smaller: scaled to the trained one, but never enlarged more than `ENLARGE` times;
 - ``scale`` multiplies the result: 2 looks twice as close. What is then too large for one pass is read through windows
   that overlap by a margin; each window answers only for its inner part;
-- with two ``views`` each window is read again `CLOSER` and mirrored, and the class probabilities are averaged.
+- with more ``views`` each window is read again as `CLOSER` says, and the class probabilities are averaged.
 
 Used by `predict`, `evaluate`, `select` and labelling. Shapes: B batch, K classes, H W image, h w working size, S rows
 of a strip.
@@ -40,7 +40,10 @@ KEEP = (0.75, 1.2)
 ENLARGE = 8.0  # a strip a few pixels high would become hundreds of times as large, and show nothing more
 WINDOW = 1.6  # longest window, in trained sides; above KEEP, so that kept photographs of usual shape need one pass
 MARGIN = 0.125  # share of a window's side on each edge that is context only
-CLOSER = 1.5  # the second view: thin things are found; with a view of the same size less is gained (docs/log.md)
+# (how much closer, mirrored) of a second and a third view: thin things are found; with views of the same size less is
+# gained (docs/log.md)
+CLOSER = ((1.5, True), (2.0, False))
+VIEWS = 1 + len(CLOSER)  # unless one says otherwise
 STRIP = 500_000  # pixels whose class scores are scaled up at a time
 
 
@@ -97,13 +100,13 @@ def read_images(model: Reader, images: Sequence[U8], *, scale: float = 1.0, view
         model: Scores pixels.
         images: uint8 RGB, shape (H, W, 3) each, any sizes.
         scale: 1 reads at the trained size, 2 twice as close.
-        views: 1, or 2: average with a view that is `CLOSER` and mirrored, at 3.25 times the cost.
+        views: 1; 2 and 3 average with one or both that are `CLOSER`, at 3.25 and 7.25 times the cost.
 
     Raises:
         UserError: Another number of views.
     """
-    if views not in (1, 2):
-        raise UserError(f"a photograph is read in 1 or 2 views, not in {views}", "--views", "give --views 1 or 2")
+    if not 1 <= views <= VIEWS:
+        raise UserError(f"a photograph is read in 1, 2 or 3 views, not in {views}", "--views", "give one of these")
     out = [Prediction(np.empty(i.shape[:2], np.uint8), np.empty(i.shape[:2], np.float32)) for i in images]
     for shape in dict.fromkeys(i.shape for i in images):
         chosen = [n for n, i in enumerate(images) if i.shape == shape]
@@ -134,11 +137,12 @@ def _patches(model: Reader, images: Sequence[U8], scale: float, views: int) -> I
             box = (col.start * width / w, row.start * height / h, col.stop * width / w, row.stop * height / h)
             size = (col.stop - col.start, row.stop - row.start)
             logits_BKhw = model.logits(_cut(sources, size, box))
-            if views == 2:
-                close_BCHW = _cut(sources, (round(size[0] * CLOSER), round(size[1] * CLOSER)), box)
-                p_BKhw = model.logits(close_BCHW.flip(-1)).float().softmax(1).flip(-1)
-                p_BKhw = F.interpolate(p_BKhw, size=size[::-1], mode="bilinear", align_corners=False, antialias=True)
-                logits_BKhw = ((logits_BKhw.float().softmax(1) + p_BKhw) / 2).clamp_(min=1e-9).log_()
+            if views > 1:
+                p_BKhw = logits_BKhw.float().softmax(1)
+                for factor, mirrored in CLOSER[: views - 1]:
+                    for n, image in enumerate(sources):  # one by one, as scores of large views take much memory
+                        p_BKhw[n] += _closer(model, image, size, box, factor, mirrored)
+                logits_BKhw = (p_BKhw / views).clamp_(min=1e-9).log_()
             rows, cols = row.inner(height / h), col.inner(width / w)
             strip = max(1, STRIP // (cols.stop - cols.start))
             for top in range(rows.start, rows.stop, strip):
@@ -146,6 +150,21 @@ def _patches(model: Reader, images: Sequence[U8], scale: float, views: int) -> I
                 for n, logits_Khw in enumerate(logits_BKhw):
                     up = _lerp(_lerp(logits_Khw, part, row.start, h / height, 1), cols, col.start, w / width, 2)
                     yield Patch(n, part, cols, up)
+
+
+def _closer(
+    model: Reader,
+    image: Image.Image,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    factor: float,
+    mirrored: bool,
+) -> Tensor:
+    """Probabilities (K, h, w) of a window that is read ``factor`` times as large, at the window's own size."""
+    close_1CHW = _cut([image], (round(size[0] * factor), round(size[1] * factor)), box)
+    p_1Khw = model.logits(close_1CHW.flip(-1) if mirrored else close_1CHW).float().softmax(1)
+    p_1Khw = F.interpolate(p_1Khw, size=size[::-1], mode="bilinear", align_corners=False, antialias=True)
+    return (p_1Khw.flip(-1) if mirrored else p_1Khw)[0]
 
 
 def _cut(sources: list[Image.Image], size: tuple[int, int], box: tuple[float, float, float, float]) -> Tensor:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from simteacher.ahead import ahead, batches
 from simteacher.data import DataSet, Frame, open_dataset, read_image, read_label, require_labels
-from simteacher.dense import Reader, read_images
+from simteacher.dense import VIEWS, Reader, read_images
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
 from simteacher.labels import LabelSpace, load_space, lut
@@ -59,7 +59,7 @@ def evaluate(
     data: str | Path | DataSet,
     split: str | None = None,
     classes: str | Path | None = None,
-    views: int = 2,
+    views: int = VIEWS,
 ) -> Evaluation:
     """Measure a model on a labelled data set.
 
@@ -87,7 +87,7 @@ def evaluate(
 
 
 def evaluate_model(
-    model: Reader, dataset: DataSet, space: LabelSpace, keep: Path | None = None, views: int = 2
+    model: Reader, dataset: DataSet, space: LabelSpace, keep: Path | None = None, views: int = VIEWS
 ) -> Measured:
     """Measure a loaded model.
 

@@ -53,16 +53,15 @@ class Exported(TypedDict):
 
 
 class Scores(nn.Module):
-    """The network with one output, as `Model.logits` combines its two heads."""
+    """The network with one output, as of `Model.logits`."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        """Class scores (B, K, H, W): primary head plus half the auxiliary."""
-        main, aux = self.network(image)
-        return torch.as_tensor(main + 0.5 * aux)
+        """Class scores (B, K, H, W) of the primary head."""
+        return torch.as_tensor(self.network(image)[0])
 
 
 def export(

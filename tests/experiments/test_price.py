@@ -43,7 +43,7 @@ def test_a_round(changes: dict[str, Any], more: float) -> None:
     rounds = {"count": 1, "source_share": 0.5, "pseudo": {"views": 2}, **changes}
     made = Recipe(source="s", budget=BUDGET, rounds=rounds, guard={"images": 6})
     steps = 10 * 4 * PASS  # five of the teacher and five of the student
-    labelling = 100 * 2 + 2 * 6
+    labelling = 100 * (1 + 1.5**2) + 2 * 6
     assert estimate.work(made, 100, 5) == pytest.approx(steps + labelling + more + 2 * LOOKS)
     had = made.model_copy(update={"teacher": made.teacher.model_copy(update={"weights": "runs/one"})})
     assert estimate.work(made, 100, 5) - estimate.work(had, 100, 5) == 5 * 4 * PASS

@@ -10,6 +10,7 @@ from torch import nn
 
 from simteacher.config import Network
 from simteacher.errors import UserError
+from simteacher.models.anysize import at_full_size
 from simteacher.models.build import build_network, load_weights
 from tests.tiny import NETWORK, network
 
@@ -20,9 +21,12 @@ def net() -> Any:
 
 
 @pytest.mark.parametrize("size", [(64, 96), (33, 50), (32, 32), (1, 40)])
-def test_both_heads_answer_at_the_size_of_the_image(net: Any, size: tuple[int, int]) -> None:
+def test_the_primary_head_answers_at_the_size_of_the_image_the_auxiliary_at_a_quarter(
+    net: Any, size: tuple[int, int]
+) -> None:
     main, aux = net(torch.rand(2, 3, *size))
-    assert main.shape == aux.shape == (2, 5, *size)
+    assert main.shape == (2, 5, *size) and aux.shape == (2, 5, -(-size[0] // 4), -(-size[1] // 4))
+    assert at_full_size(aux, main).shape == main.shape and at_full_size(main, main) is main
 
 
 def test_an_image_of_odd_size_reads_as_its_padded_self(net: Any) -> None:

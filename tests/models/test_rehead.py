@@ -33,8 +33,8 @@ def sure(classes: int) -> nn.Module:
 
 @torch.no_grad()
 def answers(net: nn.Module) -> list[Tensor]:
-    """Probabilities of both heads on the images, (2, K, H, W) each."""
-    return [torch.cat(net(image)).float().softmax(1) for image in images()]
+    """Probabilities (1, K, h, w) of both heads on the images."""
+    return [scores.float().softmax(1) for image in images() for scores in net(image)]
 
 
 def test_by_name_and_by_alias() -> None:

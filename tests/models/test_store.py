@@ -37,11 +37,11 @@ def test_every_path_of_the_contract_leads_to_the_same_scores(run: Path) -> None:
     image = torch.rand(1, 3, 40, 60)
     expected = network().eval()
     with torch.inference_mode(), autocast("cpu"):
-        main, aux = expected(image)
+        main, _ = expected(image)
     for path in (run, run / "teacher", run / "model.safetensors", str(run)):
         model = load(path)
         assert model.path.name == "model.safetensors" and model.card == _card()
-        torch.testing.assert_close(model.logits(image), main.float() + aux.float() / 2, rtol=0.02, atol=0.02)
+        torch.testing.assert_close(model.logits(image), main.float(), rtol=0.02, atol=0.02)
 
 
 def test_weights_are_written_to_the_bit(run: Path) -> None:
@@ -49,13 +49,13 @@ def test_weights_are_written_to_the_bit(run: Path) -> None:
     assert kept.keys() == own.keys() and all(torch.equal(own[k], kept[k]) for k in own)
 
 
-def test_scores_are_the_primary_and_half_the_auxiliary_head(tmp_path: Path) -> None:
-    main, aux = torch.randn(1, 11, 48, 64), torch.randn(1, 11, 48, 64)
+def test_scores_are_the_primary_heads(tmp_path: Path) -> None:
+    main, aux = torch.randn(1, 11, 48, 64), torch.randn(1, 11, 12, 16)
     model = Model(_card(), Fixed(main, aux), tmp_path)
-    torch.testing.assert_close(model.logits(torch.rand(1, 3, 48, 64)), main + aux / 2)
+    torch.testing.assert_close(model.logits(torch.rand(1, 3, 48, 64)), main)
     seen = model.predict(np.zeros((48, 64, 3), np.uint8), views=1)
-    assert np.array_equal(seen.label_HW, (main + aux / 2)[0].argmax(0).numpy())
-    np.testing.assert_allclose(seen.confidence_HW, (main + aux / 2)[0].softmax(0).amax(0), rtol=1e-5)
+    assert np.array_equal(seen.label_HW, main[0].argmax(0).numpy())
+    np.testing.assert_allclose(seen.confidence_HW, main[0].softmax(0).amax(0), rtol=1e-5)
 
 
 def test_a_card_survives_json() -> None:

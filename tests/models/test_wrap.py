@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import simteacher
 from simteacher import UserError
@@ -30,10 +31,14 @@ class Mine(nn.Module):
 
 @pytest.mark.parametrize(("answer", "factor"), [("one", 1), ("two", 2), ("out", 1), ("aux", 2)])
 def test_answers_become_two_heads_at_the_images_size(answer: str, factor: int) -> None:
-    network = wrap(Mine(5, answer), 5).eval()
-    main, aux = network(torch.rand(2, 3, 37, 51))
-    assert main.shape == (2, 5, 37, 51)
-    torch.testing.assert_close(aux, factor * main)
+    mine = Mine(5, answer)
+    network = wrap(mine, 5, mean=(0, 0, 0), std=(1, 1, 1)).eval()
+    image = torch.rand(2, 3, 64, 96)
+    raw = mine.body(image)
+    main, aux = network(image)
+    torch.testing.assert_close(main, F.interpolate(raw, size=(64, 96), mode="bilinear"))
+    torch.testing.assert_close(aux, factor * F.interpolate(raw, size=(16, 24), mode="bilinear"))
+    assert [x.shape[2:] for x in network(image[..., :37, :51])] == [(37, 51), (10, 13)]
 
 
 def test_normalisation_is_inside() -> None:

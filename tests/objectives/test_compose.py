@@ -91,6 +91,21 @@ def test_labelled_loss_is_both_heads(streams: dict[str, Any]) -> None:
     )
 
 
+def test_the_auxiliary_head_learns_from_every_fourth_pixel_where_it_answers_at_a_quarter() -> None:
+    generator = torch.Generator().manual_seed(0)
+    main, aux = torch.randn(2, K, 9, 14, generator=generator), torch.randn(2, K, 3, 4, generator=generator)
+    label, weight = torch.randint(K, (2, 9, 14), generator=generator), torch.rand(2, 9, 14, generator=generator)
+    total = 0.0  # rows 2 and 6, columns 2, 6 and 10: the third row and the fourth column of aux lie beyond
+    for b in range(2):
+        for y in (2, 6):
+            for x in (2, 6, 10):
+                log_p = aux[b, :, y // 4, x // 4].log_softmax(0)
+                total -= weight[b, y, x].item() * log_p[label[b, y, x]].item()
+    made = state(Conv(), aux=0.4)
+    both, alone = labelled_loss(made, main, aux, label, weight), cross_entropy(main, label, None, weight)
+    assert (both - alone).item() == pytest.approx(0.4 * total / 12, rel=1e-4)
+
+
 def test_pseudo_labels_weigh_as_confident_as_they_are(streams: dict[str, Any]) -> None:
     full = {**streams, "pseudo": batch(_labels(2, 3), 2, weight=1.0)}
     half, whole = (network_losses(state(Conv()), Plan(), _pick(s, "pseudo"))[0]["pseudo"] for s in (streams, full))

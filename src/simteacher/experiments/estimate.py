@@ -16,6 +16,7 @@ from simteacher.losses import cross_entropy
 from simteacher.models.build import build_network
 from simteacher.objectives.compose import needs_target, reads_target
 from simteacher.precision import autocast
+from simteacher.pseudo import VIEWS
 from simteacher.stages import stage_steps
 from simteacher.train import make_optimiser
 
@@ -60,7 +61,8 @@ def work(recipe: Recipe, photographs: int, measured: int) -> float:
         target = max(1, budget.batch - round(budget.batch * rounds.source_share))
         again = target if rounds.mix != "none" and reads_target(rounds.objectives) else 0  # the same ones, not mixed
         passes = round_steps * step(rounds.objectives, target, again, rounds.online)
-        looks = (photographs * rounds.pseudo.views + 2 * recipe.guard.images) * area
+        views = sum(VIEWS[v % len(VIEWS)][0] ** 2 for v in range(rounds.pseudo.views))
+        looks = (photographs * views + 2 * recipe.guard.images) * area
         total += rounds.count * (passes + looks)
         stages += rounds.count
     return total + stages * area * (measured + VALIDATED)
@@ -81,8 +83,8 @@ def measure(recipe: Recipe, classes: int, steps: int = 2) -> float:
         began = time.perf_counter()
         with autocast(device.type):
             main, aux = network(image_BCHW)
-        loss = cross_entropy(main, label_BHW) + cross_entropy(aux, label_BHW)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = cross_entropy(main, label_BHW) + aux.float().mean()
+        loss.backward()
         optimiser.step()
         optimiser.zero_grad()
         loss.item()  # waits for an accelerator

@@ -20,6 +20,7 @@ from simteacher.models.drn import DRN, VARIANTS
 from simteacher.models.fpn import by_centres
 from simteacher.models.heads import FCN, ASPPSum, Last, Light, ViTEncoder
 from simteacher.models.pretrained import load_imagenet
+from simteacher.models.upsample import LearntUpsampling
 
 STRIDE = 32
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -42,6 +43,7 @@ class SegmentationNetwork(nn.Module):
         mean: RGB mean of the encoder's pretraining, in [0, 1].
         std: RGB deviation, likewise.
         stride: Images are padded to multiples of this.
+        upsample: Takes primary scores, the decoder's map and the image to the image's size; None: bilinear.
     """
 
     def __init__(
@@ -54,9 +56,11 @@ class SegmentationNetwork(nn.Module):
         mean: tuple[float, ...],
         std: tuple[float, ...],
         stride: int = STRIDE,
+        upsample: LearntUpsampling | None = None,
     ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.head, self.stride = encoder, decoder, head, stride
+        self.upsample = upsample
         self.aux_head = nn.Sequential(
             nn.Conv2d(aux_channels, 64, 3, padding=1, bias=False),
             nn.BatchNorm2d(64),
@@ -90,7 +94,11 @@ class SegmentationNetwork(nn.Module):
             maps = self.encoder(x_BCHW)
             if change is not None:
                 maps = change(maps)
-            return self.head(self.decoder(maps)), self.aux_head(maps[-2])
+            decoded_BChw = self.decoder(maps)
+            main = self.head(decoded_BChw)
+            if self.upsample is not None:
+                main = self.upsample(main, decoded_BChw, x_BCHW)
+            return main, self.aux_head(maps[-2])
 
         return score_any_size(image_BCHW, self.mean_C11, self.std_C11, self.stride, score)
 
@@ -189,7 +197,11 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
         load_imagenet(encoder, spec.encoder)
     quicken_depthwise(encoder)
     stride = encoder.stride if isinstance(encoder, ViTEncoder) else STRIDE
-    network = SegmentationNetwork(encoder, decoder, head, encoder.out_channels[-2], classes, mean, std, stride)
+    channels: Any = getattr(decoder, "out_channels", None)
+    upsample = LearntUpsampling(channels) if spec.decoder == "fpn" else None
+    network = SegmentationNetwork(
+        encoder, decoder, head, encoder.out_channels[-2], classes, mean, std, stride, upsample
+    )
     _freeze(encoder, spec.freeze, spec)
     return network
 
@@ -197,10 +209,13 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
 def load_weights(network: nn.Module, weights: dict[str, Tensor], where: str) -> None:
     """Copy weights in, all of them or none.
 
+    Models from before learnt upsampling have none of its weights; it then stays as it begins, nearly bilinear.
+
     Raises:
         UserError: Names or shapes differ; the first difference is named.
     """
     own = network.state_dict()
+    weights = {**{k: v for k, v in own.items() if k.startswith("upsample.")}, **weights}
     missing = [k for k in own if k not in weights]
     extra = [k for k in weights if k not in own]
     shapes = [k for k in own if k in weights and own[k].shape != weights[k].shape]

@@ -12,6 +12,7 @@ from torch import Tensor
 from simteacher.config import Objectives
 from simteacher.data.mixing import classmix_mask, cutmix_mask, paste
 from simteacher.data.stream import Batch
+from simteacher.models.anysize import at_full_size
 from simteacher.objectives.adversarial import discriminate, fool
 from simteacher.objectives.feature_distance import feature_distance, thing_cells
 from simteacher.objectives.labelled import labelled_loss, rectified_loss
@@ -53,17 +54,17 @@ def needs_target(weights: Objectives) -> bool:
 
 def _run(state: StageState, image_BCHW: Tensor) -> Logits:
     """Scores of both heads; where a loss is on features also the encoder's last map and the last but one."""
-    if not (state.weights.contrast or state.reference):
-        main, aux = state.network(image_BCHW)
-        return {"main": main, "aux": aux}
     kept: list[Tensor] = []
 
     def keep(maps: list[Tensor]) -> list[Tensor]:
         kept.extend((maps[-2], maps[-1]))
         return maps
 
-    main, aux = state.network(image_BCHW, keep)
-    return {"main": main, "aux": aux, "features": kept[0], "last": kept[1]}
+    on_features = bool(state.weights.contrast or state.reference)
+    main, aux = state.network(image_BCHW, keep) if on_features else state.network(image_BCHW)
+    if state.weights.adversarial_aux or state.weights.agreement:
+        aux = at_full_size(aux, main)
+    return {"main": main, "aux": aux, **dict(zip(("features", "last"), kept, strict=False))}
 
 
 def _mixed(

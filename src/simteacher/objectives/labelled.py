@@ -1,10 +1,14 @@
-"""Cross-entropy of both heads: ``CE(primary) + aux * CE(auxiliary)``, for labels of a set and stored pseudo-labels."""
+"""Cross-entropy of both heads: ``CE(primary) + aux * CE(auxiliary)``, for labels of a set and stored pseudo-labels.
+
+Auxiliary scores come at a quarter of the image's size (`models.anysize`) and learn from every fourth pixel each way.
+"""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from simteacher.losses import cross_entropy, processes, rectified_cross_entropy
+from simteacher.models.anysize import COARSE, at_full_size
 from simteacher.objectives.state import StageState
 
 
@@ -25,7 +29,8 @@ def rectified_loss(
     true_BHW: Tensor | None,
 ) -> Tensor:
     """Likewise, the primary head's damped where the heads disagree on a label that may be wrong."""
-    loss = rectified_cross_entropy(main_BKHW, aux_BKHW, label_BHW, state.class_weight_K, weight_BHW, true_BHW)
+    full_BKHW = at_full_size(aux_BKHW, main_BKHW)
+    loss = rectified_cross_entropy(main_BKHW, full_BKHW, label_BHW, state.class_weight_K, weight_BHW, true_BHW)
     return loss + _auxiliary(state, aux_BKHW, label_BHW, weight_BHW)
 
 
@@ -33,4 +38,8 @@ def _auxiliary(state: StageState, aux_BKHW: Tensor, label_BHW: Tensor, weight_BH
     """The auxiliary head's part."""
     if not state.weights.aux and processes() == 1:  # several wait for a gradient of every weight, be it 0
         return 0.0
+    if aux_BKHW.shape[-2:] != label_BHW.shape[-2:]:
+        label_BHW = label_BHW[:, COARSE // 2 :: COARSE, COARSE // 2 :: COARSE]
+        weight_BHW = None if weight_BHW is None else weight_BHW[:, COARSE // 2 :: COARSE, COARSE // 2 :: COARSE]
+        aux_BKHW = aux_BKHW[..., : label_BHW.shape[-2], : label_BHW.shape[-1]]
     return state.weights.aux * cross_entropy(aux_BKHW, label_BHW, state.class_weight_K, weight_BHW)

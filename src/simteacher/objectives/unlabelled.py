@@ -21,9 +21,8 @@ Taught = tuple[Tensor, Tensor]  # labels (B, H, W) and weights or confidences (B
 def teacher_labels(state: StageState, image_BCHW: Tensor) -> tuple[Tensor, Tensor]:
     """Labels (B, H, W) and confidences (B, H, W) of the EMA teacher for plain images."""
     assert state.averaged is not None
-    main, aux = state.averaged(image_BCHW)
-    probability = F.softmax(main.float() + 0.5 * aux.float(), dim=1)
-    confidence, label = probability.max(1)
+    main, _ = state.averaged(image_BCHW)
+    confidence, label = F.softmax(main.float(), dim=1).max(1)
     return label, confidence
 
 
