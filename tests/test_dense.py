@@ -103,7 +103,7 @@ def test_two_views_are_averaged() -> None:
 def test_a_third_view_is_twice_as_close_and_images_keep_apart() -> None:
     images = [picture(48, 64), picture(48, 64)[::-1].copy()]
     for image, seen in zip(images, read_images(StubModel(), images, views=3), strict=True):
-        wide = np.asarray(Image.fromarray(image).resize((128, 96), Image.Resampling.BILINEAR))
+        wide = np.array(Image.fromarray(image).resize((128, 96), Image.Resampling.BILINEAR))
         near = StubModel().logits(torch.from_numpy(wide).permute(2, 0, 1)[None].float() / 255).softmax(1)[0].numpy()
         small = np.stack([np.asarray(Image.fromarray(p).resize((64, 48), Image.Resampling.BILINEAR)) for p in near])
         mean = (2 * probabilities(StubModel(), image, views=2) + small) / 3
