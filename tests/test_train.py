@@ -148,15 +148,12 @@ def test_it_is_a_plain_loop(dataset: DataSet, tmp_path: Path, accumulate: int) -
     average = {k: v.detach().clone() for k, v in net.named_parameters()}
     optimiser = make_optimiser(net, how, 1.0)
     peaks = [g["lr"] for g in optimiser.param_groups]
-    for step in range(4):
-        batch = stream.batch(step)
+    for step, batch in enumerate(map(stream.batch, range(4))):
         with autocast("cpu"):
             main, aux = net(batch.image_BCHW)
-        fourth_Bhw = batch.label_BHW[:, 2::4, 2::4]
-        loss = cross_entropy(main.float(), batch.label_BHW, weight) + 0.4 * cross_entropy(
-            aux.float(), fourth_Bhw, weight
-        )
-        (loss / accumulate).backward()  # type: ignore[no-untyped-call]
+        heads = ((1.0, main, batch.label_BHW), (0.4, aux, batch.label_BHW[:, 2::4, 2::4]))
+        loss = sum(w * cross_entropy(x.float(), label, weight) for w, x, label in heads)
+        (loss / accumulate).backward()  # type: ignore[operator]
         for group, peak in zip(optimiser.param_groups, peaks, strict=True):
             group["lr"] = peak * rate(step, 4, how.warmup)
         if (step + 1) % accumulate == 0:

@@ -84,7 +84,7 @@ class SegmentationNetwork(nn.Module):
             features: Return the encoder's last map and the last but one instead, and spend nothing on the rest.
 
         Returns:
-            Two maps (B, K, H, W) at the image's size.
+            (B, K, H, W) at the image's size, and a quarter of it (`anysize`).
         """
         if features:
             maps = self.encoder(prepare(image_BCHW, self.mean_C11, self.std_C11, self.stride))

@@ -36,7 +36,7 @@ class Wrapped(nn.Module):
         self.register_buffer("std_C11", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Primary and auxiliary logits (B, K, H, W)."""
+        """Primary logits (B, K, H, W), auxiliary ones at a quarter of the size (`anysize`)."""
         return score_any_size(image_BCHW, self.mean_C11, self.std_C11, self.multiple, lambda x: _two(self.encoder(x)))
 
 
@@ -54,7 +54,7 @@ def wrap(
     std: tuple[float, float, float] = (0.229, 0.224, 0.225),
     multiple: int = 32,
 ) -> Wrapped:
-    """Fit a module to the package's contract: RGB in [0, 1] in, primary and auxiliary logits at the image's size out.
+    """Fit a module to the package's contract: RGB in [0, 1] in, logits out, the primary ones at the image's size.
 
     Args:
         module: Takes normalised images (B, 3, H, W); returns class scores (B, K, h, w) of any size, or a pair of them

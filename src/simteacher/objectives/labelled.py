@@ -39,7 +39,7 @@ def _auxiliary(state: StageState, aux_BKHW: Tensor, label_BHW: Tensor, weight_BH
     if not state.weights.aux and processes() == 1:  # several wait for a gradient of every weight, be it 0
         return 0.0
     if aux_BKHW.shape[-2:] != label_BHW.shape[-2:]:
-        label_BHW = label_BHW[:, COARSE // 2 :: COARSE, COARSE // 2 :: COARSE]
-        weight_BHW = None if weight_BHW is None else weight_BHW[:, COARSE // 2 :: COARSE, COARSE // 2 :: COARSE]
+        fourth = (..., slice(COARSE // 2, None, COARSE), slice(COARSE // 2, None, COARSE))
+        label_BHW, weight_BHW = label_BHW[fourth], None if weight_BHW is None else weight_BHW[fourth]
         aux_BKHW = aux_BKHW[..., : label_BHW.shape[-2], : label_BHW.shape[-1]]
     return state.weights.aux * cross_entropy(aux_BKHW, label_BHW, state.class_weight_K, weight_BHW)
