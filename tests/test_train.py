@@ -33,6 +33,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any], Plan]] = {
     "plain": ({}, {}, Plan()),
     "accumulate": ({"accumulate": 2}, {}, Plan()),
     "last": ({"ema": 0.0}, {}, Plan()),
+    "cycles": ({"cycles": 2}, {}, Plan()),
     "judged": ({}, {"adversarial": 0.1, "adversarial_aux": 0.1, "agreement": 0.1, "masked": 0.5}, Plan()),
     "online": ({}, {}, Plan("classmix", True)),
     "self-supervised": ({}, {"rotation": 0.5, "contrast": 0.5}, Plan()),

@@ -81,7 +81,7 @@ def pack(run: Path, out: Path = FOLDER) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / WEIGHTS).write_bytes(content)
         (Path(folder) / "model.json").write_text(card.to_json(), encoding="utf-8")
-        measured = _compare(whole, load(folder), recipe["target"])
+        measured = compare(whole, load(folder), recipe["target"])
     if measured["agreement"] < AGREE[has_bf16("cpu")]:
         raise UserError(f"bfloat16 changes {1 - measured['agreement']:.3%} of the pixels", run, "train another")
     measured |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -144,7 +144,7 @@ def _named(value: Any) -> Any:
     return re.sub(r"(?<![\w.])/(?:[^\s/=]+/)*", "", value) if isinstance(value, str) else value
 
 
-def _compare(one: Model, other: Model, data: str) -> dict[str, Any]:
+def compare(one: Model, other: Model, data: str) -> dict[str, Any]:
     """How far two models' answers differ on some pictures."""
     equal, largest, frames = [], 0.0, sample(open_dataset(data), IMAGES, 0).frames
     for frame in frames:

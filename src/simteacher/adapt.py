@@ -137,13 +137,14 @@ class _Run:
             "fingerprints": self.data.fingerprints(),
         }
         if base is not None:
-            return replace(base, trained_on=trained, miou=None)
+            return replace(base, trained_on=trained, miou=None, views=self.recipe.views)
         return ModelCard(
             name_of(self.network) if self.network else self.recipe.network.model_dump(),
             self.data.space,
             self.recipe.resolved_budget.size,
             {},
             trained,
+            views=self.recipe.views,
         )
 
     def fresh(self) -> nn.Module:

@@ -17,8 +17,8 @@ Source = Annotated[str | None, Parameter(help="The labelled synthetic set.")]
 Target = Annotated[str | None, Parameter(help="The photographs to learn; their labels are not opened.")]
 Keys = Annotated[list[str] | None, Parameter(help="Recipe keys: --set seed=3 rounds.count=1", negative="")]
 Views = Annotated[
-    Literal[1, 2, 3],
-    Parameter(help="3: average with two closer views; 2: with one; 1: none, a seventh of the time."),
+    Literal[1, 2, 3] | None,
+    Parameter(help="3: average with two closer views, as mostly; 2: with one; 1: none, a seventh of the time."),
 ]
 Recipe = Annotated[str, Parameter(help="A YAML file, or the name of one that comes with the tool: quick, laptop.")]
 
@@ -60,7 +60,7 @@ def evaluate(
     *,
     split: Split = None,
     classes: Classes = None,
-    views: Views = 3,
+    views: Views = None,
     json: Json = False,
 ) -> None:
     """Measure a model on labelled photographs: IoU of each class, their mean, pixel accuracy."""
@@ -86,7 +86,7 @@ def predict(
     scale: Annotated[
         float, Parameter(help="1 sees things as large as in training, 2 twice as close: slower, finer.")
     ] = 1.0,
-    views: Views = 3,
+    views: Views = None,
 ) -> None:
     """Read photographs or a video with a model: class map, colour overlay, confidence. `predict photo.jpg` will do."""
     import simteacher

@@ -93,7 +93,8 @@ class Optimiser(Strict):
     lr: float = Field(4e-4, gt=0)
     head_lr: float = Field(2e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
-    warmup: float = Field(0.05, ge=0, lt=1)  # share of the stage's steps
+    warmup: float = Field(0.05, ge=0, lt=1)  # share of a cycle's steps
+    cycles: int = Field(1, ge=1)  # of the learning rate in a stage, which ends with the mean of their weights
     clip: float = Field(5.0, gt=0)  # gradient norm
     accumulate: int = Field(1, ge=1)  # optimiser step after so many batches
     ema: float = Field(0.99, ge=0, lt=1)  # decay of the averaged weights that a stage ends with; 0 keeps the last
@@ -216,6 +217,7 @@ class Recipe(Strict):
     guard: Guard = Guard()
     # share of the target's batch-norm statistics in the teacher that labels and in each student; 0: as trained
     batchnorm: float = Field(0.0, ge=0, le=1)
+    views: int = Field(3, ge=1, le=3)  # in which its models read photographs, unless one says otherwise
     untilt: float = Field(1.0, ge=0, le=1)  # how much of class_weight's tilt is taken from the class scores afterwards
     cache_gib: float = Field(2.0, ge=0)  # decoded images kept in memory
     log_every: int = Field(10, ge=1)

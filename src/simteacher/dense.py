@@ -43,7 +43,7 @@ MARGIN = 0.125  # share of a window's side on each edge that is context only
 # (how much closer, mirrored) of a second and a third view: thin things are found; with views of the same size less is
 # gained (docs/log.md)
 CLOSER = ((1.5, True), (2.0, False))
-VIEWS = 1 + len(CLOSER)  # unless one says otherwise
+VIEWS = 1 + len(CLOSER)  # at most
 STRIP = 500_000  # pixels whose class scores are scaled up at a time
 
 
@@ -57,6 +57,10 @@ class Card(Protocol):
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of a whole view in training."""
+
+    @property
+    def views(self) -> int:
+        """In how many views it reads unless one says otherwise."""
 
 
 class Reader(Protocol):
@@ -93,7 +97,7 @@ def working_size(height: int, width: int, trained_wh: tuple[int, int], scale: fl
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def read_images(model: Reader, images: Sequence[U8], *, scale: float = 1.0, views: int = 1) -> list[Prediction]:
+def read_images(model: Reader, images: Sequence[U8], *, scale: float = 1.0, views: int | None = 1) -> list[Prediction]:
     """Class and confidence of every pixel of a few photographs (RGB, HWC); equal sizes share one forward pass.
 
     Args:
@@ -101,10 +105,12 @@ def read_images(model: Reader, images: Sequence[U8], *, scale: float = 1.0, view
         images: uint8 RGB, shape (H, W, 3) each, any sizes.
         scale: 1 reads at the trained size, 2 twice as close.
         views: 1; 2 and 3 average with one or both that are `CLOSER`, at 3.25 and 7.25 times the cost.
+            None: as many as the model's card says.
 
     Raises:
         UserError: Another number of views.
     """
+    views = model.card.views if views is None else views
     if not 1 <= views <= VIEWS:
         raise UserError(f"a photograph is read in 1, 2 or 3 views, not in {views}", "--views", "give one of these")
     out = [Prediction(np.empty(i.shape[:2], np.uint8), np.empty(i.shape[:2], np.float32)) for i in images]

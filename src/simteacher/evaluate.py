@@ -17,7 +17,7 @@ from PIL import Image
 
 from simteacher.ahead import ahead, batches
 from simteacher.data import DataSet, Frame, open_dataset, read_image, read_label, require_labels
-from simteacher.dense import VIEWS, Reader, read_images
+from simteacher.dense import Reader, read_images
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
 from simteacher.labels import LabelSpace, load_space, lut
@@ -59,7 +59,7 @@ def evaluate(
     data: str | Path | DataSet,
     split: str | None = None,
     classes: str | Path | None = None,
-    views: int = VIEWS,
+    views: int | None = None,
 ) -> Evaluation:
     """Measure a model on a labelled data set.
 
@@ -68,7 +68,7 @@ def evaluate(
         data: A labelled data set.
         split: The split to measure on; None takes every frame.
         classes: Label space to measure in; None takes the model's own.
-        views: How each photograph is read, as by `predict`.
+        views: How each photograph is read: 1, 2 or 3 views; None: as the model's card says, like `predict`.
 
     Returns:
         ``{"miou", "pixel_accuracy", "iou": {class: value or None}, "images", "split", "model"}``, values in [0, 1].
@@ -87,7 +87,7 @@ def evaluate(
 
 
 def evaluate_model(
-    model: Reader, dataset: DataSet, space: LabelSpace, keep: Path | None = None, views: int = VIEWS
+    model: Reader, dataset: DataSet, space: LabelSpace, keep: Path | None = None, views: int | None = None
 ) -> Measured:
     """Measure a loaded model.
 
@@ -97,7 +97,7 @@ def evaluate_model(
         space: Label space to measure in.
         keep: Folder of a stage that gets, for the report, the photographs read worst (``worst/``) and a few evenly
             spaced ones (``samples/``), each with mask and label.
-        views: How each photograph is read.
+        views: How each photograph is read; None: as the model's card says.
 
     Raises:
         UserError: An image has no label, or a wrong one; no class of the model is in the space.

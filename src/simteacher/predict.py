@@ -20,7 +20,7 @@ from simteacher.data import FolderWriter, Frame, open_dataset, read_image
 from simteacher.data.images import IMAGE_SUFFIXES
 from simteacher.data.layouts import list_files
 from simteacher.data.open import FORMATS
-from simteacher.dense import VIEWS, Prediction, Reader, read_images
+from simteacher.dense import Prediction, Reader, read_images
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
 from simteacher.memory import keep_freed_memory
@@ -41,7 +41,7 @@ def predict(
     out: str | Path | None = None,
     *,
     scale: float = 1.0,
-    views: int = VIEWS,
+    views: int | None = None,
 ) -> Path:
     """Label every pixel of photographs or of a video; ``predict("photo.jpg")`` with the tool's own teacher.
 
@@ -52,8 +52,8 @@ def predict(
         out: Folder to write, a `folder` data set; for one video also a video file, then only that is written.
             ``runs/predict/NAME`` where it is left out.
         scale: 1 sees things as large as in training, 2 twice as close: slower, finer.
-        views: 3 averages with two closer views, 2 with the first of them; 1 takes a seventh of the time and reads less
-            well.
+        views: 3 averages with two closer views, 2 with the first of them; 1 takes a seventh of the time and mostly
+            reads less well. None: as the model's card says.
 
     Returns:
         ``out``.
@@ -70,6 +70,7 @@ def predict(
             raise UserError("a video file is written from one video only", folder, "name a folder to write")
         paint_video(loaded, videos[0], folder, scale=scale, views=views)
         return folder
+    views = loaded.card.views if views is None else views
     origin = {"kind": "predictions", "model": weights_id(loaded), "input": str(input), "scale": scale, "views": views}
     with FolderWriter(folder, loaded.card.space, origin, suffix=".jpg") as writer:
         predict_frames(loaded, pictures, writer, scale=scale, views=views)
@@ -79,7 +80,7 @@ def predict(
     return folder
 
 
-def predict_image(model: Reader, image_HWC: U8, *, scale: float = 1.0, views: int = VIEWS) -> Prediction:
+def predict_image(model: Reader, image_HWC: U8, *, scale: float = 1.0, views: int | None = None) -> Prediction:
     """Class and confidence of every pixel of one photograph (uint8 RGB, any size)."""
     image = np.asarray(image_HWC)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -91,7 +92,9 @@ def predict_image(model: Reader, image_HWC: U8, *, scale: float = 1.0, views: in
     return read_images(model, [np.ascontiguousarray(image)], scale=scale, views=views)[0]
 
 
-def predict_frames(model: Reader, frames: Sequence[Frame], writer: FolderWriter, *, scale: float, views: int) -> None:
+def predict_frames(
+    model: Reader, frames: Sequence[Frame], writer: FolderWriter, *, scale: float, views: int | None
+) -> None:
     """Predict photographs into an open data set, skipping those that are complete."""
     overlays = writer.out / "overlays"
     todo = [f for f in frames if not (writer.has(f.name) and (overlays / f"{f.name}.jpg").is_file())]

@@ -7,7 +7,7 @@ from PIL import Image
 
 from simteacher.data.images import read_image
 from simteacher.data.sample import DataSet
-from simteacher.dense import VIEWS, read_images
+from simteacher.dense import read_images
 from simteacher.files import atomic_path
 from simteacher.models.store import Model
 from simteacher.rundir import RunDir
@@ -25,7 +25,7 @@ def write_samples(model: Model, photographs: DataSet, run: RunDir, stage: str) -
         image = Image.fromarray(read_image(frame.image))
         if image.width > WIDTH:
             image = image.resize((WIDTH, max(1, round(image.height * WIDTH / image.width))), Image.Resampling.LANCZOS)
-        mask = Image.fromarray(read_images(model, [np.asarray(image)], views=VIEWS)[0].label_HW)
+        mask = Image.fromarray(read_images(model, [np.asarray(image)], views=None)[0].label_HW)
         mask.putpalette(palette)
         with atomic_path(folder / f"{frame.name}.jpg") as part:
             image.save(part, format="JPEG", quality=88)

@@ -19,6 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from simteacher.config import Objectives, Optimiser
+from simteacher.cycles import CycleMean, cycle
 from simteacher.data.stream import Stream, loaders, prefetch
 from simteacher.errors import UserError
 from simteacher.files import atomic_write
@@ -149,6 +150,7 @@ class _Session:
         weight = None if stage.class_weight_K is None else stage.class_weight_K.to(fabric.device)
         self.state = StageState(wrapped, self.averaged, discriminators, stage.weights, weight, stage.steps, seed)
         self.state.heads = self.heads
+        self.cycles = CycleMean(stage.steps, how.cycles)
         if stage.reference is not None:
             self.state.reference = stage.reference.to(fabric.device).to(memory_format=torch.channels_last)
         self.state.seed += 1_000_003 * fabric.global_rank  # each process draws its own dropout and masks
@@ -163,6 +165,7 @@ class _Session:
             "discriminators": {k: v.state_dict() for k, v in self.state.discriminators.items()},
             "judges": self.judges.state_dict() if self.judges else {},
             "heads": self.heads.state_dict(),
+            "cycles": self.cycles.mean,
         }
 
     def restore(self, tree: dict[str, Any]) -> None:
@@ -177,12 +180,15 @@ class _Session:
         if self.judges:
             self.judges.load_state_dict(tree["judges"])
         self.heads.load_state_dict(tree.get("heads", {}))
+        self.cycles.mean = tree.get("cycles", {})
 
 
 def train_stage(
     stage: Stage, how: Optimiser, run: RunDir, fabric: Fabric, seed: int, log_every: int, save_seconds: float
 ) -> nn.Module:
     """Train a stage, from its saved state where there is one; returns the averaged network (or the last, without EMA).
+
+    Of several cycles it returns the mean of their ends.
 
     Raises:
         UserError: A loss is not finite; names the step and the images, and keeps them in ``bad-batch.json``.
@@ -201,7 +207,7 @@ def train_stage(
         run.rewind(stage.name, state.step)
     result = session.averaged or session.raw
     if state.step >= stage.steps:
-        return result
+        return session.cycles.into(result)
     saved = began = time.monotonic()
     began_step = state.step
     with progress(stage.steps, stage.name, quiet=fabric.global_rank > 0) as bar, interruptible() as stopping:
@@ -212,6 +218,7 @@ def train_stage(
             if not torch.isfinite(total):
                 _stop(stage, run, state.step, losses, {k: b.names for k, b in batches.items()})
             state.step += 1
+            session.cycles.look(result, state.step)
             if state.step % log_every == 0 or state.step in (1, 2, 5) or state.step == stage.steps:
                 seconds = (time.monotonic() - began) / (state.step - began_step)
                 run.log(
@@ -236,7 +243,7 @@ def train_stage(
         save_state(state_path, session.tree())
     if stopping:  # asked for after the last step had looked
         raise KeyboardInterrupt
-    return result
+    return session.cycles.into(result)
 
 
 def try_steps(stage: Stage, how: Optimiser, fabric: Fabric, steps: int) -> list[float]:
@@ -255,7 +262,7 @@ def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
     """One optimiser step of the network and, where there are some, the discriminators; returns detached losses."""
     state, stage, how = session.state, session.stage, session.how
     torch.manual_seed(state.seed * 1_000_003 + state.step)  # dropout depends on (seed, step)
-    factor = rate(state.step, stage.steps, how.warmup)
+    factor = rate(*cycle(state.step, stage.steps, how.cycles), how.warmup)
     for group in session.optimiser.param_groups:
         group["lr"] = group["peak"] * factor
     losses, source, target = network_losses(state, stage.plan, batches)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from simteacher.data import FolderWriter
 from simteacher.data.raw import read_raw
-from simteacher.dense import VIEWS, Reader, read_images
+from simteacher.dense import Reader, read_images
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
 from simteacher.overlay import overlay
@@ -114,7 +114,7 @@ def paint_video(
     target: Path,
     *,
     scale: float = 1.0,
-    views: int = VIEWS,
+    views: int | None = None,
     writer: FolderWriter | None = None,
 ) -> None:
     """Paint a video with class colours; with ``writer``, also keep each frame, label and confidence in that data set.
@@ -148,7 +148,12 @@ def paint_video(
 
 
 def _labels(
-    model: Reader, source: Path, batch: list[tuple[int, Shot]], scale: float, views: int, writer: FolderWriter | None
+    model: Reader,
+    source: Path,
+    batch: list[tuple[int, Shot]],
+    scale: float,
+    views: int | None,
+    writer: FolderWriter | None,
 ) -> list[U8]:
     """Label maps of a few frames: from the data set where it has them, else predicted and kept there."""
     names = [f"{source.stem}_{number:06d}" for number, _ in batch]
