@@ -24,6 +24,7 @@ class StubCard:
 
     space: LabelSpace = SPACE
     size: tuple[int, int] = (64, 48)
+    views: int = 1
 
 
 @dataclass

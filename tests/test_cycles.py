@@ -57,8 +57,8 @@ def test_a_stage_ends_with_the_mean_of_its_cycles(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(CycleMean, "look", keep)
     streams = {"source": Stream("source", data, SPACE, BUDGET, PLAIN, 1, 2)}
-    stage = Stage("teacher", network(), streams, Plan(), Objectives(), None, 6)
-    how = Optimiser(cycles=2, ema=0.5)
+    stage = Stage("teacher", network(), streams, Plan(), Objectives(), None, 6, cycles=2)
+    how = Optimiser(ema=0.5)
     with run_dir(tmp_path / "run") as run:
         trained = train_stage(stage, how, run, fabric(), 1, 1, 60.0).state_dict()
         rates = [e["lr"] for e in run.events() if e["event"] == "step"]

@@ -57,8 +57,8 @@ def test_photographs_in_data_are_found(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.slow
 @pytest.mark.parametrize("given", [False, True])
 def test_all_of_it(given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr(demo, "RECIPE", "smoke")
-    monkeypatch.setattr(demo, "SIZE", (96, 72))
+    for name in ("STAND_IN_RUN", "PHOTOGRAPHS_RUN"):
+        monkeypatch.setattr(demo, name, ("smoke", {"budget.steps": 6}, (96, 72)))
     monkeypatch.setattr(demo, "FRAMES", {"source": 4, "stand-in": 4, "stand-in-held-out": 2})
     data = photographs(tmp_path / "photographs", train=["1", "2", "3", "4"], val=["5"]) if given else None
     run = demo_function(tmp_path / "run", data)

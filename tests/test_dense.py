@@ -96,6 +96,11 @@ def test_two_views_are_averaged() -> None:
     both = probabilities(StubModel(), image, views=2)
     np.testing.assert_allclose(both, (plain + np.stack(small)) / 2, atol=1e-4)
     assert np.abs(both - plain).max() > 0.05
+    for views, passes in ((1, 1), (2, 2), (3, 3)):
+        told = StubModel(StubCard(views=views))
+        asked = read_images(StubModel(), [image], views=views)[0]
+        assert np.array_equal(read_images(told, [image], views=None)[0].confidence_HW, asked.confidence_HW)
+        assert len({shape for shape in told.seen}) == passes
     with pytest.raises(UserError, match="1, 2 or 3 views, not in 4"):
         read_images(StubModel(), [image], views=4)
 

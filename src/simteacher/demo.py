@@ -15,8 +15,10 @@ from simteacher.errors import UserError
 from simteacher.files import atomic_write
 from simteacher.progress import say
 
-RECIPE = "demo"
-SIZE = (320, 240)
+# recipe, keys of it and size of the renders, for the stand-in and for photographs: these begin with the teacher that
+# comes with the tool, which would leave the stand-in, a render like those that it learned from, little to adapt to
+STAND_IN_RUN: tuple[str, dict[str, Any], tuple[int, int]] = ("demo", {}, (320, 240))
+PHOTOGRAPHS_RUN: tuple[str, dict[str, Any], tuple[int, int]] = ("quick", {"budget.steps": 240}, (480, 360))
 FRAMES = {"source": 280, "stand-in": 160, "stand-in-held-out": 48}
 SEEDS = {"source": 1, "stand-in": 2, "stand-in-held-out": 3}
 
@@ -102,28 +104,29 @@ def demo(out: str | Path = "runs/demo", data: str | None = None) -> Path:
     run, place = Path(out), Path(out).with_name(Path(out).name + "-data")
     data = data or _found()
     settings = _photographs(data) if data else {"eval_data": str(place / "stand-in-held-out"), "classes": "camvid11"}
+    recipe, keys, size = PHOTOGRAPHS_RUN if data else STAND_IN_RUN
     if data:
         say(f"Target: the photographs of {data}. Their labels, if any, are used to measure, never to train.")
     else:
         say("Target: a rendered stand-in for photographs. With your own: simteacher demo --data FOLDER --out RUN")
     say("\n1. Render labelled streets")
-    source = _rendered(place, "source", SIMULATED if not data else None)
+    source = _rendered(place, "source", SIMULATED if not data else None, size)
     target = data
     if target is None:
-        target = _rendered(place, "stand-in", STAND_IN)
-        _rendered(place, "stand-in-held-out", STAND_IN)
+        target = _rendered(place, "stand-in", STAND_IN, size)
+        _rendered(place, "stand-in-held-out", STAND_IN, size)
     say("\n2. Train a teacher on them, let it label the target, train a student on its labels")
     from simteacher.adapt import adapt
     from simteacher.report import report
 
-    adapt(RECIPE, source=source, target=target, out=run, set=settings)
+    adapt(recipe, source=source, target=target, out=run, set={**keys, **settings})
     say("\n3. Measure and report")
     page = report(run)
     _tell(run, page, stand_in=not data)
     return run
 
 
-def _rendered(place: Path, name: str, scene: dict[str, Any] | None) -> str:
+def _rendered(place: Path, name: str, scene: dict[str, Any] | None, size: tuple[int, int]) -> str:
     """Render one of the demo's sets, unless it is there; returns its path."""
     from simteacher.scenes.render import render
 
@@ -131,7 +134,7 @@ def _rendered(place: Path, name: str, scene: dict[str, Any] | None) -> str:
     if scene is not None:
         path = place / f"{name}.yaml"
         atomic_write(path, yaml.safe_dump(scene, sort_keys=False))
-    render(place / name, frames=FRAMES[name], size=SIZE, seed=SEEDS[name], scene=path)
+    render(place / name, frames=FRAMES[name], size=size, seed=SEEDS[name], scene=path)
     return str(place / name)
 
 

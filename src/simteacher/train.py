@@ -50,6 +50,7 @@ class Stage:
         lr_factor: Multiplies both learning rates.
         ramp: Whether the averaged weights follow quickly at first. Not where they give labels from the first step on.
         reference: For the feature distance, or None.
+        cycles: Of the learning rate.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Stage:
     lr_factor: float = 1.0
     ramp: bool = True
     reference: Reference | None = None
+    cycles: int = 1
 
 
 def make_optimiser(
@@ -150,7 +152,7 @@ class _Session:
         weight = None if stage.class_weight_K is None else stage.class_weight_K.to(fabric.device)
         self.state = StageState(wrapped, self.averaged, discriminators, stage.weights, weight, stage.steps, seed)
         self.state.heads = self.heads
-        self.cycles = CycleMean(stage.steps, how.cycles)
+        self.cycles = CycleMean(stage.steps, stage.cycles)
         if stage.reference is not None:
             self.state.reference = stage.reference.to(fabric.device).to(memory_format=torch.channels_last)
         self.state.seed += 1_000_003 * fabric.global_rank  # each process draws its own dropout and masks
@@ -262,7 +264,7 @@ def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
     """One optimiser step of the network and, where there are some, the discriminators; returns detached losses."""
     state, stage, how = session.state, session.stage, session.how
     torch.manual_seed(state.seed * 1_000_003 + state.step)  # dropout depends on (seed, step)
-    factor = rate(*cycle(state.step, stage.steps, how.cycles), how.warmup)
+    factor = rate(*cycle(state.step, stage.steps, stage.cycles), how.warmup)
     for group in session.optimiser.param_groups:
         group["lr"] = group["peak"] * factor
     losses, source, target = network_losses(state, stage.plan, batches)

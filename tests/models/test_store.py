@@ -44,6 +44,18 @@ def test_every_path_of_the_contract_leads_to_the_same_scores(run: Path) -> None:
         torch.testing.assert_close(model.logits(image), main.float(), rtol=0.02, atol=0.02)
 
 
+def test_a_card_says_in_how_many_views_its_model_reads(tmp_path: Path) -> None:
+    """Cards of before say nothing and mean three; no card can ask for what is not there."""
+    assert ModelCard.from_json(_card(views=2).to_json(), "here").views == 2
+    old = json.loads(_card(views=1).to_json())
+    for said, meant in ((None, 3), (0, 1), (9, 3)):
+        tree = {k: v for k, v in old.items() if k != "views"} | ({} if said is None else {"views": said})
+        assert ModelCard.from_json(json.dumps(tree), "here").views == meant
+    one = Model(_card(views=1), Fixed(torch.randn(1, 11, 48, 64)), tmp_path)  # knows no closer view
+    image = np.zeros((48, 64, 3), np.uint8)
+    assert np.array_equal(one.predict(image).confidence_HW, one.predict(image, views=1).confidence_HW)
+
+
 def test_weights_are_written_to_the_bit(run: Path) -> None:
     own, kept = network().state_dict(), load_file(run / "model.safetensors")
     assert kept.keys() == own.keys() and all(torch.equal(own[k], kept[k]) for k in own)
