@@ -33,7 +33,6 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any], Plan]] = {
     "plain": ({}, {}, Plan()),
     "accumulate": ({"accumulate": 2}, {}, Plan()),
     "last": ({"ema": 0.0}, {}, Plan()),
-    "cycles": ({}, {}, Plan()),
     "judged": ({}, {"adversarial": 0.1, "adversarial_aux": 0.1, "agreement": 0.1, "masked": 0.5}, Plan()),
     "online": ({}, {}, Plan("classmix", True)),
     "self-supervised": ({}, {"rotation": 0.5, "contrast": 0.5}, Plan()),
@@ -66,7 +65,6 @@ def _stage(dataset: DataSet, variant: str, do: Any = None, steps: int = STEPS) -
         streams[role] = Trap(role, dataset, space, BUDGET, Augment(), 1, 2, twice=twice)
         streams[role].do = (do if role == "source" else None) or (lambda step, batch: None)  # type: ignore[attr-defined]
     stage = Stage("teacher", network(), streams, plan, Objectives(**weights), torch.ones(len(SPACE)), steps)
-    stage.cycles = 2 if variant == "cycles" else 1
     return stage, Optimiser(**how)
 
 

@@ -93,7 +93,7 @@ class Optimiser(Strict):
     lr: float = Field(4e-4, gt=0)
     head_lr: float = Field(2e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
-    warmup: float = Field(0.05, ge=0, lt=1)  # share of a cycle's steps
+    warmup: float = Field(0.05, ge=0, lt=1)  # share of the stage's steps
     clip: float = Field(5.0, gt=0)  # gradient norm
     accumulate: int = Field(1, ge=1)  # optimiser step after so many batches
     ema: float = Field(0.99, ge=0, lt=1)  # decay of the averaged weights that a stage ends with; 0 keeps the last
@@ -142,7 +142,6 @@ class TeacherStage(Strict):
     class_weight: float = Field(0.5, ge=0, le=1)  # exponent of inverse class frequency in the loss
     rare_sampling: float = Field(0.5, ge=0, le=1)  # chance that an image is drawn for a rare class it holds
     lr_factor: float = Field(1.0, gt=0)  # of both learning rates; less where network.weights is trained already
-    cycles: int = Field(1, ge=1)  # of the learning rate; the stage ends with the mean of the weights at their ends
     objectives: Objectives = Objectives()
     augment: Augment = Augment()
 
@@ -176,7 +175,6 @@ class Rounds(Strict):
     rare_sampling: float = Field(0.5, ge=0, le=1)
     start: Literal["teacher", "scratch"] = "teacher"
     lr_factor: float = Field(0.5, gt=0)
-    cycles: int = Field(1, ge=1)  # as the teacher's
     objectives: Objectives = Objectives()
     augment: Augment = Augment()
     pseudo: PseudoLabels = PseudoLabels()

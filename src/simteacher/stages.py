@@ -124,16 +124,7 @@ class Builder:
         weights = self._weights(labelled_sets, how.class_weight)
         reference = self._reference(how.objectives)
         return Stage(
-            "teacher",
-            network,
-            streams,
-            Plan(),
-            how.objectives,
-            weights,
-            steps,
-            how.lr_factor,
-            reference=reference,
-            cycles=how.cycles,
+            "teacher", network, streams, Plan(), how.objectives, weights, steps, how.lr_factor, reference=reference
         )
 
     def _reference(self, weights: Objectives) -> Reference | None:
@@ -185,5 +176,4 @@ class Builder:
             how.lr_factor,
             not how.online or how.start == "scratch",
             self._reference(how.objectives),
-            how.cycles,
         )

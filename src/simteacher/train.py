@@ -19,7 +19,6 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from simteacher.config import Objectives, Optimiser
-from simteacher.cycles import CycleMean, cycle
 from simteacher.data.stream import Stream, loaders, prefetch
 from simteacher.errors import UserError
 from simteacher.files import atomic_write
@@ -50,7 +49,6 @@ class Stage:
         lr_factor: Multiplies both learning rates.
         ramp: Whether the averaged weights follow quickly at first. Not where they give labels from the first step on.
         reference: For the feature distance, or None.
-        cycles: Of the learning rate.
     """
 
     name: str
@@ -63,7 +61,6 @@ class Stage:
     lr_factor: float = 1.0
     ramp: bool = True
     reference: Reference | None = None
-    cycles: int = 1
 
 
 def make_optimiser(
@@ -152,7 +149,6 @@ class _Session:
         weight = None if stage.class_weight_K is None else stage.class_weight_K.to(fabric.device)
         self.state = StageState(wrapped, self.averaged, discriminators, stage.weights, weight, stage.steps, seed)
         self.state.heads = self.heads
-        self.cycles = CycleMean(stage.steps, stage.cycles)
         if stage.reference is not None:
             self.state.reference = stage.reference.to(fabric.device).to(memory_format=torch.channels_last)
         self.state.seed += 1_000_003 * fabric.global_rank  # each process draws its own dropout and masks
@@ -167,7 +163,6 @@ class _Session:
             "discriminators": {k: v.state_dict() for k, v in self.state.discriminators.items()},
             "judges": self.judges.state_dict() if self.judges else {},
             "heads": self.heads.state_dict(),
-            "cycles": self.cycles.mean,
         }
 
     def restore(self, tree: dict[str, Any]) -> None:
@@ -182,15 +177,12 @@ class _Session:
         if self.judges:
             self.judges.load_state_dict(tree["judges"])
         self.heads.load_state_dict(tree.get("heads", {}))
-        self.cycles.mean = tree.get("cycles", {})
 
 
 def train_stage(
     stage: Stage, how: Optimiser, run: RunDir, fabric: Fabric, seed: int, log_every: int, save_seconds: float
 ) -> nn.Module:
     """Train a stage, from its saved state where there is one; returns the averaged network (or the last, without EMA).
-
-    Of several cycles it returns the mean of their ends.
 
     Raises:
         UserError: A loss is not finite; names the step and the images, and keeps them in ``bad-batch.json``.
@@ -209,7 +201,7 @@ def train_stage(
         run.rewind(stage.name, state.step)
     result = session.averaged or session.raw
     if state.step >= stage.steps:
-        return session.cycles.into(result)
+        return result
     saved = began = time.monotonic()
     began_step = state.step
     with progress(stage.steps, stage.name, quiet=fabric.global_rank > 0) as bar, interruptible() as stopping:
@@ -220,7 +212,6 @@ def train_stage(
             if not torch.isfinite(total):
                 _stop(stage, run, state.step, losses, {k: b.names for k, b in batches.items()})
             state.step += 1
-            session.cycles.look(result, state.step)
             if state.step % log_every == 0 or state.step in (1, 2, 5) or state.step == stage.steps:
                 seconds = (time.monotonic() - began) / (state.step - began_step)
                 run.log(
@@ -245,7 +236,7 @@ def train_stage(
         save_state(state_path, session.tree())
     if stopping:  # asked for after the last step had looked
         raise KeyboardInterrupt
-    return session.cycles.into(result)
+    return result
 
 
 def try_steps(stage: Stage, how: Optimiser, fabric: Fabric, steps: int) -> list[float]:
@@ -264,7 +255,7 @@ def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
     """One optimiser step of the network and, where there are some, the discriminators; returns detached losses."""
     state, stage, how = session.state, session.stage, session.how
     torch.manual_seed(state.seed * 1_000_003 + state.step)  # dropout depends on (seed, step)
-    factor = rate(*cycle(state.step, stage.steps, stage.cycles), how.warmup)
+    factor = rate(state.step, stage.steps, how.warmup)
     for group in session.optimiser.param_groups:
         group["lr"] = group["peak"] * factor
     losses, source, target = network_losses(state, stage.plan, batches)
