@@ -136,6 +136,7 @@ UNDERSTOOD: dict[str, Callable[[str], None]] = {
     r"make .*": make_line,
     r"pip install .*": pip_line,
     r"(\.venv/bin/)?python (tools|bench)/.*": script_line,
+    r"python -m tools\.\w+ .*": lambda line: script_line(re.sub(r"-m tools\.(\w+)", r"tools/\1.py", line)),
     r"\.venv/bin/python -m pytest .*": pytest_line,
 }
 """Shell lines by pattern, and who reads each."""
