@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,10 @@ import torch
 import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from tools.mean_teacher import mean_teacher
+from tools.mean_teacher import _part, mean_teacher
 
 from simteacher.config import Network
+from simteacher.errors import UserError
 from simteacher.labels import SPACES
 from simteacher.models.store import ModelCard, load, save_model
 from tests import tiny
@@ -56,7 +59,23 @@ def test_mean_by_hand(tmp_path: Path, pictures: str) -> None:
         mean = (3 * a[name] + c[name] + b[name]) / 5 if name in b else (3 * a[name] + c[name]) / 4
         torch.testing.assert_close(value, mean.bfloat16() if mean.ndim > 1 else mean, rtol=1e-2, atol=1e-6, msg=name)
     assert any(name.startswith("upsample") for name in found) and load(tmp_path / "out").network is not None
+    assert load(tmp_path / "out").card.miou is None and load(tmp_path / "out").card.extra["mean_of"] == 3
     told = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert told["command"] == "adapt 2" and told["packed"]["sha256"] == measured["sha256"]
     assert [part["share"] for part in told["mean of"]] == [0.6, 0.2, 0.2]
     assert [part.get("made of", {}).get("command") for part in told["mean of"]] == [None, None, "adapt 3"]
+
+
+def test_what_is_no_packed_teacher_is_refused(tmp_path: Path, pictures: str) -> None:
+    one, other = packed(tmp_path / "one", 1), packed(tmp_path / "other", 2)
+    card = load(other).card
+    (other / "model.json").write_text(replace(card, network={**card.network, "decoder": "unet"}).to_json())
+    bare = packed(tmp_path / "bare", 3)
+    (bare / "provenance.json").unlink()
+    for wrong, message in ((other, "another network"), (bare, "no packed teacher")):
+        with pytest.raises(UserError, match=message):
+            mean_teacher([(one, 1.0), (wrong, 1.0)], pictures, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    for text in ("folder", "folder=0", "folder=-1", "=2", "folder=much"):
+        with pytest.raises(ArgumentTypeError, match="FOLDER=SHARE"):
+            _part(text)

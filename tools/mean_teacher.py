@@ -11,22 +11,18 @@ first one's, with the shares and what the others were made of besides.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
-import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save, save_file
-from tools.pack_teacher import AGREE, FOLDER, WEIGHTS, compare
+from tools.pack_teacher import FOLDER, WEIGHTS, store
 from torch import Tensor
 
 from simteacher.errors import UserError
-from simteacher.files import atomic_path, atomic_write
-from simteacher.models.store import load, read_weights
-from simteacher.precision import has_bf16
+from simteacher.models.store import read_card, read_weights
 
 
 def mean_weights(parts: list[tuple[dict[str, Tensor], float]]) -> dict[str, Tensor]:
@@ -60,50 +56,61 @@ def mean_teacher(parts: list[tuple[Path, float]], data: str, out: Path = FOLDER)
         As `pack_teacher.pack`.
 
     Raises:
-        UserError: Rounding to bfloat16 changes too much.
+        UserError: They are no packed teachers of one network and its classes, or rounding to bfloat16 changes too much.
     """
-    told = [json.loads((folder / "provenance.json").read_text(encoding="utf-8")) for folder, _ in parts]
-    card = load(parts[0][0]).card
-    whole = mean_weights([(read_weights(folder / WEIGHTS), share) for folder, share in parts])
-    content = save(
-        {k: v.bfloat16() if v.is_floating_point() and v.ndim > 1 else v for k, v in whole.items()},
-        metadata={"card": card.to_json()},
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("whole", "stored"):
-            (Path(folder) / name).mkdir()
-            (Path(folder) / name / "model.json").write_text(card.to_json(), encoding="utf-8")
-        save_file(whole, Path(folder) / "whole" / WEIGHTS)
-        (Path(folder) / "stored" / WEIGHTS).write_bytes(content)
-        measured = compare(load(Path(folder) / "whole"), load(Path(folder) / "stored"), data)
-    if measured["agreement"] < AGREE[has_bf16("cpu")]:
-        raise UserError(f"bfloat16 changes {1 - measured['agreement']:.3%} of the pixels", data, "use other shares")
-    measured |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    known = json.dumps(told[0])
-    total = sum(share for _, share in parts)
+    cards = [read_card(folder) for folder, _ in parts]
+    for (folder, _), card in zip(parts, cards, strict=True):
+        layers = [{k: c.network.get(k) for k in ("encoder", "decoder", "decoder_options")} for c in (card, cards[0])]
+        if layers[0] != layers[1] or card.space != cards[0].space:
+            raise UserError("another network or other classes than the first one's", folder, "leave it out")
+    told = [_told(folder) for folder, _ in parts]
+    known, total = json.dumps(told[0]), sum(share for _, share in parts)
     shares = [
         {"share": round(share / total, 4), "sha256": one["packed"]["sha256"]}
         | ({} if one["packed"]["sha256"] in known else {"made of": one})
         for (_, share), one in zip(parts, told, strict=True)
     ]
-    whole_story = {**told[0], "packed": {**told[0]["packed"], **measured}, "mean of": shares}
-    atomic_write(out / "provenance.json", json.dumps(whole_story, indent=1) + "\n")
-    atomic_write(out / "model.json", card.to_json() + "\n")
-    with atomic_path(out / WEIGHTS) as part:
-        part.write_bytes(content)
-    return measured
+    card = replace(cards[0], miou=None, extra={**cards[0].extra, "mean_of": len(parts)})  # measured was the part alone
+    whole = mean_weights([(read_weights(folder / WEIGHTS), share) for folder, share in parts])
+    return store(whole, card, {**told[0], "mean of": shares}, data, out)
+
+
+def _told(folder: Path) -> dict[str, Any]:
+    """A packed teacher's provenance.
+
+    Raises:
+        UserError: There is none.
+    """
+    try:
+        told: dict[str, Any] = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        told["packed"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise UserError(
+            "no packed teacher", folder, "pack it first: python tools/pack_teacher.py RUN --out PACKED"
+        ) from e
+    return told
+
+
+def _part(text: str) -> tuple[Path, float]:
+    folder, _, share = text.rpartition("=")
+    try:
+        number = float(share)
+    except ValueError:
+        number = 0.0
+    if not folder or not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}': say FOLDER=SHARE, with a share above 0")
+    return Path(folder), number
 
 
 def main() -> int:
     """Average, and say what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="+", metavar="FOLDER=SHARE")
+    parser.add_argument("parts", nargs="+", type=_part, metavar="FOLDER=SHARE", help="share: a number above 0")
     parser.add_argument("--data", required=True, help="renders to compare on")
     parser.add_argument("--out", type=Path, default=FOLDER)
     given = parser.parse_args()
-    parts = [(Path(folder), float(share)) for folder, _, share in (p.rpartition("=") for p in given.parts)]
     try:
-        print(json.dumps(mean_teacher(parts, given.data, given.out), indent=1))
+        print(json.dumps(mean_teacher(given.parts, given.data, given.out), indent=1))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 import yaml
 from safetensors.torch import save
+from torch import Tensor
 
 from simteacher.data.images import read_image
 from simteacher.data.open import open_dataset
@@ -40,7 +41,7 @@ from simteacher.dense import probabilities
 from simteacher.errors import UserError
 from simteacher.files import atomic_path, atomic_write
 from simteacher.guard import sample
-from simteacher.models.store import Model, load, read_weights
+from simteacher.models.store import Model, ModelCard, load, read_weights
 from simteacher.precision import has_bf16
 from simteacher.shipped import FOLDER, NAME, WEIGHTS
 
@@ -70,21 +71,8 @@ def pack(run: Path, out: Path = FOLDER) -> dict[str, Any]:
     recipe = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     whole = load(run)
     origins = _only_renders(run, whole, recipe)
-    tensors = {
-        k: v.bfloat16() if v.is_floating_point() and v.ndim > 1 else v for k, v in read_weights(whole.path).items()
-    }
     trained = {k: _named(v) for k, v in whole.card.trained_on.items()}
     card = replace(whole.card, trained_on=trained, miou=_named(whole.card.miou))
-    content = save(tensors, metadata={"card": card.to_json()})
-    if len(content) > LARGEST:
-        raise UserError(f"{len(content)} bytes, over {LARGEST}", run, "train a smaller network")
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / WEIGHTS).write_bytes(content)
-        (Path(folder) / "model.json").write_text(card.to_json(), encoding="utf-8")
-        measured = compare(whole, load(folder), recipe["target"])
-    if measured["agreement"] < AGREE[has_bf16("cpu")]:
-        raise UserError(f"bfloat16 changes {1 - measured['agreement']:.3%} of the pixels", run, "train another")
-    measured |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     told = {
         "what": "trained on renders alone, from ImageNet weights of the encoder; no photograph of a street, no target",
         **_before(recipe),
@@ -92,9 +80,42 @@ def pack(run: Path, out: Path = FOLDER) -> dict[str, Any]:
         **{k: facts[k] for k in KEPT},
         "renders": origins,
         "recipe": _named(recipe),
-        "packed": {**measured, "precision": "bfloat16 where a tensor has more than one dimension, else as trained"},
     }
-    atomic_write(out / "provenance.json", json.dumps(told, indent=1) + "\n")
+    return store(read_weights(whole.path), card, told, recipe["target"], out)
+
+
+def store(weights: dict[str, Tensor], card: ModelCard, told: dict[str, Any], data: str, out: Path) -> dict[str, Any]:
+    """Round weights to bfloat16, see what that changes, write them with card and provenance.
+
+    Args:
+        weights: As trained.
+        card: Of the model.
+        told: Its provenance; gets what was measured as ``packed``.
+        data: Renders on which both forms are compared.
+        out: Folder to write.
+
+    Returns:
+        As `pack`.
+
+    Raises:
+        UserError: bfloat16 changes too much, or the file is too large. Nothing is written then.
+    """
+    rounded = {k: v.bfloat16() if v.is_floating_point() and v.ndim > 1 else v for k, v in weights.items()}
+    content = save(rounded, metadata={"card": card.to_json()})
+    if len(content) > LARGEST:
+        raise UserError(f"{len(content)} bytes, over {LARGEST}", out, "train a smaller network")
+    with tempfile.TemporaryDirectory() as folder:
+        forms = {"whole": save(weights), "stored": content}
+        for name, form in forms.items():
+            (Path(folder) / name).mkdir()
+            (Path(folder) / name / WEIGHTS).write_bytes(form)
+            (Path(folder) / name / "model.json").write_text(card.to_json(), encoding="utf-8")
+        measured = _compare(*(load(Path(folder) / name) for name in forms), data)
+    if measured["agreement"] < AGREE[has_bf16("cpu")]:
+        raise UserError(f"bfloat16 changes {1 - measured['agreement']:.3%} of the pixels", out, "train another")
+    measured |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    packed = {**measured, "precision": "bfloat16 where a tensor has more than one dimension, else as trained"}
+    atomic_write(out / "provenance.json", json.dumps({**told, "packed": packed}, indent=1) + "\n")
     atomic_write(out / "model.json", card.to_json() + "\n")
     with atomic_path(out / WEIGHTS) as part:
         part.write_bytes(content)
@@ -144,7 +165,7 @@ def _named(value: Any) -> Any:
     return re.sub(r"(?<![\w.])/(?:[^\s/=]+/)*", "", value) if isinstance(value, str) else value
 
 
-def compare(one: Model, other: Model, data: str) -> dict[str, Any]:
+def _compare(one: Model, other: Model, data: str) -> dict[str, Any]:
     """How far two models' answers differ on some pictures."""
     equal, largest, frames = [], 0.0, sample(open_dataset(data), IMAGES, 0).frames
     for frame in frames:
