@@ -17,31 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from tools.pack_teacher import FOLDER, WEIGHTS, store
-from torch import Tensor
 
 from simteacher.errors import UserError
+from simteacher.models.mean import mean_weights
 from simteacher.models.store import read_card, read_weights
-
-
-def mean_weights(parts: list[tuple[dict[str, Tensor], float]]) -> dict[str, Tensor]:
-    """Weighted mean of weights by name, in float32; integers and names are the first one's.
-
-    Args:
-        parts: Weights and their share, each above 0.
-
-    Returns:
-        The first one's names, each with the mean over those parts that have it in the same shape.
-    """
-    out: dict[str, Tensor] = {}
-    for name, first in parts[0][0].items():
-        if not first.is_floating_point():
-            out[name] = first
-            continue
-        found = [(w[name].float(), share) for w, share in parts if name in w and w[name].shape == first.shape]
-        out[name] = torch.stack([w * share for w, share in found]).sum(0) / sum(share for _, share in found)
-    return out
 
 
 def mean_teacher(parts: list[tuple[Path, float]], data: str, out: Path = FOLDER) -> dict[str, Any]:

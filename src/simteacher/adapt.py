@@ -29,8 +29,9 @@ from simteacher.given import check_teacher, take_teacher
 from simteacher.inputs import Inputs, glance_at, open_inputs, open_measured
 from simteacher.memory import keep_freed_memory
 from simteacher.models.batchnorm import reestimate
+from simteacher.models.mean import lean_back
 from simteacher.models.prior import tilt
-from simteacher.models.start import check_start, start
+from simteacher.models.start import check_start, knows, start
 from simteacher.models.store import Model, ModelCard, load, save_model
 from simteacher.models.wrap import Factory, make, name_of
 from simteacher.processes import first_then_others, make_fabric, on_first, one_run
@@ -208,20 +209,25 @@ class _Run:
             return self.store("teacher", model.network, model.card)
         with first_then_others(self.fabric):  # the first counts the classes of the labels for all
             stage = self.builder.teacher(self.fresh())
-        return self.store("teacher", self.train(stage), self.card("teacher", stage.steps))
+        known = self.network is None and knows(self.recipe.network, self.data.space)
+        trained = self.train(stage, self.recipe.teacher.keep if known else 0.0)
+        return self.store("teacher", trained, self.card("teacher", stage.steps))
 
-    def train(self, stage: Stage, tilted: bool = False) -> nn.Module:
+    def train(self, stage: Stage, keep: float, tilted: bool = False) -> nn.Module:
         """Run the loop on a stage; class scores leave it without the tilt of the loss weights.
 
         Args:
             stage: What to train.
+            keep: Share of the weights it starts with in the mean that it ends as.
             tilted: Its network comes from such a stage and gets the tilt back first.
         """
         r, weight_K = self.recipe, stage.class_weight_K
+        begun = {k: v.clone() for k, v in stage.network.state_dict().items()}
         if tilted:
             tilt(stage.network, weight_K, r.untilt)
         trained = train_stage(stage, r.optimiser, self.run, self.fabric, r.seed, r.log_every, r.save_seconds)
         tilt(trained, weight_K, -r.untilt)
+        lean_back(trained, begun, keep)
         return trained
 
     def target_batches(self) -> Iterator[Tensor]:
@@ -272,7 +278,7 @@ class _Run:
         assert network is not None
         with first_then_others(self.fabric):
             stage = self.builder.student(number, network.to("cpu"), pseudo)
-        trained = self.train(stage, self.recipe.rounds.start == "teacher")
+        trained = self.train(stage, self.recipe.rounds.keep, self.recipe.rounds.start == "teacher")
         if self.recipe.batchnorm:
             reestimate(trained, self.target_batches(), self.recipe.batchnorm)
         card = self.card(name, stage.steps)

@@ -142,6 +142,8 @@ class TeacherStage(Strict):
     class_weight: float = Field(0.5, ge=0, le=1)  # exponent of inverse class frequency in the loss
     rare_sampling: float = Field(0.5, ge=0, le=1)  # chance that an image is drawn for a rare class it holds
     lr_factor: float = Field(1.0, gt=0)  # of both learning rates; less where network.weights is trained already
+    # share of network.weights, where it is a model that knows all classes, in the mean that the stage ends as (WiSE-FT)
+    keep: float = Field(0.0, ge=0, lt=1)
     objectives: Objectives = Objectives()
     augment: Augment = Augment()
 
@@ -175,6 +177,7 @@ class Rounds(Strict):
     rare_sampling: float = Field(0.5, ge=0, le=1)
     start: Literal["teacher", "scratch"] = "teacher"
     lr_factor: float = Field(0.5, gt=0)
+    keep: float = Field(0.0, ge=0, lt=1)  # share of its teacher's weights in the mean that a student ends as (WiSE-FT)
     objectives: Objectives = Objectives()
     augment: Augment = Augment()
     pseudo: PseudoLabels = PseudoLabels()

@@ -68,10 +68,10 @@ def test_self_supervision_is_in_the_row_that_is_named_for_it() -> None:
 def test_a_recipes_own_way_of_adapting_does_not_leak_into_rows_that_name_another() -> None:
     """`quick` trains its own short teacher at a lower rate and keeps all pixels."""
     quick = load_recipe("quick", {"source": "sim", "target": "photos"})
-    assert quick.teacher.lr_factor < 1 and quick.rounds.pseudo.portion == (1.0,)
+    assert quick.teacher.lr_factor < 1 and quick.teacher.keep > 0 and quick.rounds.pseudo.portion == (1.0,)
     rows = {r.name: resolve(quick, r, 1, "sim") for r in METHODS}
     for name in ("source only", "adversarial", "supervised"):
-        assert rows[name].teacher.lr_factor == 1.0, name
+        assert (rows[name].teacher.lr_factor, rows[name].teacher.keep) == (1.0, 0.0), name
     assert rows["rounds: mean, balanced"].rounds.pseudo.portion == (0.5, 0.6)
     assert rows["the recipe as it is"] == quick.model_copy(update={"seed": 1})
 

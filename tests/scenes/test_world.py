@@ -116,4 +116,4 @@ def test_things_move_by_their_velocity(worlds: list[World]) -> None:
 
 def test_exact_labels_have_no_hulls() -> None:
     world = build_world(5, 0, SceneSpec(labels="exact"), SIZE)
-    assert all(t.hull is None for t in world.things)
+    assert all(t.hull is None and t.veil is None for t in world.things)

@@ -50,7 +50,8 @@ def _off(section: str) -> dict[str, Any]:
     return {f"{section}.objectives.{n}": 0.0 for n, f in fields.items() if f.annotation is float and n != "aux"}
 
 
-ALONE = {"rounds.count": 0, "teacher.lr_factor": 1.0}  # a teacher and no student: the whole budget is the teacher's
+# a teacher and no student: the whole budget is the teacher's
+ALONE = {"rounds.count": 0, "teacher.lr_factor": 1.0, "teacher.keep": 0.0}
 BLIND = {**_off("teacher"), "teacher.augment.match_target": 0.0}  # the teacher never sees the target
 SOURCE = {**ALONE, **BLIND, "batchnorm": 0.0}
 CEILING = {**SOURCE, "source": None, "labelled": "all"}

@@ -64,6 +64,14 @@ def check_start(spec: Network) -> ModelCard | None:
     return card
 
 
+def knows(spec: Network, space: LabelSpace) -> bool:
+    """Whether ``network.weights`` is a model that has scores for every class of the run."""
+    card = check_start(spec)
+    return card is not None and (
+        card.space.classes == space.classes or bool(merging(card.space, space)[0].any(1).all())
+    )
+
+
 def start(spec: Network, space: LabelSpace, images: Iterable[Tensor]) -> nn.Module:
     """Make the recipe's network with its starting weights.
 

@@ -14,7 +14,16 @@ from simteacher.scenes.mesh import Material, Mesh, merge
 from simteacher.scenes.palette import BRICKS, METALS, RENDERS, STONES, rgb
 
 LENGTH = 8.0
-FENCES = ("railing", "guard", "mesh", "boards", "panel", "picket", "barrier", "posts")
+HOARDINGS = (
+    rgb(225, 225, 222),
+    rgb(40, 70, 120),
+    rgb(50, 85, 60),
+    rgb(120, 125, 128),
+    rgb(55, 50, 48),
+    rgb(150, 60, 50),
+    rgb(170, 140, 100),
+)
+FENCES = ("railing", "guard", "mesh", "palisade", "boards", "hoarding", "panel", "picket", "barrier", "posts")
 
 
 def _posts(pitch: float, height: float, half: float, material: Material) -> Mesh:
@@ -46,7 +55,7 @@ def fence(kind: str, seed: int) -> Mesh:
         scale=1.0,
     )
     if kind == "railing":
-        h, pitch = g.uniform(0.9, 2.1), g.uniform(0.1, 0.15)
+        h, pitch = g.uniform(0.9, 2.1) if seed % 2 else g.uniform(1.8, 3.0), g.uniform(0.1, 0.15)
         x = np.arange(pitch / 2, LENGTH, pitch)
         bars = sh.frusta(
             np.column_stack([x, 0 * x, 0 * x + 0.06]),
@@ -76,7 +85,7 @@ def fence(kind: str, seed: int) -> Mesh:
         )
         return merge([bars, _rails([0.2, 1.0], 0.022, metal), _posts(2.0, 1.02, 0.026, metal)])
     if kind == "mesh":
-        h = g.uniform(1.4, 2.6)
+        h = g.uniform(1.4, 3.2)
         pitch = 0.11
         x0 = np.arange(-h, LENGTH, pitch * 1.6)
         lo = np.column_stack([np.clip(x0, 0, LENGTH), 0 * x0, np.clip(-x0, 0, h)])
@@ -90,6 +99,35 @@ def fence(kind: str, seed: int) -> Mesh:
         )
         wires = sh.frusta(a, b, 0.006, 0.006, 3, metal, caps=False)
         return merge([wires, _rails([0.05, h - 0.02], 0.015, metal), _posts(2.66, h + 0.1, 0.035, metal)])
+    if kind == "palisade":  # upright strips of steel, half of what is behind shows
+        h, wide = g.uniform(1.6, 3.0), g.uniform(0.06, 0.09)
+        x = np.arange(0.08, LENGTH, wide * g.uniform(1.6, 2.4))
+        pales = sh.boxes(
+            np.column_stack([x - wide / 2, 0 * x - 0.045, 0 * x + 0.04]),
+            np.column_stack([x + wide / 2, 0 * x - 0.025, 0 * x + h - 0.12]),
+            metal,
+        )
+        tips = sh.frusta(
+            np.column_stack([x, 0 * x - 0.035, 0 * x + h - 0.12]),
+            np.column_stack([x, 0 * x - 0.035, 0 * x + h]),
+            wide / 2,
+            0.004,
+            4,
+            metal,
+            caps=False,
+        )
+        return merge([pales, tips, _rails([0.3, h - 0.4], 0.025, metal), _posts(2.75, h - 0.1, 0.05, metal)])
+    if kind == "hoarding":  # around a building site or an empty plot
+        h = g.uniform(1.9, 2.6)
+        tone = HOARDINGS[int(g.integers(len(HOARDINGS)))]
+        board = Material("render_2" if g.random() < 0.7 else "timber", tone, scale=2.4, gloss=0.05)
+        seams = np.arange(1.22, LENGTH, 1.22)
+        strips = sh.boxes(
+            np.column_stack([seams - 0.012, 0 * seams - 0.026, 0 * seams + 0.02]),
+            np.column_stack([seams + 0.012, 0 * seams - 0.02, 0 * seams + h]),
+            Material("plain", (tone[0] * 0.5, tone[1] * 0.5, tone[2] * 0.5)),
+        )
+        return merge([sh.boxes([[0, -0.02, 0.02]], [[LENGTH, 0.02, h]], board), strips, _posts(2.44, h, 0.05, wood)])
     if kind == "boards":
         return merge(
             [sh.boxes([[0, -0.02, 0.03]], [[LENGTH, 0.02, g.uniform(1.4, 2.0)]], wood), _posts(2.0, 1.9, 0.05, wood)]

@@ -19,6 +19,8 @@ from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.street import LAST, Block, Street
 
 POOL = 72  # prototypes of each style
+EMPTY = 0.06  # chance that a plot of a row has no building
+KINDS = ("railing", "railing", "railing", "boards", "panel", "picket", "mesh", "palisade", "posts")
 
 
 def stand(g: Rng, street: Street, spec: SceneSpec) -> None:
@@ -78,6 +80,9 @@ def _row(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
         style, (0.0, 0.0)
     )
     while s < end - 3 and s < LAST + 20:
+        if -25 < s < 90 and g.random() < EMPTY:
+            s += _empty(g, street, b, s, min(g.uniform(5, 14), end - s), setback)
+            continue
         kind = style
         if style in ("terrace", "shop") and g.random() < 0.15:
             kind = ("terrace", "shop", "office", "flats")[int(g.integers(4))]
@@ -99,6 +104,21 @@ def _row(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
         boundary(g, street, b, spec, 0.85 if style in ("house", "terrace") else 0.45, kinds)
         _garden(g, street, b, setback, spec)
     _behind(g, street, b)
+
+
+def _empty(g: Rng, street: Street, b: Block, s: float, long: float, setback: float) -> float:
+    """A plot without a building: fenced off, overgrown or with trees; returns its length."""
+    kind = ("hoarding", "palisade", "railing", "mesh", "boards")[int(g.integers(5))]
+    mesh = barriers.fence(kind, int(g.integers(12)))
+    pose = street.path.pose(s, b.side * (b.property_line + setback + 0.1), b.kerb)
+    street.put(mesh, pose @ np.diag([long / barriers.LENGTH, 1.0, 1.0, 1.0]), "fence", hull=barriers.outline(mesh))
+    for _ in range(int(g.integers(1, 6))):
+        at, d = s + g.uniform(0, long), b.side * (b.property_line + setback + g.uniform(1.2, 8))
+        if g.random() < 0.6:
+            shrub(g, street, at, d, b.kerb, g.uniform(0.8, 2.6))
+        else:
+            plant(g, street, at, d, b.kerb, g.uniform(4, 11))
+    return long
 
 
 def _behind(g: Rng, street: Street, b: Block) -> None:
@@ -125,7 +145,8 @@ def boundary(
     if g.random() > chance:
         return
     kind = kinds[int(g.integers(len(kinds)))]
-    fence_kind = ("railing", "railing", "boards", "panel", "picket", "mesh", "posts")[int(g.integers(7))]
+    fence_kind = KINDS[int(g.integers(len(KINDS)))]
+    overgrown = kind == "fence" and g.random() < 0.4
     seed = int(g.integers(12))
     corner = b.walk + b.verge
     s = max(b.s0 + corner, -30.0)
@@ -148,6 +169,9 @@ def boundary(
             else:
                 mesh = barriers.fence(fence_kind, seed)
                 street.put(mesh, pose, "fence", hull=barriers.outline(mesh))
+        for at in np.arange(s + 0.5, s + length, 2.2) if overgrown and s < 70 else ():
+            if g.random() < 0.75:
+                shrub(g, street, at, b.side * (v + g.uniform(0.7, 1.5)), b.kerb, g.uniform(0.8, 2.4))
         s += length + (g.uniform(1.2, 4) if g.random() < 0.25 else 0)
 
 
@@ -167,7 +191,7 @@ def _grow(
     """Stand a plant, scaled by its pose so that its mesh stays shared."""
     pose = street.path.upright(s, d, up, g.uniform(0, 2 * np.pi)) @ np.diag([*scale, 1.0])
     made = trees.coloured(plant, g)
-    street.put(made.mesh, pose, "vegetation", hull=made.hull)
+    street.put(made.mesh, pose, "vegetation", hull=made.hull, veil=made.veil)
 
 
 def shrub(g: Rng, street: Street, s: float, d: float, up: float, size: float) -> None:

@@ -83,6 +83,7 @@ class Thing:
         velocity_3: World metres per second.
         yaw_rate: Radians per second about its own z axis.
         hull: Region that counts as this thing although one looks through it (`hulls.py`), or None.
+        veil: Larger region that counts as this thing where a building or a wall is seen through it, or None.
     """
 
     mesh: Mesh
@@ -92,6 +93,7 @@ class Thing:
     velocity_3: tuple[float, float, float] = (0.0, 0.0, 0.0)
     yaw_rate: float = 0.0
     hull: Mesh | None = None
+    veil: Mesh | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Light:
         sky_rgb: Linear ambient radiance from above.
         horizon_rgb: Linear radiance of the sky at the horizon (also the fog colour).
         cloud: 0 clear to 1 closed.
+        relief: 0 soft clouds to 1 with sharp edges and dark undersides.
         fog: Extinction per metre (0.0 clear, 0.02 thick).
         wet: 0 dry to 1 rain-wet ground.
         night: Whether lamps are lit.
@@ -115,6 +118,7 @@ class Light:
     sky_rgb: tuple[float, float, float]
     horizon_rgb: tuple[float, float, float]
     cloud: float = 0.0
+    relief: float = 0.0
     fog: float = 0.0
     wet: float = 0.0
     night: bool = False

@@ -60,10 +60,15 @@ def sky_radiance(light: Light, unit_3N: F32, offset: tuple[float, float] = (0.0,
         shift = np.asarray(offset, np.float32)[:, None]
         shape = np.float32(0.75) * noise_at(plane * np.float32(0.09) + shift)
         shape += np.float32(0.25) * noise_at(plane * np.float32(0.37) - shift)
-        cover = np.clip((shape - np.float32(1.02 - light.cloud)) * np.float32(3.5), 0, 1)
+        cover = np.clip((shape - np.float32(1.02 - light.cloud)) * np.float32(3.5 + 6.0 * light.relief), 0, 1)
         thick = np.clip(shape * np.float32(1.3) - np.float32(0.3), 0, 1)
         white = np.float32(0.5) * (sky.mean() + horizon.mean()) + np.float32(0.22) * sun.mean()
-        bright = np.float32(1.15) - np.float32(0.25 + 0.3 * light.cloud) * thick
+        if light.relief:  # towers of cloud, lit at the rim
+            fine = noise_at(plane * np.float32(0.8) + np.float32(2) * shift) - np.float32(0.5)
+            thick = np.clip(thick + np.float32(0.5 * light.relief) * fine, 0, 1)
+        bright = (
+            np.float32(1.15 + 0.2 * light.relief) - np.float32(0.25 + 0.3 * light.cloud + 0.45 * light.relief) * thick
+        )
         grey = (np.float32(0.85) * white + np.float32(0.15) * horizon) * bright
         cover *= np.float32(0.25) + np.float32(0.75) * np.clip(up * 6, 0, 1)
         out += (grey - out) * cover

@@ -103,11 +103,12 @@ class Street:
         speed: float = 0.0,
         yaw_rate: float = 0.0,
         hull: Mesh | None = None,
+        veil: Mesh | None = None,
     ) -> None:
         """Add a thing; ``speed`` is along its own x axis."""
         v = pose_44[:3, 0] * speed
         self.things.append(
-            Thing(mesh, pose_44, name, countable, (float(v[0]), float(v[1]), float(v[2])), yaw_rate, hull)
+            Thing(mesh, pose_44, name, countable, (float(v[0]), float(v[1]), float(v[2])), yaw_rate, hull, veil)
         )
 
     def put_parts(self, parts: dict[str, Mesh], pose_44: npt.NDArray[np.float64]) -> None:

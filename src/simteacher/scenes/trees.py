@@ -19,15 +19,23 @@ BARK = Material("bark", BARKS[0], scale=0.8)
 LEAF = Material("leaf_0", LEAVES[0], scale=1.2)
 INNER = Material("leaf_1", (0.05, 0.07, 0.03), scale=1.0)
 Array = npt.NDArray[np.float64]
-TWIGS = (0.3, 0.2, 0.14)  # m around a branch that its twigs seem to fill, by detail: from afar less sky shows through
+TWIGS = (0.24, 0.16, 0.11)  # m around a branch that its twigs seem to fill, by detail: from afar less sky shows through
+VEIL = 0.5  # likewise before a building, whose pieces between branches nobody draws
 
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """A prototype: materials 0 bark, 1 leaves, 2 the shade inside; ``hull`` is what counts as its crown."""
+    """A prototype.
+
+    Attributes:
+        mesh: Materials 0 bark, 1 leaves, 2 the shade inside.
+        hull: What counts as its crown.
+        veil: What does before a building or a wall.
+    """
 
     mesh: Mesh
     hull: Mesh | None = None
+    veil: Mesh | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,7 @@ def bare(seed: int, detail: int) -> Plant:
     ]
     mesh = merge(parts)
     mesh = Mesh(mesh.vertices_V3, mesh.faces_F3, mesh.uv_F32, 0 * mesh.material_F, (BARK, LEAF, INNER))
-    return Plant(mesh, crown_hull(stages[-2:], TWIGS[detail]))
+    return Plant(mesh, crown_hull(stages[-2:], TWIGS[detail]), crown_hull(stages[-2:], VEIL))
 
 
 @lru_cache(maxsize=96)

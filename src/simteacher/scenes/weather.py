@@ -64,6 +64,7 @@ def make_light(g: Rng, spec: LightSpec) -> Light:
         three(sky),
         three(horizon),
         float(cloud),
+        float(g.uniform(0.0, 1.0) if g.random() < 0.6 else 0.0) if weather != "fog" else 0.0,
         float(fog),
         float(wet),
         time == "night" or (time == "dusk" and g.random() < 0.5),

@@ -53,7 +53,7 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int]) -
         ego.bonnet(g, street, view, size)
         things += [replace(t, velocity_3=_along(view, speed)) for t in street.things]
     if spec.labels == "exact":
-        things = [replace(t, hull=None) for t in things]
+        things = [replace(t, hull=None, veil=None) for t in things]
     curve = float(street.path.heading(1.0) - street.path.heading(-1.0)) / 2
     facts: dict[str, object] = {
         "kind": street.kind,
