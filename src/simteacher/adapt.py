@@ -278,11 +278,12 @@ class _Run:
         assert network is not None
         with first_then_others(self.fabric):
             stage = self.builder.student(number, network.to("cpu"), pseudo)
-        trained = self.train(stage, self.recipe.rounds.keep, self.recipe.rounds.start == "teacher")
+        goes_on = self.recipe.rounds.start == "teacher"
+        trained = self.train(stage, self.recipe.rounds.keep if goes_on else 0.0, goes_on)
         if self.recipe.batchnorm:
             reestimate(trained, self.target_batches(), self.recipe.batchnorm)
         card = self.card(name, stage.steps)
-        if self.recipe.rounds.start == "teacher":  # which may be another run's, with other layers frozen
+        if goes_on:  # from what may be another run's, with other layers frozen
             card = replace(card, network=teacher.card.network)
         return self.store(name, trained, card)
 

@@ -177,7 +177,8 @@ class Rounds(Strict):
     rare_sampling: float = Field(0.5, ge=0, le=1)
     start: Literal["teacher", "scratch"] = "teacher"
     lr_factor: float = Field(0.5, gt=0)
-    keep: float = Field(0.0, ge=0, lt=1)  # share of its teacher's weights in the mean that a student ends as (WiSE-FT)
+    # share of its teacher's weights, where a student starts from these, in the mean that it ends as (WiSE-FT)
+    keep: float = Field(0.0, ge=0, lt=1)
     objectives: Objectives = Objectives()
     augment: Augment = Augment()
     pseudo: PseudoLabels = PseudoLabels()

@@ -32,12 +32,6 @@ def contradiction(recipe: Recipe) -> tuple[str, str] | None:
             "rounds.pseudo.prototypes weighs stored labels, and with rounds.online there are none",
             "leave one of them out",
         )
-    if rounds.keep and rounds.start == "scratch":
-        return (
-            "rounds.keep takes a share of the weights that a student started from, and with rounds.start=scratch these "
-            "are no teacher's",
-            "set rounds.keep=0",
-        )
     near = "objectives.feature_distance is measured on source images, and "
     if recipe.teacher.objectives.feature_distance and recipe.source is None and recipe.labelled is not None:
         return f"teacher.{near}there is no source", "leave it out, or name a source"
