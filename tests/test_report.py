@@ -82,6 +82,21 @@ def test_it_says_what_the_network_started_from(tmp_path: Path) -> None:
     assert "started from street, the teacher that comes with the tool" in text_of(report(run))
 
 
+def test_it_says_what_students_learned_from_and_what_they_keep(tmp_path: Path) -> None:
+    run = make_run(tmp_path, rounds=1)
+    text = text_of(report(run))
+    assert "kept the surest pixels (60 %)" in text and "of the weights of its teacher" not in text
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    log = run / "metrics.jsonl"
+    log.write_text(log.read_text().replace('"coverage": 0.6', '"coverage": 1.0'))
+    for start, told in (("teacher", True), ("scratch", False)):
+        config["rounds"] = {"count": 1, "keep": 0.4, "start": start}
+        (run / "config.yaml").write_text(yaml.safe_dump(config))
+        text = text_of(report(run))
+        assert "kept every pixel by its confidence" in text
+        assert ("keeps 40 % of the weights of its teacher" in text) == told
+
+
 def test_an_unfinished_run_says_where_it_stands(tmp_path: Path) -> None:
     text = text_of(report(make_run(tmp_path / "run", finished=False, rounds=1, samples=1)))
     assert "not finished" in text and "It stands at step 150 of round 1" in text

@@ -140,12 +140,18 @@ def _rounds(run: Run) -> str:
         return ""
     count = images_of(run, "target")
     kind = "stand-in pictures" if is_stand_in(run) else "photographs"
-    kept = join([f"{percent(share, 0)} %" for share in coverages(run)] or ["part"])
+    shares = coverages(run)
+    kept = f"kept the surest pixels ({join([f'{percent(share, 0)} %' for share in shares] or ['part'])})"
+    if shares and min(shares) > 0.995:
+        kept = "kept every pixel by its confidence"
+    how = run.config.get("rounds") or {}
+    keep = how.get("keep", 0.0) if how.get("start", "teacher") == "teacher" else 0.0
+    mean = f" The student keeps {percent(keep, 0)} % of the weights of its teacher, against forgetting." if keep else ""
     times = {1: "Once", 2: "Twice", 3: "Three times"}.get(len(rounds), f"{len(rounds)} times")
     few = " A few labelled ones helped." if labelled(run) else ""
     return (
         f"Then it was shown {f'{count:,} ' if count else ''}{kind} nobody had labelled. {times} the model labelled "
-        f"them itself, kept the surest pixels ({kept}), and a student learned from those.{few}"
+        f"them itself, {kept}, and a student learned from those.{few}{mean}"
     )
 
 
