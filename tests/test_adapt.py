@@ -260,36 +260,6 @@ def test_a_student_that_collapses_is_set_aside(
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
-def _mean(kept: Path, other: Path, keep: float) -> dict[str, torch.Tensor]:
-    a, b = (load_file(p / "model.safetensors") for p in (kept, other))
-    return {k: keep * a[k] + (1 - keep) * v for k, v in b.items() if v.is_floating_point()}
-
-
-def test_a_stage_keeps_the_share_of_its_start_that_the_recipe_names(
-    finished: Path, recipe: Path, tmp_path: Path
-) -> None:
-    """By hand, from the same stage with nothing kept: a student of its teacher, a teacher of the model it began as."""
-    student = {"teacher.weights": str(finished / "teacher"), "rounds.count": 1, "batchnorm": 0.0, "eval_data": None}
-    teacher = {"network.weights": str(finished), "rounds.count": 0, "eval_data": None}
-    for name, settings, start in (("round-1", student, finished / "teacher"), ("teacher", teacher, finished)):
-        key = "rounds.keep" if name == "round-1" else "teacher.keep"
-        all_new, some = (
-            adapt(recipe, out=tmp_path / f"{name}-{k}", set={**settings, key: k}) / name for k in (0.0, 0.25)
-        )
-        found = load_file(some / "model.safetensors")
-        for k, v in _mean(start, all_new, 0.25).items():
-            torch.testing.assert_close(found[k], v, msg=f"{name} {k}")
-        assert any(not torch.equal(v, found[k]) for k, v in load_file(all_new / "model.safetensors").items())
-
-
-def test_of_a_start_that_is_no_model_nothing_is_kept(finished: Path, recipe: Path, tmp_path: Path) -> None:
-    run = adapt(recipe, out=tmp_path / "run", set={"teacher.keep": 0.5, "rounds.count": 0, "eval_data": None})
-    short, whole = (load(r / "teacher").card.trained_on["steps"] for r in (finished, run))
-    assert short < whole  # without rounds it has all the steps
-    again = adapt(recipe, out=tmp_path / "again", set={"teacher.keep": 0.0, "rounds.count": 0, "eval_data": None})
-    assert (run / "model.safetensors").read_bytes() == (again / "model.safetensors").read_bytes()
-
-
 def test_a_teacher_of_another_network_teaches_students_that_start_afresh(
     finished: Path, recipe: Path, tmp_path: Path
 ) -> None:

@@ -222,7 +222,7 @@ class _Run:
             tilted: Its network comes from such a stage and gets the tilt back first.
         """
         r, weight_K = self.recipe, stage.class_weight_K
-        begun = {k: v.clone() for k, v in stage.network.state_dict().items()}
+        begun = {k: v.clone() for k, v in stage.network.state_dict().items()} if keep else {}
         if tilted:
             tilt(stage.network, weight_K, r.untilt)
         trained = train_stage(stage, r.optimiser, self.run, self.fabric, r.seed, r.log_every, r.save_seconds)
