@@ -66,6 +66,21 @@ def test_mean_by_hand(tmp_path: Path, pictures: str) -> None:
     assert [part.get("made of", {}).get("command") for part in told["mean of"]] == [None, None, "adapt 3"]
 
 
+def test_a_common_past_is_told_once(tmp_path: Path, pictures: str) -> None:
+    past = json.loads((packed(tmp_path / "past", 1) / "provenance.json").read_text())
+    one, other = (packed(tmp_path / str(seed), seed, before=past) for seed in (2, 3))
+    mean_teacher([(one, 1.0), (other, 1.0), (tmp_path / "past", 1.0)], pictures, tmp_path / "out")
+    text = (tmp_path / "out" / "provenance.json").read_text()
+    told = json.loads(text)
+    assert told["went on from"] == past and text.count('"adapt 1"') == 1
+    assert told["mean of"][1]["made of"] == {
+        "command": "adapt 3",
+        "packed": {"sha256": "33333333"},
+        "went on from": {"sha256": "11111111"},
+    }
+    assert told["mean of"][2] == {"share": 0.3333, "sha256": "11111111"}
+
+
 def test_what_is_no_packed_teacher_is_refused(tmp_path: Path, pictures: str) -> None:
     one, other = packed(tmp_path / "one", 1), packed(tmp_path / "other", 2)
     card = load(other).card

@@ -44,15 +44,30 @@ def mean_teacher(parts: list[tuple[Path, float]], data: str, out: Path = FOLDER)
         if layers[0] != layers[1] or card.space != cards[0].space:
             raise UserError("another network or other classes than the first one's", folder, "leave it out")
     told = [_told(folder) for folder, _ in parts]
-    known, total = json.dumps(told[0]), sum(share for _, share in parts)
+    seen: set[str] = set()
+    told[0], total = _once(told[0], seen), sum(share for _, share in parts)
     shares = [
         {"share": round(share / total, 4), "sha256": one["packed"]["sha256"]}
-        | ({} if one["packed"]["sha256"] in known else {"made of": one})
+        | ({} if one["packed"]["sha256"] in seen else {"made of": _once(one, seen)})
         for (_, share), one in zip(parts, told, strict=True)
     ]
     card = replace(cards[0], miou=None, extra={**cards[0].extra, "mean_of": len(parts)})  # measured was the part alone
     whole = mean_weights([(read_weights(folder / WEIGHTS), share) for folder, share in parts])
     return store(whole, card, {**told[0], "mean of": shares}, data, out)
+
+
+def _once(told: Any, seen: set[str]) -> Any:
+    """A provenance in which whatever was told before, as ``seen`` by fingerprint, is its fingerprint alone."""
+    if isinstance(told, list):
+        return [_once(one, seen) for one in told]
+    if not isinstance(told, dict):
+        return told
+    print_of = told["packed"]["sha256"] if isinstance(told.get("packed"), dict) else None
+    if print_of in seen:
+        return {"sha256": print_of}
+    if print_of is not None:
+        seen.add(print_of)
+    return {key: _once(value, seen) for key, value in told.items()}
 
 
 def _told(folder: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from simteacher.scenes.facade import Array, pierced, rects, sills
 from simteacher.scenes.mesh import Material, Mesh, merge
 from simteacher.scenes.ornament import ornaments
 from simteacher.scenes.palette import BRICKS, RENDERS, ROOFS, STONES, Rng, pick, rgb
-from simteacher.scenes.shopfront import shop_front, store_front
+from simteacher.scenes.shopfront import mirror, shop_front, store_front
 
 STYLES = ("terrace", "shop", "house", "office", "flats", "hall", "church", "store")
 STONE_TRIM = Material("render_0", rgb(205, 198, 182), scale=2.0)
@@ -113,10 +113,12 @@ def _dormers(
     return out
 
 
-def _holes(g: Rng, width: float, z0: float, floor_h: float, bays: int, wide: float, tall: float) -> tuple[Array, Array]:
-    """Cells and centred windows of one floor."""
+def _holes(
+    width: float, z0: float, floor_h: float, bays: int, wide: float, tall: float, most: float = 0.86
+) -> tuple[Array, Array]:
+    """Cells and centred windows of one floor, at ``most`` that share of their cell's width."""
     edge = np.linspace(0, width, bays + 1)
-    half = min(wide, (edge[1] - edge[0]) * 0.86) / 2
+    half = min(wide, (edge[1] - edge[0]) * most) / 2
     middle = (edge[1:] + edge[:-1]) / 2
     bottom = z0 + min(0.9, floor_h - tall - 0.25)
     cell = np.column_stack([edge[:-1], edge[1:], np.full(bays, z0), np.full(bays, z0 + floor_h)])
@@ -149,13 +151,18 @@ def _front(
     if style == "church":
         wide, tall, bays = 1.2, 4.2, max(2, round(width / 4))
     recess = g.uniform(0.06, 0.22)
+    curtain = style == "office" and g.random() < 0.3  # glass from edge to edge
+    if curtain:
+        wide, tall, recess = 3.5, floor_h, 0.04
     pane = Material(f"window_{g.integers(8)}", (1, 1, 1), gloss=float(g.uniform(0.5, 0.86)))
     lit = Material(pane.texture, (1, 0.85, 0.6), gloss=0.6, glow=0.8)
+    if curtain or g.random() < 0.15:
+        pane = mirror(g)
     trim = STONE_TRIM if g.random() < 0.7 else wall
     for floor in range(start, floors):
         z0 = 0.0 if floor == 0 else ground + (floor - 1) * floor_h
         high = ground if floor == 0 else floor_h
-        cell, hole = _holes(g, width, z0, high, bays, wide, min(tall, high - 0.5))
+        cell, hole = _holes(width, z0, high, bays, wide, min(tall, high - 0.5), 0.97 if curtain else 0.86)
         if floor == 0 and style != "church":  # a door in one bay
             k = int(g.integers(bays))
             middle = (hole[k, 0] + hole[k, 1]) / 2
@@ -270,7 +277,7 @@ def building(style: str, seed: int, detail: int = 1) -> Building:
                 parts += _dormers(g, width, depth, eaves, rise, roof, wall)
         if style == "house" and g.random() < 0.6:  # a gabled bay
             w = width * g.uniform(0.3, 0.45)
-            bay_cell, bay_hole = _holes(g, w, 0, ground, 1, w * 0.7, 1.4)
+            bay_cell, bay_hole = _holes(w, 0, ground, 1, w * 0.7, 1.4)
             bay = [
                 sh.boxes([[0, 0.01, 0]], [[w, 1.2, ground]], wall),
                 *pierced(bay_cell, bay_hole, 0.06, wall, Material("window_4", (1, 1, 1), gloss=0.6), STONE_TRIM),

@@ -30,6 +30,8 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
         s = 3 + g.exponential(22)
         toward = np.pi if g.random() < 0.7 else 0.0
         _at_kerb(street, props.sign(int(g.integers(128))), s, side, g.uniform(0.35, 0.7), toward + g.normal(0, 0.15))
+    for _ in range(g.poisson(5 * amount)):
+        _at_kerb(street, props.post(int(g.integers(48))), 4 + g.exponential(25), int(g.choice([-1, 1])), 0.5, 0.0)
     for _ in range(g.poisson(0.6 * amount)):
         side = int(g.choice([-1, 1]))
         _behind_walk(
@@ -40,7 +42,7 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
             g.uniform(-0.8, 2.5),
             np.pi + g.normal(0, 0.5),
         )
-    _signals(g, street)
+    _signals(g, street, amount)
     for side in (1, -1):
         _tree_row(g, street, spec, side)
         _run(g, street, side, amount)
@@ -99,13 +101,14 @@ def _behind_walk(street: Street, parts: props.Parts, s: float, side: int, out: f
         street.put_parts(parts, street.path.upright(s, d, b.kerb, facing))
 
 
-def _signals(g: Rng, street: Street) -> None:
-    """Traffic lights at junctions and crossings that have them; the near ones face the camera."""
+def _signals(g: Rng, street: Street, amount: float) -> None:
+    """Traffic lights at junctions and crossings, and where people cross between; the near ones face the camera."""
     places = [(j.s - j.wide / 2 - 1.5, j.s + j.wide / 2 + 1.5) for j in street.junctions if j.s > 6] + [
         (c - 1, c + 4) for c in street.crossings
     ]
-    for near, far in places[:3]:
-        if g.random() > 0.5:
+    between = 8 + g.exponential(30, g.poisson(1.2 * amount))
+    for near, far in [*places[:3], *((s, s + 4) for s in between)]:
+        if g.random() > 0.6:
             continue
         seed = int(g.integers(12)) * 3 + int(g.integers(3))
         for side in (1, -1):

@@ -44,13 +44,13 @@ class Surfaces:
         )  # pavements are mostly a little lighter than their road, sometimes not
         near = (min(road.tint[0] * tone, 0.8), min(road.tint[1] * tone, 0.8), min(road.tint[2] * tone, 0.8))
         kind = g.random()
-        if kind < 0.28:
+        if kind < 0.24:
             walk = Material(road.texture, shade(g, road.tint, 0.05), scale=road.scale)
-        elif kind < 0.55:
+        elif kind < 0.5:
             walk = Material(
                 f"asphalt_{g.integers(3)}" if g.random() < 0.7 else "paving_4", shade(g, near, 0.1), scale=3.0
             )
-        elif kind < 0.78:
+        elif kind < 0.74:
             walk = Material(f"paving_{g.integers(4)}", shade(g, near, 0.1), scale=float(g.uniform(1.6, 2.6)))
         else:
             walk = Material(

@@ -160,6 +160,17 @@ def totem(seed: int) -> Parts:
     return {"pole": posts, "traffic sign": plate}
 
 
+@lru_cache(maxsize=48)
+def post(seed: int) -> Parts:
+    """A bare post, for wires or cameras or left over; thin ones are what far things are hung on."""
+    g = np.random.default_rng([66, seed])
+    height, radius = g.uniform(2.2, 8.5), g.uniform(0.03, 0.1)
+    parts = [sh.frusta([[0, 0, 0]], [[0, 0, height]], radius, radius * g.uniform(0.6, 1.0), 8, painted(g))]
+    if g.random() < 0.3:
+        parts.append(sh.boxes([[-0.15, -0.1, height]], [[0.15, 0.1, height + g.uniform(0.15, 0.4)]], GREY))
+    return {"pole": merge(parts)}
+
+
 @lru_cache(maxsize=36)
 def traffic_light(seed: int) -> Parts:
     """Signal heads on a post, sometimes one on an arm over the road; one lens is lit."""

@@ -29,7 +29,7 @@ from simteacher.scenes.scenefile import movable
 from simteacher.scenes.spec import SceneSpec, load_scene
 
 SCENE = "scene.yaml"
-LOOK = 5
+LOOK = 6
 """Raised whenever the same seed begins to give other pictures: sets of two looks are not mixed."""
 
 

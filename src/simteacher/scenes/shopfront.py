@@ -27,6 +27,7 @@ PAINTS = [
     rgb(235, 235, 235),
 ]
 DARK = Material("plain", rgb(24, 24, 26))
+MIRRORS = 0.3  # chance that a front's panes mirror the street
 
 
 def shop_front(g: Rng, width: float, height: float) -> tuple[list[Mesh], list[Mesh]]:
@@ -46,9 +47,10 @@ def shop_front(g: Rng, width: float, height: float) -> tuple[list[Mesh], list[Me
     parts = [rects(0, width, 0, sill, 0.02, riser), rects(0, width, top, height, 0.0, paint)]
     door_w = min(1.1, width * 0.3)
     door_x = float(g.choice([0.25, width / 2 - door_w / 2, width - door_w - 0.25]))
+    mirrors = g.random() < MIRRORS
     for a, b in ((0.12, door_x - 0.06), (door_x + door_w + 0.06, width - 0.12)):
         if b - a > 0.4:
-            parts += _window(g, a, b, sill, glass_top, frame)
+            parts += _window(g, a, b, sill, glass_top, frame, mirrors)
     deep = 0.7 if g.random() < 0.3 else 0.14
     door = Material(f"door_{g.choice([2, 2, 5, 0, 4])}", (1, 1, 1), gloss=0.4)
     parts.append(rects(door_x, door_x + door_w, 0.05, min(2.3, glass_top), deep, door, fit=True))
@@ -63,14 +65,24 @@ def shop_front(g: Rng, width: float, height: float) -> tuple[list[Mesh], list[Me
     return parts, _hanging(g, width, top, parts) if g.random() < 0.4 else []
 
 
-def _window(g: Rng, a: float, b: float, sill: float, top: float, frame: Material) -> list[Mesh]:
+def mirror(g: Rng) -> Material:
+    """Glass that shows what is opposite, sky and crowns and cars, rather than what is behind it."""
+    dark = float(g.uniform(0.03, 0.18))
+    r, gr, b = (dark * float(t) for t in g.uniform(0.75, 1.1, 3))
+    return Material("plain", (r, gr, b), gloss=float(g.uniform(0.86, 0.99)))
+
+
+def _window(
+    g: Rng, a: float, b: float, sill: float, top: float, frame: Material, mirrors: bool = False
+) -> list[Mesh]:
     """A glazed stretch: big panes or small ones, perhaps behind a shutter, with posters on the glass."""
     if g.random() < 0.1:
         ribs = Material(
             "shutter", pick(g, [rgb(150, 152, 155), rgb(110, 112, 115), rgb(200, 200, 200)], 0.2), scale=1.0
         )
         return [rects(a, b, sill, top, 0.1, ribs)]
-    glass = Material(f"shop_{g.integers(10)}", (1, 1, 1), gloss=0.62, glow=float(g.choice([0.05, 0.15, 0.3])))
+    glow = float(g.choice([0.05, 0.15, 0.3]))
+    glass = mirror(g) if mirrors else Material(f"shop_{g.integers(10)}", (1, 1, 1), gloss=0.62, glow=glow)
     pitch = float(g.choice([0.7, 1.1, 1.8, 2.8]))
     edge = np.linspace(a, b, max(1, round((b - a) / pitch)) + 1)
     half = float(g.uniform(0.02, 0.06))
@@ -129,14 +141,16 @@ def _hanging(g: Rng, width: float, top: float, parts: list[Mesh]) -> list[Mesh]:
 def store_front(g: Rng, width: float, height: float) -> list[Mesh]:
     """Supermarket: glazing between posts, a canopy, big lettering on a broad band."""
     parts: list[Mesh] = []
+    mirrors, glazed = g.random() < 2 * MIRRORS, float(g.choice([0.5, 0.65, 0.95]))
     band_low = min(height - 0.8, g.uniform(2.8, 3.6))
     wall = Material(
         f"brick_{g.integers(4)}" if g.random() < 0.5 else "cladding", pick(g, BRICKS + RENDERS, 0.2), scale=1.3
     )
     edge = np.linspace(0, width, max(3, round(width / g.uniform(3, 6))) + 1)
     for a, b in itertools.pairwise(edge):
-        if g.random() < 0.65:
-            parts += _window(g, float(a), float(b), 0.1, band_low, Material("plain", rgb(210, 212, 214), gloss=0.2))
+        if g.random() < glazed:
+            frame = Material("plain", pick(g, [rgb(210, 212, 214), rgb(60, 62, 66)], 0.1), gloss=0.2)
+            parts += _window(g, float(a), float(b), 0.1, band_low, frame, mirrors)
             parts.append(rects(a, b, 0, 0.1, 0.02, wall))
         else:
             parts.append(rects(a, b, 0, band_low, 0.0, wall))
