@@ -72,9 +72,7 @@ def mirror(g: Rng) -> Material:
     return Material("plain", (r, gr, b), gloss=float(g.uniform(0.86, 0.99)))
 
 
-def _window(
-    g: Rng, a: float, b: float, sill: float, top: float, frame: Material, mirrors: bool = False
-) -> list[Mesh]:
+def _window(g: Rng, a: float, b: float, sill: float, top: float, frame: Material, mirrors: bool = False) -> list[Mesh]:
     """A glazed stretch: big panes or small ones, perhaps behind a shutter, with posters on the glass."""
     if g.random() < 0.1:
         ribs = Material(
