@@ -84,6 +84,7 @@ def varied_teacher(
     statistics = d.Statistics()
     stages: list[train.Stage] = []
     losses, begin, batches_of = train.network_losses, train._Session.__init__, train.prefetch
+    recolour = stream.recolour
 
     def disturbed(state: Any, plan: Any, batches: dict[str, Any]) -> Any:
         batch = batches["source"]
@@ -121,7 +122,7 @@ def varied_teacher(
     try:
         adapt("teacher", source=source, target=target, out=out, set=settings)
     finally:
-        train.network_losses, train.prefetch = losses, batches_of
+        train.network_losses, train.prefetch, stream.recolour = losses, batches_of, recolour
         train._Session.__init__ = begin  # type: ignore[method-assign]
 
 
