@@ -16,6 +16,7 @@ from simteacher.errors import UserError
 from simteacher.export import export
 from simteacher.labels import LabelSpace
 from simteacher.models.build import build_network
+from simteacher.models.rehead import rehead
 from simteacher.models.store import Model, ModelCard, load, save_model
 
 pytest.importorskip("onnx", reason="pip install 'simteacher[onnx]'")
@@ -33,7 +34,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with a tiny real network and sample pictures."""
     folder = tmp_path_factory.mktemp("run")
     torch.manual_seed(0)
-    save_model(folder, build_network(TINY, 5, pretrained=False), ModelCard(TINY.model_dump(), SPACE, (96, 64)))
+    network = build_network(TINY, 6, pretrained=False)
+    rehead(network, LabelSpace("six", tuple("abcdef"), ((0, 0, 0),) * 6), SPACE)  # so a has two rows
+    save_model(folder, network, ModelCard(TINY.model_dump(), SPACE, (96, 64)))
     (folder / "teacher" / "samples").mkdir(parents=True)
     for n in range(3):
         noise = np.random.default_rng(n).integers(0, 255, (8, 12, 3), np.uint8)

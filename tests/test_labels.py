@@ -43,6 +43,15 @@ def test_camvid_takes_cityscapes_names() -> None:
         assert (None if index is None else space.classes[index]) == CAMVID_OF.get(name), name
 
 
+def test_what_is_only_learned_is_ignored_where_labels_are_read() -> None:
+    space = SPACES["camvid11"]
+    learned = space.as_learned()
+    assert space.index("terrain") is None and learned.classes[learned.index("terrain") or 0] == "tree"
+    others = [n for n in SPACES["cityscapes19"].classes if n != "terrain"]
+    assert [space.index(n) for n in others] == [learned.index(n) for n in others]
+    assert SPACES["cityscapes19"].as_learned() is SPACES["cityscapes19"]
+
+
 def test_coarse_classes_take_fine_names_but_not_the_reverse() -> None:
     coarse = LabelSpace(
         "seven", ("flat", "construction", "object", "nature", "sky", "human", "vehicle"), ((0, 0, 0),) * 7
@@ -87,11 +96,14 @@ def test_yaml_space(tmp_path: Path) -> None:
         "name": "mine",
         "classes": [{"name": "ground", "color": [1, 2, 3]}, {"name": "thing"}],
         "aliases": {"road": "ground", "car": "thing", "sky": "ignore"},
+        "learned_as": {"grass": "ground", "car": "ground"},
     }
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     space = load_space(path)
     assert (space.name, space.classes, space.colors[0]) == ("mine", ("ground", "thing"), (1, 2, 3))
     assert [space.index(n) for n in ("Road", "car", "sky", "tree")] == [0, 1, None, None]
+    # what is measured as a class is learned as that
+    assert [space.as_learned().index(n) for n in ("road", "car", "grass")] == [0, 1, 0] and space.index("grass") is None
     # an alias that ignores wins over a synonym
     assert LabelSpace("x", ("tree",), ((0, 0, 0),), {"vegetation": "ignore"}).index("vegetation") is None
     again = tmp_path / "again.yaml"
@@ -106,6 +118,8 @@ def test_yaml_space(tmp_path: Path) -> None:
         ("classes: [{name: road}, {name: Roads}]", "used twice"),
         ("classes: [{color: [0, 0, 0]}]", "has no name"),
         ("classes: [road]\naliases: {street: raod}", "did you mean 'road'"),
+        ("classes: [road]\nlearned_as: {grass: raod}", "did you mean 'road'"),
+        ("classes: [road]\nlearned_as: [grass]", "'learned_as' is not a map"),
         ("clases: [road]", "needs a list 'classes'"),
         ("classes: [road]\naliasses: {a: road}", "did you mean 'aliases'"),
         ("classes: [road\n", "cannot be read as YAML"),

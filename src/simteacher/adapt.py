@@ -154,7 +154,7 @@ class _Run:
         classes = len(self.data.space)
         if self.network:
             return make(self.network, classes)
-        return start(self.recipe.network, self.data.space, self.target_batches())
+        return start(self.recipe.network, self.data.space)
 
     def store(self, stage: str, network: nn.Module, card: ModelCard) -> Model:
         """Write a stage's model with samples and evaluation, and load it for use."""
@@ -202,7 +202,7 @@ class _Run:
             return self.stored("teacher")
         given = self.recipe.teacher.weights
         if given is not None:
-            model = take_teacher(self.recipe, self.data.space, self.target_batches(), self.network)
+            model = take_teacher(self.recipe, self.data.space, self.network)
             assert model.network is not None
             if "classes_before" not in model.card.extra:
                 self.run.inherit(Path(given), "teacher")

@@ -139,7 +139,7 @@ def class_table(of: LabelSpace, to: LabelSpace) -> U8:
     """
     if of.classes == to.classes:
         return np.arange(256, dtype=np.uint8)
-    table = lut(dict(enumerate(of.classes)), to)
+    table = lut(dict(enumerate(of.classes)), to.as_learned())
     if (table == 255).all():
         raise UserError(
             f"none of the model's classes ({', '.join(of.classes)}) is in {to.name} ({', '.join(to.classes)})",

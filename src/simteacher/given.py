@@ -6,18 +6,14 @@ to the run's classes by name (`models.rehead`). Used by `adapt`.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-
-from torch import Tensor
 
 from simteacher.config import Recipe
 from simteacher.errors import UserError
 from simteacher.labels import LabelSpace
 from simteacher.models.rehead import rehead
-from simteacher.models.start import IMAGES, differences, trainable_card
+from simteacher.models.start import differences, trainable_card
 from simteacher.models.store import Model, ModelCard, load
 from simteacher.models.wrap import KEY, Factory
 from simteacher.progress import say
@@ -51,13 +47,12 @@ def check_teacher(recipe: Recipe) -> ModelCard | None:
     return card
 
 
-def take_teacher(recipe: Recipe, space: LabelSpace, images: Iterable[Tensor], network: Factory | None) -> Model:
+def take_teacher(recipe: Recipe, space: LabelSpace, network: Factory | None) -> Model:
     """Load the named teacher, with the run's classes.
 
     Args:
         recipe: It names the teacher.
         space: The run's classes.
-        images: Photographs (1, 3, H, W) in [0, 1], as the network takes them.
         network: The function that makes a network of one's own.
 
     Raises:
@@ -69,7 +64,7 @@ def take_teacher(recipe: Recipe, space: LabelSpace, images: Iterable[Tensor], ne
     card = replace(model.card, extra={**model.card.extra, "taken_from": str(recipe.teacher.weights)})
     if card.space.classes != space.classes:
         before = card.space
-        unknown = rehead(model.network, before, space, itertools.islice(images, IMAGES))
+        unknown = rehead(model.network, before, space)
         say(f"{place}: its {len(before)} classes ({before.name}) are matched by name to {space.name}")
         if unknown:
             say(f"  it does not know {', '.join(unknown)}: students learn that from the source alone")

@@ -49,12 +49,13 @@ class Builder:
 
     def __init__(self, recipe: Recipe, data: Inputs, stats: Path, part: tuple[int, int] = (0, 1)) -> None:
         self.recipe, self.data, self.stats, self.part = recipe, data, stats, part
+        self.space = data.space.as_learned()
         self.cache = Cache(recipe.cache_gib)
         self.budget = recipe.resolved_budget
         self._like: tuple[F64, F64] | None = None
 
     def _counts(self, dataset: DataSet) -> F64:
-        return class_counts(dataset, self.data.space, self.stats)
+        return class_counts(dataset, self.space, self.stats)
 
     def _stream(
         self,
@@ -72,7 +73,7 @@ class Builder:
         return Stream(
             role,
             dataset,
-            self.data.space if labelled else None,
+            self.space if labelled else None,
             self.budget,
             augment,
             self.recipe.seed,

@@ -78,7 +78,7 @@ def test_classes_and_tilts_are_changed_below_it() -> None:
     before = net(image)[0]
     tilt(net, torch.linspace(0.5, 2, 11), -1.0)
     torch.testing.assert_close(net(image)[0], before - torch.linspace(0.5, 2, 11).log().view(1, 11, 1, 1))
-    rehead(net, load_space("camvid11"), load_space("cityscapes19"), [image])
+    rehead(net, load_space("camvid11"), load_space("cityscapes19"))
     assert net(image)[0].shape == (1, 19, 64, 96)
 
 

@@ -42,8 +42,8 @@ def check(
     Returns:
         ``format, why, split, images, labelled, classes {name: pixels}, ignored`` (pixels) and
         ``problems [{file, problem, fix}]``; also ``space, sizes {WxH: images}, odd {kind: {images, first}}, labels``
-        (how these are stored), ``unknown {value: pixels}, unmapped {class name of the set: pixels}`` (and those
-        that the space says to ignore under ``left_out``), ``hints [text]``,
+        (how these are stored), ``unknown {value: pixels}, unmapped {class name of the set: pixels}`` (those that
+        the space says to ignore under ``left_out``; as what training learns some, ``learned_as``), ``hints [text]``,
         ``lacks [{class, why}], shared [[name, name]]`` and, with ``target``, the same for it under ``target``.
 
     Raises:
@@ -104,6 +104,7 @@ def _look(
         "ignored": ignored,
         "unmapped": unmapped,
         "left_out": left_out,
+        "learned_as": _learned(unmapped, space),
         "unknown": _sum(s.unknown for s in seen),
         "sizes": dict(Counter(f"{s.size[0]}x{s.size[1]}" for s in seen if s.size).most_common()),
         "odd": _odd(seen),
@@ -169,6 +170,14 @@ def _count(
     ignored = int(total[-1]) + sum(left_out.values()) + sum(unmapped.values()) + strange
     by_name, told = ({name: n for name, n in counts.most_common() if n} for counts in (unmapped, left_out))
     return classes, ignored, by_name, told
+
+
+def _learned(unmapped: Mapping[str, int], space: LabelSpace | None) -> dict[str, str]:
+    """Which of the ignored names training learns, and as which class."""
+    if space is None:
+        return {}
+    found = {name: space.as_learned().index(name) for name in unmapped}
+    return {name: space.classes[index] for name, index in found.items() if index is not None}
 
 
 def _lacking(

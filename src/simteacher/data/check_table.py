@@ -103,7 +103,9 @@ def _notes(result: Result) -> list[str]:
     lines = [f"no pixel is {', '.join(names)}: {why}" for why, names in reasons.items()]
     total = sum(result["classes"].values()) + result["ignored"]
     if unmapped := result.get("unmapped"):
-        said = ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in list(unmapped.items())[:8])
+        learned = {name: f" (learned as {known})" for name, known in result["learned_as"].items()}
+        shares = [f"{name} {100 * n / total:.1f} %{learned.get(name, '')}" for name, n in unmapped.items()]
+        said = ", ".join(shares[:8])
         lines.append(f"ignored, as the label space has no such class: {said}")
     if left_out := result.get("left_out"):
         said = ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in list(left_out.items())[:8])

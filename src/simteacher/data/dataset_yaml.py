@@ -4,7 +4,7 @@
 ``dataset.yaml``::
 
     version: 1
-    space: cityscapes19           # or a YAML file beside it, or {name, classes, aliases}
+    space: cityscapes19           # or a YAML file beside it, or {name, classes, aliases, learned_as}
     ids: {7: road, 8: sidewalk}   # only where labels hold other numbers than the positions of the classes
     splits: {train: [a, b], val: [c]}   # or {train: all}
     origin: {...}                 # where the data came from

@@ -19,6 +19,7 @@ from simteacher.models.depthwise import quicken_depthwise
 from simteacher.models.drn import DRN, VARIANTS
 from simteacher.models.fpn import by_centres
 from simteacher.models.heads import FCN, ASPPSum, Last, Light, ViTEncoder
+from simteacher.models.merge import Merge, give_rows
 from simteacher.models.pretrained import load_imagenet
 from simteacher.models.upsample import LearntUpsampling
 
@@ -44,6 +45,8 @@ class SegmentationNetwork(nn.Module):
         std: RGB deviation, likewise.
         stride: Images are padded to multiples of this.
         upsample: Takes primary scores, the decoder's map and the image to the image's size; None: bilinear.
+
+    Where ``merge`` is set, heads have rows for finer classes (`models.merge`).
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class SegmentationNetwork(nn.Module):
         super().__init__()
         self.encoder, self.decoder, self.head, self.stride = encoder, decoder, head, stride
         self.upsample = upsample
+        self.merge: Merge | None = None
         self.aux_head = nn.Sequential(
             nn.Conv2d(aux_channels, 64, 3, padding=1, bias=False),
             nn.BatchNorm2d(64),
@@ -95,10 +99,12 @@ class SegmentationNetwork(nn.Module):
             if change is not None:
                 maps = change(maps)
             decoded_BChw = self.decoder(maps)
-            main = self.head(decoded_BChw)
+            main, aux = self.head(decoded_BChw), self.aux_head(maps[-2])
+            if self.merge is not None:
+                main, aux = self.merge(main), self.merge(aux)
             if self.upsample is not None:
                 main = self.upsample(main, decoded_BChw, x_BCHW)
-            return main, self.aux_head(maps[-2])
+            return main, aux
 
         return score_any_size(image_BCHW, self.mean_C11, self.std_C11, self.stride, score)
 
@@ -207,13 +213,14 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
 
 
 def load_weights(network: nn.Module, weights: dict[str, Tensor], where: str) -> None:
-    """Copy weights in, all of them or none.
+    """Copy weights in, all of them or none. Last layers get the rows that the weights have for finer classes.
 
     Models from before learnt upsampling have none of its weights; it then stays as it begins, nearly bilinear.
 
     Raises:
         UserError: Names or shapes differ; the first difference is named.
     """
+    give_rows(network, weights)
     own = network.state_dict()
     weights = {**{k: v for k, v in own.items() if k.startswith("upsample.")}, **weights}
     missing = [k for k in own if k not in weights]

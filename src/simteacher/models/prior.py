@@ -25,6 +25,9 @@ def tilt(network: nn.Module, weight_K: Tensor | None, strength: float) -> bool:
     head = getattr(network, "head", None)
     if weight_K is None or strength == 0 or not isinstance(head, nn.Module):
         return False
+    merge = getattr(network, "merge", None)
+    if merge is not None:
+        weight_K = weight_K[merge.member_J.to(weight_K.device)]  # each row as its class
     biases = [m.bias for m in head.modules() if isinstance(m, nn.Conv2d) and m.bias is not None]
     last = next((b for b in reversed(biases) if len(b) == len(weight_K)), None)
     if last is None:

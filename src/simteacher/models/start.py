@@ -7,21 +7,18 @@ features are taken.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from simteacher.config import Network
 from simteacher.errors import UserError
-from simteacher.labels import LabelSpace
+from simteacher.labels import IGNORE, LabelSpace
 from simteacher.models.build import build_network, load_weights
-from simteacher.models.rehead import merging, rehead
+from simteacher.models.rehead import new_class, rehead
 from simteacher.models.store import ModelCard, bare_weights, read_card, read_weights, weights_file
 from simteacher.progress import say
 
-IMAGES = 12  # that new last layers are fitted on
 NOT_MODELS = ("imagenet", "none")
 
 
@@ -68,17 +65,16 @@ def knows(spec: Network, space: LabelSpace) -> bool:
     """Whether ``network.weights`` is a model that has scores for every class of the run."""
     card = check_start(spec)
     return card is not None and (
-        card.space.classes == space.classes or bool(merging(card.space, space)[0].any(1).all())
+        card.space.classes == space.classes or set(range(len(space))) <= set(new_class(card.space, space).tolist())
     )
 
 
-def start(spec: Network, space: LabelSpace, images: Iterable[Tensor]) -> nn.Module:
+def start(spec: Network, space: LabelSpace) -> nn.Module:
     """Make the recipe's network with its starting weights.
 
     Args:
         spec: The recipe's ``network`` section.
         space: The run's classes.
-        images: Photographs (1, 3, H, W) in [0, 1]; a few are looked at where last layers must be matched.
 
     Raises:
         UserError: As of `check_start` and `build_network`.
@@ -91,7 +87,7 @@ def start(spec: Network, space: LabelSpace, images: Iterable[Tensor]) -> nn.Modu
         return network
     file = weights_file(Path(spec.weights))
     fresh = build_network(spec, len(space), pretrained=False)
-    if card.space.classes != space.classes and not merging(card.space, space)[0].any():
+    if card.space.classes != space.classes and (new_class(card.space, space) == IGNORE).all():
         say(f"{spec.weights}: no class of {space.name} is one of its own; its features are taken, the last layers new")
         own, weights = fresh.state_dict(), read_weights(file)
         load_weights(fresh, {k: weights[k] if weights[k].shape == v.shape else v for k, v in own.items()}, str(file))
@@ -101,8 +97,7 @@ def start(spec: Network, space: LabelSpace, images: Iterable[Tensor]) -> nn.Modu
         return fresh
     network = build_network(spec, len(card.space), pretrained=False)
     load_weights(network, read_weights(file), str(file))
-    few = (image_BCHW.to("cpu") for image_BCHW in itertools.islice(images, IMAGES))  # where the network is
-    unknown = rehead(network, card.space, space, few)
+    unknown = rehead(network, card.space, space)
     say(f"{spec.weights}: its {len(card.space)} classes ({card.space.name}) are matched by name to {space.name}")
     if unknown:
         say(f"  it does not know {', '.join(unknown)}: that is learnt from the source alone")

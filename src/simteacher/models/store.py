@@ -65,7 +65,8 @@ class ModelCard:
         try:
             tree = json.loads(text)
             s = tree["space"]
-            space = LabelSpace(s["name"], tuple(s["classes"]), tuple(tuple(c) for c in s["colors"]), dict(s["aliases"]))
+            names = dict(s["aliases"]), dict(s.get("learned_as") or {})
+            space = LabelSpace(s["name"], tuple(s["classes"]), tuple(tuple(c) for c in s["colors"]), *names)
             return ModelCard(
                 tree["network"],
                 space,
