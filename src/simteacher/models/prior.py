@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from simteacher.models.merge import Merge
+
 
 def tilt(network: nn.Module, weight_K: Tensor | None, strength: float) -> bool:
     """Add ``strength * log(weight_K)`` to the primary head's class scores, in place.
@@ -26,7 +28,7 @@ def tilt(network: nn.Module, weight_K: Tensor | None, strength: float) -> bool:
     if weight_K is None or strength == 0 or not isinstance(head, nn.Module):
         return False
     merge = getattr(network, "merge", None)
-    if merge is not None:
+    if isinstance(merge, Merge):
         weight_K = weight_K[merge.member_J.to(weight_K.device)]  # each row as its class
     biases = [m.bias for m in head.modules() if isinstance(m, nn.Conv2d) and m.bias is not None]
     last = next((b for b in reversed(biases) if len(b) == len(weight_K)), None)
