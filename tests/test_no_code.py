@@ -83,7 +83,7 @@ def test_pickled_weights(bomb: Bomb, tmp_path: Path, name: str, how: str) -> Non
 def test_pickled_weights_of_a_recipe(bomb: Bomb, tmp_path: Path) -> None:
     torch.save({"weight": bomb}, tmp_path / "weights.pt")
     with pytest.raises(UserError, match="not a readable safetensors file"):
-        start(Network(**{**tiny.NETWORK, "weights": str(tmp_path / "weights.pt")}), tiny.SPACE, ())
+        start(Network(**{**tiny.NETWORK, "weights": str(tmp_path / "weights.pt")}), tiny.SPACE)
 
 
 @pytest.mark.parametrize("encoder", ["hf-hub:somebody/model", "hf_hub:somebody/model", "local-dir:/tmp", "../x", "a b"])

@@ -157,7 +157,7 @@ def test_class_weights_are_of_all_labelled_sets_alike(tmp_path: Path, specs: dic
     shares = []
     for dataset in (builder.data.source, builder.data.labelled):
         assert dataset is not None
-        total = class_counts(dataset, builder.data.space).sum(0)
+        total = class_counts(dataset, builder.data.space.as_learned()).sum(0)
         shares.append(total / total.sum())
     weights = builder.teacher(NET).class_weight_K
     assert weights is not None

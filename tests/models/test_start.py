@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from simteacher.config import Network
 from simteacher.errors import UserError
@@ -26,11 +26,6 @@ def model(folder: Path, space: LabelSpace) -> tuple[Network, nn.Module]:
     return Network(**{**tiny.NETWORK, "weights": str(folder)}), network
 
 
-def pictures() -> list[Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return [torch.rand(1, 3, 64, 96, generator=generator) for _ in range(3)]
-
-
 def same(a: nn.Module, b: nn.Module, without: tuple[str, ...] = ()) -> None:
     theirs = b.state_dict()
     for name, value in a.state_dict().items():
@@ -40,38 +35,38 @@ def same(a: nn.Module, b: nn.Module, without: tuple[str, ...] = ()) -> None:
 
 def test_afresh() -> None:
     torch.manual_seed(0)
-    same(start(Network(**tiny.NETWORK), CAMVID, ()), tiny.network(len(CAMVID)))
+    same(start(Network(**tiny.NETWORK), CAMVID), tiny.network(len(CAMVID)))
 
 
 def test_the_same_classes_are_the_same_weights_and_the_recipe_says_what_is_frozen(tmp_path: Path) -> None:
     spec, before = model(tmp_path, CAMVID)
-    started = start(spec, CAMVID, ())
+    started = start(spec, CAMVID)
     same(started, before)
     assert isinstance(started.encoder, nn.Module)
     frozen = [p.requires_grad for p in started.encoder.parameters()]
     assert not all(frozen) and any(frozen)
-    whole = start(spec.model_copy(update={"freeze": 0}), CAMVID, ())
+    whole = start(spec.model_copy(update={"freeze": 0}), CAMVID)
     assert all(p.requires_grad for p in whole.parameters())
 
 
 def test_other_classes_are_matched_by_name(tmp_path: Path) -> None:
     spec, before = model(tmp_path, CITYSCAPES)
-    started = start(spec, CAMVID, pictures()).eval()
-    same(started, before, ("head", "aux_head.4"))
-    sky, road = (CITYSCAPES.classes.index(c) for c in ("sky", "road"))
-    image = pictures()[0]
+    started = start(spec, CAMVID).eval()
+    same(started, before, ("head", "aux_head.4", "merge"))
+    image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        old, new = before.eval()(image)[0].softmax(1), started(image)[0].softmax(1)
-    # a class with one member keeps its share of the mass of the classes that both know, up to the fit
-    for j, k in ((sky, CAMVID.classes.index("sky")), (road, CAMVID.classes.index("road"))):
-        assert torch.corrcoef(torch.stack([old[0, j].flatten(), new[0, k].flatten()]))[0, 1] > 0.9
+        old, new = before.eval()(image)[1], started(image)[1]  # the auxiliary head, whose outlines are not learnt
+    members = {"sky": ["sky"], "tree": ["vegetation", "terrain"], "bicyclist": ["rider", "motorcycle", "bicycle"]}
+    for name, fine in members.items():
+        rows = old[0, [CITYSCAPES.classes.index(f) for f in fine]]
+        torch.testing.assert_close(new[0, CAMVID.classes.index(name)], rows.amax(0))
 
 
 def test_no_class_in_common_takes_the_features(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec, before = model(tmp_path, CAMVID)
-    started = start(spec, tiny.space("xyz"), ())
+    started = start(spec, tiny.space("xyz"))
     same(started, before, ("head", "aux_head.4"))
-    assert started(pictures()[0])[0].shape[1] == 3
+    assert started(torch.rand(1, 3, 64, 96))[0].shape[1] == 3
     assert "last layers new" in "".join(capsys.readouterr())
 
 
@@ -79,9 +74,9 @@ def test_weights_alone_must_be_of_this_very_network(tmp_path: Path) -> None:
     before = tiny.network(len(CAMVID), seed=5)
     save_file(before.state_dict(), tmp_path / "weights.safetensors")
     spec = Network(**{**tiny.NETWORK, "weights": str(tmp_path / "weights.safetensors")})
-    same(start(spec, CAMVID, ()), before)
+    same(start(spec, CAMVID), before)
     with pytest.raises(UserError, match="another network"):
-        start(spec, CITYSCAPES, ())
+        start(spec, CITYSCAPES)
 
 
 def test_refused_before_anything_is_made(tmp_path: Path) -> None:
