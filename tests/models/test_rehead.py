@@ -92,7 +92,7 @@ def test_what_it_does_not_know_is_never_its_answer() -> None:
     assert all((p.argmax(1) != 0).all() for p in scores(net))
 
 
-def test_classes_of_merged_classes(tmp_path: Path) -> None:
+def test_classes_of_merged_classes() -> None:
     """From six to three to two: the answers are those of six to two."""
     two = replace(space("vw"), aliases={"x": "v", "z": "v", "y": "w"})
     whole = replace(space("vw"), aliases={n: two.aliases[k] for n, k in ABC.aliases.items()})
@@ -114,6 +114,9 @@ def test_written_and_read_again(tmp_path: Path) -> None:
         torch.testing.assert_close(read.logits(image), wanted, atol=0.2, rtol=0.05)  # bf16 where there is bf16
     with pytest.raises(UserError, match="belong to another network"):
         load_weights(network(4), net.state_dict(), "file")
+    for damaged in ([0.0, 1.0, 2.0], [2, 0, 1, 1, 1, 2], [0, 0, 2], [[0], [1], [2]], []):
+        with pytest.raises(UserError, match="belong to another network"):
+            load_weights(network(3), {**net.state_dict(), "merge.member_J": torch.tensor(damaged)}, "file")
 
 
 def test_the_tilt_of_a_class_is_that_of_each_of_its_rows() -> None:

@@ -51,12 +51,13 @@ def give_rows(network: nn.Module, weights: dict[str, Tensor]) -> None:
         weights: By name; those of a network with a `Merge` hold its ``merge.member_J``.
     """
     member_J = weights.get("merge.member_J")
-    if member_J is None or getattr(network, "merge", member_J) is not None:
+    if member_J is None or not hasattr(network, "merge") or network.merge is not None:
         return  # nothing to do, or a network of another make
-    known = sorted(set(member_J.tolist()))
+    rows = member_J.tolist() if member_J.dtype == torch.int64 and member_J.ndim == 1 else []
+    known = list(dict.fromkeys(rows))
     heads = [last_layers(getattr(network, head), len(known)) for head in HEADS]
-    if not all(heads) or known != list(range(len(known))):
-        return  # of another network: whoever loads them says so
+    if not rows or not all(heads) or rows != sorted(rows) or known != list(range(len(known))):
+        return  # damaged, or of another network: whoever loads them says so
     for conv in (c for convs in heads for c in convs):
         replace_rows(conv, conv.weight[member_J], torch.zeros(len(member_J)))
     network.merge = Merge(member_J.clone())

@@ -44,11 +44,11 @@ def rehead(network: nn.Module, of: LabelSpace, to: LabelSpace) -> tuple[str, ...
     if (new_J == IGNORE).all():
         what = f"this teacher knows none of the classes of {to.name}: its are {', '.join(of.classes)}"
         raise UserError(what, "teacher.weights", "train a teacher, or add aliases to the label space")
-    merge: Any = getattr(network, "merge", network)  # itself, which is no `Merge`, where it has none
+    merge: Any = getattr(network, "merge", None)
     if isinstance(merge, Merge):  # its rows are of finer classes already
         new_J = new_J[merge.member_J.cpu()]
     heads = [last_layers(getattr(network, name, None), len(new_J)) for name in HEADS]
-    if not all(heads) or not isinstance(merge, Merge | None):
+    if not all(heads) or not hasattr(network, "merge") or not isinstance(merge, Merge | None):
         what = "this teacher's last layers are not of a kind that can be given other classes"
         raise UserError(what, "teacher.weights", "name a teacher of the same label space")
     unknown = [k for k in range(len(to)) if k not in new_J.tolist()]
