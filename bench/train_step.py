@@ -2,14 +2,15 @@
 
     .venv/bin/python bench/train_step.py [--steps 20] [--size quick] [--batch 4]
 
-Three loops of the same network under the same autocast on the same machine in one run: bare: forward, loss, backward,
+Loops of the same network under the same autocast on the same machine in one run: bare: forward, loss, backward,
 AdamW on one batch that is already in memory; ours: a real stage with loader, augmentation, EMA and clipping (the log's
 line, one in many steps, is left out); loader: the loader alone. They take turns, in changing order, so that a busy
 neighbour hits all alike, and the ratio is the median of the turns' ratios.
 
 Prints one JSON object. ``ratio`` is ours / bare by the clock, which counts on an idle machine only. ``processor_ratio``
 is that of processor time of all threads, for a busy machine: with OMP_NUM_THREADS=1, as threads that wait for one
-another spend processor time too. ``loader_share`` is the loader's processor time / the bare step's.
+another spend processor time too. ``loader_share`` is the loader's processor time / the bare step's. Where
+`models.weight_gradient` changes convolutions, plain is the bare loop without it, and ``plain_ratio`` its time / bare.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,7 @@ from simteacher.labels import load_space
 from simteacher.losses import cross_entropy
 from simteacher.memory import keep_freed_memory
 from simteacher.models.build import build_network
+from simteacher.models.weight_gradient import PlanarGradientConv2d, pays
 from simteacher.objectives.compose import Plan
 from simteacher.precision import autocast, kind_of_device
 from simteacher.processes import Autocast
@@ -74,7 +77,7 @@ def main() -> None:
     parser.add_argument("--size", default="quick", choices=BUDGETS)
     parser.add_argument("--batch", type=int)
     args = parser.parse_args()
-    keep_freed_memory()  # as `adapt` does; for all three loops alike
+    keep_freed_memory()  # as `adapt` does; for all loops alike
     budget, space = BUDGETS[args.size], load_space("camvid11")
     budget = budget.model_copy(update={"batch": args.batch or budget.batch})
     device = kind_of_device()
@@ -90,20 +93,27 @@ def main() -> None:
         session = _Session(
             Stage("bench", net, {"source": stream}, Plan(), Objectives(), None, 10**6), Optimiser(), fabric, 1
         )
-        bare_net = build_network(Network(weights="none"), len(space)).to(fabric.device).train()
-        bare_net = bare_net.to(memory_format=torch.channels_last)
-        optimiser = make_optimiser(bare_net, Optimiser(), 1.0)
         batch = stream.batch(0).to(fabric.device)
         batches = prefetch({"source": stream}, 0, 10**6, loaders())
 
-        def bare() -> None:
-            with autocast(device):
-                main, aux = bare_net(batch.image_BCHW)
-            loss = cross_entropy(main, batch.label_BHW) + 0.4 * cross_entropy(aux, batch.label_BHW[:, 2::4, 2::4])
-            loss.backward()
-            optimiser.step()
-            optimiser.zero_grad()
-            loss.item()  # as a loop that shows it; waits for a GPU
+        def bare_loop(changed: bool) -> Callable[[], None]:
+            net = build_network(Network(weights="none"), len(space)).to(fabric.device).train()
+            net = net.to(memory_format=torch.channels_last)
+            for m in net.modules():
+                if isinstance(m, PlanarGradientConv2d) and not changed:
+                    m.__class__ = torch.nn.Conv2d
+            optimiser = make_optimiser(net, Optimiser(), 1.0)
+
+            def step() -> None:
+                with autocast(device):
+                    main, aux = net(batch.image_BCHW)
+                loss = cross_entropy(main, batch.label_BHW) + 0.4 * cross_entropy(aux, batch.label_BHW[:, 2::4, 2::4])
+                loss.backward()
+                optimiser.step()
+                optimiser.zero_grad()
+                loss.item()  # as a loop that shows it; waits for a GPU
+
+            return step
 
         def ours() -> None:
             losses = _step(session, {k: b.to(fabric.device) for k, b in next(batches).items()})
@@ -115,7 +125,9 @@ def main() -> None:
         def loader() -> None:
             stream.batch(next(loader_steps))
 
-        loops = {"bare": bare, "ours": ours, "loader": loader}
+        loops = {"bare": bare_loop(True), "ours": ours, "loader": loader}
+        if pays():
+            loops["plain"] = bare_loop(False)
         clock: dict[str, list[float]] = {name: [] for name in loops}
         processor: dict[str, list[float]] = {name: [] for name in loops}
         for i in range(args.steps + 2):
@@ -141,6 +153,7 @@ def main() -> None:
                 "processor_ms": milliseconds(processor),
                 "processor_ratio": ratio(processor, "ours"),
                 "loader_share": ratio(processor, "loader"),
+                **({"plain_ratio": ratio(clock, "plain")} if "plain" in loops else {}),
                 "threads": torch.get_num_threads(),
                 "loaders": loaders(),
                 "device": torch.cuda.get_device_name() if device == "cuda" else device,

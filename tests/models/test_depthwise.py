@@ -40,6 +40,18 @@ def test_same_forward_and_no_worse_gradients(kernel: int, stride: int, same: boo
         assert (mine - true).abs().max() < 0.02 * scale
 
 
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("size", [(16, 20), (17, 20), (16, 21), (17, 21)])
+def test_zeros_before_the_kernel_do_what_padding_does(kernel: int, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(timm.layers.Conv2dSame(6, 6, kernel, 2, 0, groups=6, bias=False))
+    quick = copy.deepcopy(plain)
+    quicken_depthwise(quick)
+    x = torch.randn(2, 6, *size)
+    for mine, theirs in zip(*(gradients(net, x, torch.float32) for net in (quick, plain)), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
 def test_all_of_a_network_and_nothing_else() -> None:
     net = timm.create_model("tf_efficientnet_lite0", features_only=True, pretrained=False).eval()
     quick = copy.deepcopy(net)

@@ -22,6 +22,7 @@ from simteacher.models.heads import FCN, ASPPSum, Last, Light, ViTEncoder
 from simteacher.models.merge import Merge, give_rows
 from simteacher.models.pretrained import load_imagenet
 from simteacher.models.upsample import LearntUpsampling
+from simteacher.models.weight_gradient import pays, quicken_weight_gradients
 
 STRIDE = 32
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -208,6 +209,8 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
     network = SegmentationNetwork(
         encoder, decoder, head, encoder.out_channels[-2], classes, mean, std, stride, upsample
     )
+    if pays():
+        quicken_weight_gradients(network)
     _freeze(encoder, spec.freeze, spec)
     return network
 

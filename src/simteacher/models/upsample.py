@@ -50,8 +50,12 @@ class LearntUpsampling(nn.Module):
         near = [padded_BhwK[:, y : y + h, x : x + w] for y in range(3) for x in range(3)]
         near_PNK = torch.stack(near, 3).reshape(-1, 9, classes)
         fine_PFK = torch.bmm(weight_PNF.to(near_PNK.dtype).transpose(1, 2), near_PNK)
-        fine_BhwijK = fine_PFK.view(batch, h, w, FACTOR, FACTOR, classes)
-        return fine_BhwijK.permute(0, 5, 1, 3, 2, 4).reshape(batch, classes, FACTOR * h, FACTOR * w)
+        fine_BhiwjK = fine_PFK.view(batch, h, w, FACTOR, FACTOR, classes).transpose(2, 3)
+        # Rows first and classes after: each is a quick copy, both at once a slow one. Gradients come back likewise
+        fine_BHWK = fine_BhiwjK.reshape(batch, FACTOR * h, FACTOR * w, classes)
+        if fine_BHWK.requires_grad:
+            fine_BHWK.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
+        return fine_BHWK.permute(0, 3, 1, 2).contiguous()
 
 
 def _bilinear() -> Tensor:
