@@ -54,9 +54,10 @@ def render(
     scene: Annotated[str | None, Parameter(help="A YAML file: streets, light, weather, camera, objects.")] = None,
     like: Annotated[str | None, Parameter(help="A set of photographs whose size and colours to come close to.")] = None,
     sequence: Annotated[bool, flag("Consecutive frames with optical flow, instead of single ones.")] = False,
-    workers: Annotated[int | None, Parameter(help="Processes; as many as processors by default.")] = None,
+    workers: Annotated[int | None, Parameter(help="Processes; by default one a processor.")] = None,
     format: Annotated[Literal["folder", "cityscapes", "coco", "kitti"], Parameter(help="Layout to write.")] = "folder",
     part: Part = None,
+    video: Annotated[bool, flag("With --sequence: also a video of every clip.")] = False,
 ) -> None:
     """Draw labelled street scenes; continues a set that was interrupted."""
     import simteacher
@@ -72,6 +73,7 @@ def render(
         workers=workers,
         format=format,
         part=part,
+        video=video,
     )
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from simteacher.data import FolderWriter
 from simteacher.data.raw import read_raw
 from simteacher.dense import Reader, read_images
+from simteacher.encode import VideoWriter, package
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
 from simteacher.overlay import overlay
@@ -23,7 +24,6 @@ U8 = npt.NDArray[np.uint8]
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 BATCH = 4  # frames a forward pass
-_CODECS = ("libx264", "libopenh264", "mpeg4")  # the first that this build of FFmpeg has
 
 
 class Shot(NamedTuple):
@@ -34,14 +34,6 @@ class Shot(NamedTuple):
     time_base: Any
 
 
-def _av(path: Path) -> Any:
-    try:
-        import av
-    except ImportError:
-        raise UserError("videos need the package 'av'", path, "pip install 'simteacher[video]'") from None
-    return av
-
-
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
     """A video opened for decoding; what goes wrong inside the block becomes a message about the file.
@@ -49,7 +41,7 @@ def _open(path: Path) -> Iterator[Any]:
     Raises:
         UserError: No such file, no video in it, damaged, or `av` is not installed.
     """
-    av = _av(path)
+    av = package(path)
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
@@ -78,34 +70,6 @@ def facts(path: Path) -> tuple[int, Any]:
         if not count and container.duration and rate:
             count = round(container.duration / 1e6 * float(rate))
     return count, rate or 25
-
-
-class VideoWriter:
-    """Encodes frames as H.264 (MPEG-4 where FFmpeg lacks it) with the timing of the video they came from."""
-
-    def __init__(self, path: Path, size: tuple[int, int], rate: Any) -> None:
-        self.av = _av(path)
-        self.size = (size[0] // 2 * 2, size[1] // 2 * 2)  # 4:2:0 needs even sides
-        self.container = self.av.open(str(path), "w")
-        codec = next(c for c in _CODECS if c in self.av.codecs_available)
-        self.stream = self.container.add_stream(codec, rate=rate)
-        self.stream.width, self.stream.height = self.size
-        self.stream.pix_fmt = "yuv420p"
-        if codec == "libx264":
-            self.stream.options = {"crf": "20", "preset": "veryfast"}
-
-    def add(self, image_HWC: U8, shot: Shot) -> None:
-        """Encode one frame at the time of ``shot``."""
-        cut = np.ascontiguousarray(image_HWC[: self.size[1], : self.size[0]])
-        frame = self.av.VideoFrame.from_ndarray(cut, format="rgb24")
-        if shot.pts is not None:
-            frame.pts, frame.time_base = shot.pts, shot.time_base
-        self.container.mux(self.stream.encode(frame))
-
-    def close(self) -> None:
-        """Write what the encoder still holds."""
-        self.container.mux(self.stream.encode())
-        self.container.close()
 
 
 def paint_video(
@@ -138,7 +102,7 @@ def paint_video(
                     painted = np.asarray(overlay(shot.image_HWC, label, model.card.space))
                     if out is None:
                         out = VideoWriter(part, (painted.shape[1], painted.shape[0]), rate)
-                    out.add(painted, shot)
+                    out.add(painted, shot.pts, shot.time_base)
                     bar.advance()
         finally:
             if out is not None:

@@ -75,7 +75,7 @@ def world() -> World:
     return small_world()
 
 
-def _build(seed: int, frame: int, spec: object, size: tuple[int, int]) -> World:
+def _build(seed: int, frame: int, spec: object, size: tuple[int, int], clip: bool = False) -> World:
     """The small street; the second car's place depends on seed and frame."""
     base = small_world()
     draw = np.random.default_rng([seed, frame])

@@ -14,11 +14,14 @@ from PIL import Image
 
 from simteacher import rle
 from simteacher.data.open import open_dataset
+from simteacher.errors import UserError
 from simteacher.scenes import job as job_module
 from simteacher.scenes.capture import Capture
 from simteacher.scenes.motion import HIDDEN, VISIBLE
 from simteacher.scenes.optics import Optics
 from simteacher.scenes.render import render
+from simteacher.scenes.spec import SceneSpec
+from simteacher.scenes.world import build_world as whole_world
 from tests.scenes.conftest import SIZE
 
 pytestmark = pytest.mark.usefixtures("small_street")
@@ -154,3 +157,42 @@ def test_intrinsics_are_those_of_the_rays(tmp_path: Path) -> None:
     k = np.array(c.meta["camera"]["intrinsics"])
     ray = Optics(SIZE, k[0, 0]).rays(np.array([[10.0, 20.0]]))[0]
     assert (k @ ray)[:2] == pytest.approx([10, 20])
+
+
+def test_a_clip_that_grows_gets_the_flow_that_it_lacked(tmp_path: Path) -> None:
+    out, _ = made(tmp_path, "kitti", frames=2, sequence=True)
+    render(out, frames=4, size=SIZE, seed=1, workers=1, format="kitti", sequence=True)
+    at_once = render(tmp_path / "whole", frames=4, size=SIZE, seed=1, workers=1, format="kitti", sequence=True)
+    flows = [sorted(p.relative_to(o) for p in o.glob("training/flow_*/*")) for o in (out, at_once)]
+    assert flows[0] == flows[1] and len(flows[0]) == 6
+    for path in flows[0]:
+        assert (out / path).read_bytes() == (at_once / path).read_bytes()
+
+
+def test_rectified_layouts_have_no_lens(tmp_path: Path) -> None:
+    drawn = [whole_world(1, i, SceneSpec(), SIZE).camera.k1 for i in range(6)]
+    assert any(drawn)
+    for format, flat in (("folder", False), ("kitti", True), ("cityscapes", True)):
+        job = job_module.Job(str(tmp_path), 6, SIZE, 1, None, False, 24, 10.0, format)
+        seen: list[float] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(job_module, "build_world", lambda *a, to=seen, **k: to.append(whole_world(*a, **k).camera.k1))
+            patch.setattr(job_module, "draw", lambda *_: None)
+            patch.setattr(job_module, "capture", lambda *_: None)
+            for unit in range(6):
+                list(job_module.captures(job, unit))
+        assert not any(seen) if flat else seen == drawn
+
+
+def test_clips_become_videos(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    out = render(tmp_path / "clips", frames=5, size=SIZE, seed=1, workers=1, sequence=True, video=True)
+    with av.open(str(out / "videos" / "00000.mp4")) as file:
+        shown = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+        assert float(file.streams.video[0].average_rate) == 10
+    assert len(shown) == 5
+    for i, frame in enumerate(shown):
+        with Image.open(out / "images" / f"00000_{i:04d}.jpg") as picture:
+            assert np.abs(frame.astype(int) - np.asarray(picture)).mean() < 6
+    with pytest.raises(UserError, match="single frames make no video"):
+        render(tmp_path / "frames", frames=1, size=SIZE, video=True)

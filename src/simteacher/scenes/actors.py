@@ -72,6 +72,7 @@ def place_vehicle(
     """Put one vehicle at (s, d), turned by yaw from the street's direction; two-wheelers that move have riders."""
     pose = street.path.pose(s, d, up, yaw)
     turn = speed * math.cos(yaw) * street.path.curvature(s) if speed else 0.0
+    course = street.path.course(s, d, up, yaw, speed) if speed else None
     hull = cycles.wheels() if kind == "bicycle" else None
     detail = int(-12 < s < 45)
     street.put(
@@ -82,10 +83,12 @@ def place_vehicle(
         speed=speed,
         yaw_rate=turn,
         hull=hull,
+        course=course,
     )
     if kind in ("bicycle", "motorcycle") and rider:
         mesh = cycles.cyclist(int(g.integers(32))) if kind == "bicycle" else cycles.motorcyclist(int(g.integers(16)))
-        street.put(people.dressed(mesh, g, vest=0.2), pose, "rider", countable=True, speed=speed, yaw_rate=turn)
+        mesh = people.dressed(mesh, g, vest=0.2)
+        street.put(mesh, pose, "rider", countable=True, speed=speed, yaw_rate=turn, course=course)
 
 
 def traffic(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> float:
@@ -158,7 +161,9 @@ def person(
     mesh = people.dressed(people.walker(int(g.integers(64)), pose), g)
     k = float(g.choice([1.0, 1.0, 1.0, 0.66])) * g.uniform(0.92, 1.07)
     going = (1.3 if pose == "walking" else 0.0) if speed is None else speed
-    street.put(sh.moved(mesh, scale=k), street.path.upright(s, d, up, yaw), "person", countable=True, speed=going)
+    pose_44 = street.path.upright(s, d, up, yaw)
+    course = street.path.course(s, d, up, yaw, going, upright=True) if going else None
+    street.put(sh.moved(mesh, scale=k), pose_44, "person", countable=True, speed=going, course=course)
 
 
 def pedestrians(g: Rng, street: Street, spec: SceneSpec) -> None:

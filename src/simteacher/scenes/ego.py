@@ -36,16 +36,29 @@ def camera(g: Rng, street: Street, ranges: CameraRanges, d: float) -> CameraSpec
     return CameraSpec(
         pose_44=pose,
         fov=float(np.deg2rad(uniform(g, ranges.fov))),
-        k1=uniform(g, ranges.distortion) if g.random() < 0.5 else 0.0,
+        k1=_sometimes(g, 0.5, ranges.distortion),
         exposure=float(np.exp(g.uniform(*np.log(ranges.exposure)))),
         white_balance=(1 + warm, float(1 + green), 1 - warm),
         gamma_contrast=(uniform(g, ranges.gamma), uniform(g, ranges.contrast)),
         saturation=uniform(g, ranges.saturation),
         blur=uniform(g, ranges.blur),
-        noise=uniform(g, ranges.noise) * float(g.random()),
+        noise=_partly(g, ranges.noise),
         vignette=uniform(g, ranges.vignette),
         jpeg=round(uniform(g, ranges.jpeg)),
     )
+
+
+def _sometimes(g: Rng, chance: float, ranges: tuple[float, float]) -> float:
+    """A value of a range in a share of the frames, else 0; one number is meant for all frames."""
+    if g.random() >= chance:
+        return ranges[0] if ranges[0] == ranges[1] else 0.0
+    return uniform(g, ranges)
+
+
+def _partly(g: Rng, ranges: tuple[float, float]) -> float:
+    """A value of a range, more often a small one; one number is meant as it is."""
+    value, part = uniform(g, ranges), float(g.random())
+    return value if ranges[0] == ranges[1] else value * part
 
 
 def bonnet(g: Rng, street: Street, view: CameraSpec, size: tuple[int, int]) -> None:

@@ -91,12 +91,18 @@ def linear(scene: Scene, g: GBuffer, atlas: Atlas, clouds: tuple[float, float] =
     return np.ascontiguousarray(rgb.T).reshape(g.size[1], g.size[0], 3)
 
 
+def drawn_clouds(rng: np.random.Generator) -> tuple[float, float]:
+    """Where the clouds are: their layer's shift."""
+    return float(rng.random()), float(rng.random())
+
+
 def draw(
     world: World,
     size: tuple[int, int],
     atlas: Atlas,
     rng: np.random.Generator,
     gain: float | None = None,
+    clouds: tuple[float, float] | None = None,
     *,
     whole: bool = False,
 ) -> Rendered:
@@ -108,11 +114,13 @@ def draw(
         atlas: The textures.
         rng: Clouds and sensor noise.
         gain: Fixed exposure; by default metered.
+        clouds: Where they are; by default drawn.
         whole: Keep also what this frame does not show, for flow to other frames.
     """
     scene = assemble(world, None if whole else size)
     g = gbuffer(scene, size)
-    clouds = (float(rng.random()), float(rng.random()))
+    own = drawn_clouds(rng)
+    clouds = clouds or own
     rgb = linear(scene, g, atlas, clouds)
     gain = meter(rgb) if gain is None else gain
     return Rendered(expose(rgb, world.camera, rng, gain), g, scene, gain)

@@ -15,12 +15,14 @@ from simteacher.scenes import motion, textures, write_cityscapes, write_coco, wr
 from simteacher.scenes.assemble import assemble
 from simteacher.scenes.atlas import Atlas
 from simteacher.scenes.capture import Capture, capture, meta_json
-from simteacher.scenes.frame import Rendered, draw
+from simteacher.scenes.drive import advance
+from simteacher.scenes.frame import Rendered, draw, drawn_clouds
 from simteacher.scenes.raycast import Scene
 from simteacher.scenes.spec import SceneSpec, load_scene
-from simteacher.scenes.world import advance, build_world
+from simteacher.scenes.world import build_world
 
 WRITERS = {"folder": write_folder, "cityscapes": write_cityscapes, "coco": write_coco, "kitti": write_kitti}
+PINHOLE = ("cityscapes", "kitti")  # layouts of rectified pictures: they have no place for a lens's distortion
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,13 @@ class Job:
 
     def done(self, name: str) -> bool:
         """Whether a frame is complete; its facts are written last."""
-        return (Path(self.out) / "meta" / f"{name}.json").is_file()
+        out = Path(self.out)
+        lacks = self.format == "kitti" and self.sequence and not write_kitti.whole(out, name, self._ends_clip(name))
+        return (out / "meta" / f"{name}.json").is_file() and not lacks
+
+    def _ends_clip(self, name: str) -> bool:
+        clip, frame = (int(part) for part in name.split("_"))
+        return frame + 1 == self.clip or clip * self.clip + frame + 1 == self.frames
 
 
 @lru_cache(maxsize=1)
@@ -92,6 +100,8 @@ def captures(
 ) -> Iterator[Capture]:
     """Render the frames of one unit, except those of ``skip``."""
     spec = spec or (load_scene(job.scene) if job.scene else SceneSpec())
+    if job.format in PINHOLE:
+        spec = spec.model_copy(update={"camera": spec.camera.model_copy(update={"distortion": (0.0, 0.0)})})
     names = job.unit(unit)
     if not job.sequence:
         if names[0] not in skip:
@@ -106,18 +116,19 @@ def _rng(job: Job, unit: int, moment: int) -> np.random.Generator:
 
 
 def _clip(job: Job, unit: int, names: list[str], skip: frozenset[str], spec: SceneSpec) -> Iterator[Capture]:
-    """A clip; exposure is metered once, so that it does not flicker. One frame is held back until the next is known."""
-    worlds = [build_world(job.seed, unit, spec, job.size)]
+    """A clip; its exposure and clouds are those of its first frame. One frame is held back until the next is known."""
+    first = build_world(job.seed, unit, spec, job.size, clip=True)
+    clouds = drawn_clouds(_rng(job, unit, 0))
     before: Scene | None = None
     gain: float | None = None
     made: Rendered | None = None
     for moment, name in enumerate(names):
         if made is None:
-            made = draw(worlds[0], job.size, atlas(), _rng(job, unit, moment), gain, whole=True)
+            made = draw(first, job.size, atlas(), _rng(job, unit, moment), gain, clouds, whole=True)
         gain = made.gain
         world = advance(made.scene.world, 1 / job.rate)
         last = moment + 1 == len(names)
-        after = None if last else draw(world, job.size, atlas(), _rng(job, unit, moment + 1), gain, whole=True)
+        after = None if last else draw(world, job.size, atlas(), _rng(job, unit, moment + 1), gain, clouds, whole=True)
         if name not in skip:
             following = assemble(world) if after is None else after.scene
             previous = before or assemble(advance(made.scene.world, -1 / job.rate))

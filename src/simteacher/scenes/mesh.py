@@ -6,7 +6,7 @@ triangles.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
+Course = Callable[[float], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ class Thing:
         yaw_rate: Radians per second about its own z axis.
         hull: Region that counts as this thing although one looks through it (`hulls.py`), or None.
         veil: Larger region that counts as this thing where a building or a wall is seen through it, or None.
+        course: Its pose a time (seconds) after the world was drawn, where that is more than an arc; see `drive`.
+        asked: Whether a scene file names it: it is never left out.
     """
 
     mesh: Mesh
@@ -94,6 +97,8 @@ class Thing:
     yaw_rate: float = 0.0
     hull: Mesh | None = None
     veil: Mesh | None = None
+    course: Course | None = None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +163,16 @@ class CameraSpec:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that a frame shows."""
+    """Everything that a frame shows.
+
+    Attributes:
+        clock: Seconds since it was drawn.
+        course: Of the camera, as a thing's; None on an arc that ``facts`` give by ``speed`` and ``yaw_rate``.
+    """
 
     things: list[Thing]
     light: Light
     camera: CameraSpec
     facts: dict[str, object] = field(default_factory=dict)
+    clock: float = 0.0
+    course: Course | None = None

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simteacher.scenes import shapes as sh
-from simteacher.scenes.mesh import Material, Mesh
+from simteacher.scenes.mesh import Course, Material, Mesh
 
 Array = npt.NDArray[np.float64]
 START, END, STEP = -80.0, 420.0, 1.0
@@ -79,6 +79,17 @@ class Path:
         """As `pose`, but standing straight whatever the slope: buildings, posts, people."""
         x, y, z, a = self._one(s)
         return sh.pose(x - math.sin(a) * d, y + math.cos(a) * d, z + up, a + yaw)
+
+    def course(self, s: float, d: float, up: float, yaw: float, speed: float, *, upright: bool = False) -> Course:
+        """Pose by time of what goes along the street at (s, d), turned by yaw from its direction.
+
+        It follows bends and hills, and has ``speed`` (m/s, along its own x axis) at time 0.
+        """
+        place = self.upright if upright else self.pose
+        level = speed * math.hypot(*place(s, d, up, yaw)[:2, 0])
+        onward = level * math.cos(yaw) / max(1 - self.curvature(s) * d, 0.2)  # the inner side of a bend is shorter
+        aside = level * math.sin(yaw)
+        return lambda seconds: place(s + onward * seconds, d + aside * seconds, up, yaw)
 
     def patches(self, rect_N4: npt.ArrayLike, up: float, material: Material, step: float = 6.0) -> Mesh:
         """Ground rectangles (s0, s1, d0, d1) laid on the street, cut into pieces short enough to follow it."""

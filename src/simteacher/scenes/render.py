@@ -18,14 +18,16 @@ from typing import IO, Any
 import yaml
 
 from simteacher.data.folder import FolderWriter
+from simteacher.encode import package
 from simteacher.errors import UserError, nearest
 from simteacher.files import alone, atomic_write, part_of
 from simteacher.labels import SPACES
 from simteacher.progress import progress, say
 from simteacher.scenes.card import write_card
+from simteacher.scenes.film import film
 from simteacher.scenes.job import WRITERS, Job, make
 from simteacher.scenes.pathlight import require
-from simteacher.scenes.scenefile import movable
+from simteacher.scenes.scenefile import ESTIMATED, movable
 from simteacher.scenes.spec import SceneSpec, load_scene
 
 SCENE = "scene.yaml"
@@ -45,6 +47,7 @@ def render(
     workers: int | None = None,
     format: str = "folder",
     part: str | None = None,
+    video: bool = False,
 ) -> Path:
     """Draw labelled street scenes.
 
@@ -61,6 +64,7 @@ def render(
         format: "folder", "cityscapes", "coco" or "kitti".
         part: ``"2/4"``: only the second of four shares of the frames, for machines that write to one folder. When all
             shares are there, the same call without it finishes the set.
+        video: With ``sequence``, also a video of every clip, ``out/videos/CLIP.mp4``.
 
     Returns:
         ``out``.
@@ -74,6 +78,10 @@ def render(
         raise UserError(f"no format '{format}'{nearest(format, WRITERS)}", "--format", f"use {', '.join(WRITERS)}")
     if frames < 1:
         raise UserError(f"{frames} frames are nothing to render", "--frames", "give 1 or more")
+    if video and not sequence:
+        raise UserError("single frames make no video", "--video", "add --sequence")
+    if video:
+        package(out / "videos")
     with nullcontext() if part is None else alone(out):  # the shares begin at the same time
         job, keep = _begin(out, frames, size, seed, scene, like, sequence, format)
     try:
@@ -91,6 +99,9 @@ def render(
             keep.has(name)
         keep.close()
     write_card(out, job, names)
+    if video:
+        film(job)
+    say(f"{out}: {len(names)} labelled frames; look at {out / 'contact.jpg'}")
     return out
 
 
@@ -128,6 +139,9 @@ def _scene(out: Path, scene: str | Path | None, like: str | None) -> tuple[Path 
     if like is None:
         return (Path(scene) if scene is not None else None), None
     if (out / SCENE).is_file():
+        said = (out / SCENE).read_text(encoding="utf-8").split("\n", 1)[0]
+        if said.startswith(ESTIMATED) and like not in said:
+            raise UserError(f"its frames are not like {like} ({said[2:]})", out, "choose another output folder")
         return out / SCENE, None
     from simteacher.scenes.like import match
 

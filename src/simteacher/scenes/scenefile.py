@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from simteacher.errors import UserError, nearest
 from simteacher.scenes.spec import SceneSpec
 
+ESTIMATED = "# Camera estimated"  # how a file that `like` wrote begins
+
 
 def load_scene(path: str | Path) -> SceneSpec:
     """Read a scene file.

@@ -6,6 +6,7 @@ name has weight 0, unless its values are shares such as ``40%`` (`ranges.weights
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,7 +42,7 @@ LANES: dict[Lanes, float] = {"1": 0.6, "2": 3, "3": 0.7, "4": 0.7}
 class Strict(BaseModel):
     """Refuses keys it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class StreetSpec(Strict):
@@ -161,16 +162,16 @@ WHAT = Literal[
     "fence",
     "wall",
 ]
-ROOM: dict[str, float] = {
-    "car": 2.2,
-    "truck": 4.5,
-    "bus": 5.8,
-    "tram": 12.0,
-    "tree": 0.5,
-    "rider": 0.9,
-    "bicycle": 0.9,
-    "motorcycle": 1.0,
-}
+# Half lengths and half widths of what can be staged, metres
+FOOTPRINT: dict[str, tuple[float, float]] = {
+    "car": (2.2, 0.9), "truck": (4.5, 1.25), "bus": (5.8, 1.25), "tram": (12.0, 1.25), "rider": (0.9, 0.3),
+    "bicycle": (0.9, 0.3), "motorcycle": (1.0, 0.4), "tree": (0.3, 0.3), "person": (0.25, 0.25),
+}  # fmt: skip
+
+
+def footprint(what: str) -> tuple[float, float]:
+    """Half length and half width that a staged thing takes on the ground, metres."""
+    return FOOTPRINT.get(what, (0.15, 0.15))
 
 
 class Stage(Strict):
@@ -195,6 +196,8 @@ class Stage(Strict):
     def _possible(self) -> Stage:
         if self.speed and self.what in ("traffic light", "traffic sign", "tree", "fence", "wall"):
             raise ValueError(f"a {self.what} does not move, but has speed {self.speed:g}")
+        if self.pose != "standing" and self.what != "person":
+            raise ValueError(f"a {self.what} has no pose, but is said to be {self.pose}")
         if self.speed and self.what == "person" and self.pose != "walking":
             raise ValueError(f"a {self.pose} person does not move, but has speed {self.speed:g}")
         return self
@@ -213,10 +216,10 @@ class UserMesh(Strict):
 
     file: Path
     name: str
-    ahead: float
-    across: float = 0.0
+    ahead: Annotated[float, Field(ge=-100, le=400)]
+    across: Annotated[float, Field(ge=-200, le=200)] = 0.0
     heading: float = 0.0
-    scale: float = 1.0
+    scale: Annotated[float, Field(gt=0)] = 1.0
     up: Literal["y", "z"] = "y"
 
     @field_validator("name")
@@ -259,13 +262,25 @@ class SceneSpec(Strict):
     def _fits(self) -> SceneSpec:
         for i, a in enumerate(self.stage):
             for j, b in enumerate(self.stage[:i]):
-                room = max(ROOM.get(a.what, 0.3), ROOM.get(b.what, 0.3)) + 0.2
-                if abs(a.ahead - b.ahead) < room and abs(a.across - b.across) < min(room, 1.2):
+                if _touch(a, b):
                     text = "the {what} stands in the {other} staged before it"
                     raise PydanticCustomError(
                         "overlap", text, {"what": a.what, "other": b.what, "index": i, "before": j}
                     )
         return self
+
+
+def _touch(a: Stage, b: Stage) -> bool:
+    """Whether two footprints overlap: no side of either parts them (separating axes)."""
+    sides, middle = [], (b.ahead - a.ahead, b.across - a.across)
+    for item in (a, b):
+        yaw, (long, wide) = math.radians(item.heading), footprint(item.what)
+        sides += [(math.cos(yaw), math.sin(yaw), long), (-math.sin(yaw), math.cos(yaw), wide)]
+    for x, y, _ in sides:
+        reach = sum(abs(x * u + y * v) * half for u, v, half in sides)
+        if abs(x * middle[0] + y * middle[1]) >= reach:
+            return False
+    return True
 
 
 def load_scene(path: str | Path) -> SceneSpec:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
 from simteacher.scenes import barriers, props
@@ -9,7 +12,7 @@ from simteacher.scenes.actors import LENGTH, person, place_vehicle
 from simteacher.scenes.draw import choose, uniform
 from simteacher.scenes.frontage import plant
 from simteacher.scenes.palette import Rng
-from simteacher.scenes.spec import VEHICLES, SceneSpec
+from simteacher.scenes.spec import VEHICLES, SceneSpec, Stage, footprint
 from simteacher.scenes.street import Street
 from simteacher.scenes.usermesh import load_mesh
 
@@ -22,7 +25,7 @@ def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
         s, d, yaw = item.ahead, item.across, np.deg2rad(item.heading)
         block = street.block_at(s, 1 if d > 0 else -1)
         up = block.kerb if block is not None and abs(d) > block.edge else 0.0
-        street.taken.append((s, d, 1.0))
+        street.taken.extend(_room(item))
         if item.what == "person":
             person(g, street, s, d, up, yaw, item.pose, item.speed)
         elif item.what in ("traffic light", "traffic sign"):
@@ -55,6 +58,17 @@ def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
             own.name,
             countable=own.name in COUNTABLE,
         )
+    street.things = [replace(t, asked=True) for t in street.things]
+
+
+def _room(item: Stage) -> list[tuple[float, float, float]]:
+    """Circles (s, d, radius) that cover a staged thing, end to end; nothing else is put there."""
+    long, wide = footprint(item.what)
+    radius = max(wide + 0.2, 1.0)
+    count = max(1, math.ceil((long - radius) / radius) + 1)
+    along = np.linspace(radius - long, long - radius, count) if count > 1 else np.zeros(1)
+    yaw = np.deg2rad(item.heading)
+    return [(item.ahead + float(a * np.cos(yaw)), item.across + float(a * np.sin(yaw)), radius) for a in along]
 
 
 GUESTS = {

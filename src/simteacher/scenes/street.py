@@ -14,7 +14,7 @@ import numpy.typing as npt
 from simteacher.scenes import shapes as sh
 from simteacher.scenes.draw import choose, uniform
 from simteacher.scenes.ground import Surfaces
-from simteacher.scenes.mesh import Mesh, Thing
+from simteacher.scenes.mesh import Course, Mesh, Thing
 from simteacher.scenes.palette import Rng
 from simteacher.scenes.path import END, START, STEP, Path
 from simteacher.scenes.spec import SceneSpec
@@ -104,12 +104,12 @@ class Street:
         yaw_rate: float = 0.0,
         hull: Mesh | None = None,
         veil: Mesh | None = None,
+        course: Course | None = None,
     ) -> None:
         """Add a thing; ``speed`` is along its own x axis."""
         v = pose_44[:3, 0] * speed
-        self.things.append(
-            Thing(mesh, pose_44, name, countable, (float(v[0]), float(v[1]), float(v[2])), yaw_rate, hull, veil)
-        )
+        velocity = (float(v[0]), float(v[1]), float(v[2]))
+        self.things.append(Thing(mesh, pose_44, name, countable, velocity, yaw_rate, hull, veil, course))
 
     def put_parts(self, parts: dict[str, Mesh], pose_44: npt.NDArray[np.float64]) -> None:
         """Add parts that share a pose, each with its class."""
@@ -134,12 +134,14 @@ class Street:
 
 
 def _line(g: Rng, spec: SceneSpec) -> Path:
-    """Piecewise bends and hills, smoothed."""
+    """Piecewise bends and hills, smoothed. Many are straighter and flatter; one number holds for all."""
     n = round((END - START) / STEP)
     knots = np.arange(0, n + 120, 60)
     flat = g.random() < 0.45
-    bends = g.uniform(*spec.street.bend, len(knots)) * (g.random(len(knots)) < 0.5) * (0.15 if flat else 1)
-    slopes = g.uniform(*spec.street.slope, len(knots)) * (g.random() < 0.55)
+    bends, bent = g.uniform(*spec.street.bend, len(knots)), (g.random(len(knots)) < 0.5) * (0.15 if flat else 1)
+    slopes, hilly = g.uniform(*spec.street.slope, len(knots)), g.random() < 0.55
+    bends = bends if spec.street.bend[0] == spec.street.bend[1] else bends * bent
+    slopes = slopes if spec.street.slope[0] == spec.street.slope[1] else slopes * hilly
     at = np.arange(n) + g.uniform(0, 60)
     return Path.through(np.interp(at, knots, bends), np.interp(at, knots, slopes))
 

@@ -113,7 +113,8 @@ def objects(scene: Scene, g: GBuffer) -> list[Object]:
 
     Each has ``class``, ``instance`` (its id in the instance image), ``visible_box``, ``full_box``, ``pixels``,
     ``occlusion`` (share of its pixels inside the image that others hide), ``truncation`` (share of its full box outside
-    the image), ``distance`` (median depth) and the entries of `solid_box`.
+    the image; of its surface where it reaches beside the camera, as such a box has no end), ``distance`` (median depth)
+    and the entries of `solid_box`.
     """
     optics = Optics.of(scene.world.camera, g.size)
     counts = np.array([t.countable for t in scene.world.things], bool) & (scene.class_T != IGNORE)
@@ -150,10 +151,25 @@ def _object(scene: Scene, g: GBuffer, optics: Optics, index: int, pixels: npt.ND
         "full_box": full,
         "pixels": len(pixels),
         "occlusion": 1 - len(pixels) / alone,
-        "truncation": _outside(full, w, h),
+        "truncation": _cut(scene, vertices, faces, optics) or _outside(full, w, h),
         "distance": float(np.median(g.hits.depth_N.take(own if len(own) else pixels))),
         **solid_box(scene, scene.world.things[index]),
     }
+
+
+def _cut(scene: Scene, vertices_V3: F32, faces_F3: I32, optics: Optics) -> float | None:
+    """Share of a thing's surface that lies outside the image or behind it; None where all is before the camera."""
+    p = vertices_V3.astype(np.float64) @ scene.world.camera.pose_44[:3, :3]
+    if (p[:, 2] > NEAR).all():
+        return None
+    corner = p[faces_F3]
+    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
+    middle = corner.mean(1)
+    before = middle[:, 2] > NEAR
+    xy, _ = optics.project(middle[before])
+    size = np.array(optics.size)
+    within = ((xy > -0.5) & (xy < size - 0.5)).all(1)
+    return float(1 - area[before][within].sum() / area.sum())
 
 
 def _outside(box: list[float], w: int, h: int) -> float:

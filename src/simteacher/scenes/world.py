@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from simteacher.scenes import ego, frontage, furniture, roadway, staging
-from simteacher.scenes import shapes as sh
+from simteacher.scenes import drive, ego, frontage, furniture, roadway, staging
 from simteacher.scenes.actors import cyclists, parked, pedestrians, traffic
 from simteacher.scenes.draw import uniform
 from simteacher.scenes.mesh import CameraSpec, Thing, World
@@ -24,7 +22,7 @@ TRIANGLES = 140_000
 FIXED = ("road", "sidewalk", "terrain", "building")
 
 
-def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int]) -> World:
+def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int], clip: bool = False) -> World:
     """Draw the world of one frame.
 
     Args:
@@ -32,10 +30,13 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int]) -
         frame: Index in the set; frames are independent of each other.
         spec: The distributions.
         size: Width and height of the picture, pixels.
+        clip: Whether a clip begins here: the camera then drives along the street, in a lane of its direction.
     """
     g = np.random.default_rng([seed, frame])
     street = plan(g, spec)
     lane = street.lanes[int(g.integers(len(street.lanes)))]
+    if clip and lane[1] < 0:
+        lane = next(other for other in street.lanes if other[1] > 0)
     light = make_light(g, spec.light)
     view = ego.camera(g, street, spec.camera, lane[0] + uniform(g, spec.camera.across))
     roadway.lay(g, street)
@@ -48,10 +49,12 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int]) -
     cyclists(g, street, spec)
     pedestrians(g, street, spec)
     things = randomised(g, _thinned(street.things, view), street.surfaces, spec.random_textures)
+    own = 0
     if g.random() < spec.camera.bonnet:
         street.things = []
         ego.bonnet(g, street, view, size)
-        things += [replace(t, velocity_3=_along(view, speed)) for t in street.things]
+        things += [replace(t, velocity_3=drive.along(view, speed)) for t in street.things]
+        own = len(street.things)
     if spec.labels == "exact":
         things = [replace(t, hull=None, veil=None) for t in things]
     curve = float(street.path.heading(1.0) - street.path.heading(-1.0)) / 2
@@ -61,7 +64,8 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int]) -
         "speed": speed,
         "yaw_rate": speed * curve,
     }
-    return World(things, light, view, facts)
+    world = World(things, light, view, facts)
+    return drive.along_the_street(world, street.path, spec.clip, own) if clip else world
 
 
 def _thinned(things: list[Thing], view: CameraSpec) -> list[Thing]:
@@ -77,47 +81,7 @@ def _thinned(things: list[Thing], view: CameraSpec) -> list[Thing]:
     for i in np.argsort(-away, kind="stable"):
         if excess <= 0:
             break
-        if things[i].name not in FIXED and away[i] > 15:
+        if things[i].name not in FIXED and away[i] > 15 and not things[i].asked:
             keep[i] = False
             excess -= int(count[i])
     return [t for t, k in zip(things, keep, strict=True) if k]
-
-
-def _along(view: CameraSpec, speed: float) -> tuple[float, float, float]:
-    """Velocity of the vehicle that carries the camera: level, the way it looks."""
-    ahead = view.pose_44[:2, 2] / (np.linalg.norm(view.pose_44[:2, 2]) + 1e-9)
-    return (float(ahead[0] * speed), float(ahead[1] * speed), 0.0)
-
-
-def _turn(angle: float) -> npt.NDArray[np.float64]:
-    return sh.pose(0, 0, 0, angle)[:3, :3]
-
-
-def _moved(
-    pose_44: npt.NDArray[np.float64], velocity_3: tuple[float, float, float], yaw_rate: float, seconds: float
-) -> npt.NDArray[np.float64]:
-    """On along an arc: the chord points half-way between the directions at both ends.
-
-    Going back then ends where it began.
-    """
-    out = pose_44.copy()
-    angle = yaw_rate * seconds
-    out[:3, :3] = _turn(angle) @ pose_44[:3, :3]
-    out[:3, 3] += _turn(angle / 2) @ np.array(velocity_3) * seconds
-    return out
-
-
-def _later(thing: Thing, seconds: float) -> Thing:
-    if thing.velocity_3 == (0.0, 0.0, 0.0) and thing.yaw_rate == 0.0:
-        return thing
-    v = _turn(thing.yaw_rate * seconds) @ np.array(thing.velocity_3)
-    pose = _moved(thing.pose_44, thing.velocity_3, thing.yaw_rate, seconds)
-    return replace(thing, pose_44=pose, velocity_3=(float(v[0]), float(v[1]), float(v[2])))
-
-
-def advance(world: World, seconds: float) -> World:
-    """The same world later (or earlier): things move along their arcs, the camera drives on."""
-    speed, yaw_rate = (float(world.facts.get(k, 0.0)) for k in ("speed", "yaw_rate"))  # type: ignore[arg-type]
-    view = world.camera
-    pose = _moved(view.pose_44, _along(view, speed), yaw_rate, seconds)
-    return replace(world, things=[_later(t, seconds) for t in world.things], camera=replace(view, pose_44=pose))

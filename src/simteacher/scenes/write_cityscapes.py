@@ -78,7 +78,7 @@ def camera(c: Capture) -> dict[str, Any]:
         "extrinsic": {
             "baseline": 0.0,
             "pitch": float(np.arcsin(-ahead[2])),
-            "roll": float(np.arcsin(-right[2])),
+            "roll": float(np.arcsin(np.clip(-right[2] / max(np.hypot(ahead[0], ahead[1]), 1e-9), -1, 1))),
             "yaw": float(np.arctan2(ahead[1], ahead[0])),
             "x": x,
             "y": y,

@@ -43,8 +43,8 @@ def write(out: Path, c: Capture) -> None:
 
 
 def centimetres(depth_HW: F32) -> npt.NDArray[np.uint16]:
-    """Metres to the stored form; 65535 is infinite."""
-    return np.minimum(np.rint(depth_HW * 100), 65535).astype(np.uint16)
+    """Metres to the stored form; 65535 is infinite, and what is farther than 655.34 m is stored as that."""
+    return np.where(np.isinf(depth_HW), 65535, np.minimum(np.rint(depth_HW * 100), 65534)).astype(np.uint16)
 
 
 def flow_pixels(flow_HW2: F32, state_HW: U8) -> npt.NDArray[np.uint16]:

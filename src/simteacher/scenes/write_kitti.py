@@ -104,6 +104,11 @@ def _link(source: Path, path: Path) -> None:
             shutil.copyfile(source, part)
 
 
+def whole(out: Path, name: str, last: bool) -> bool:
+    """Whether a clip's frame has the flow that it should: a set that grows lacks that of what was its last frame."""
+    return last or (out / "training" / "flow_occ" / f"{stem(name)}_10.png").is_file()
+
+
 def finish(out: Path, names: list[str]) -> None:
     """Of clips: put the next frame beside each as ``_11``; the last of a clip has none, so its flow goes."""
     at = out / "training"
