@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simteacher.errors import UserError
-from simteacher.files import atomic_path, atomic_write, disk_errors
+from simteacher.files import atomic_path, atomic_write, disk_errors, read_names, require_empty
 from tests.conftest import ROOT
 
 
@@ -97,3 +97,25 @@ def test_disk_errors_take_the_name_from_the_error() -> None:
         raise OSError(errno.EACCES, "Permission denied", "/some/file")
     assert caught.value.where == "/some/file"
     assert "permission denied" in caught.value.problem
+
+
+def test_names_are_read_as_people_write_them(tmp_path: Path) -> None:
+    known = {"a", "x/b", "c.1"}
+    path = tmp_path / "names.txt"
+    path.write_bytes("﻿a.jpg\r\n\r\n x/b.png \r\nfolder/a.png\r\nc.1\r\n".encode())
+    assert read_names(path, known) == ["a", "x/b", "c.1"]
+    path.write_text("d")
+    with pytest.raises(UserError, match="no image 'd'"):
+        read_names(path, known)
+    path.write_bytes("a\n".encode("utf-16"))
+    with pytest.raises(UserError, match="UTF-8"):
+        read_names(path, known)
+
+
+def test_only_empty_folders_are_written(tmp_path: Path) -> None:
+    require_empty(tmp_path / "none")
+    (tmp_path / ".lock").touch()
+    (tmp_path / "ours").touch()
+    require_empty(tmp_path, {"ours"})
+    with pytest.raises(UserError, match=r"holds other files \(ours\)"):
+        require_empty(tmp_path)

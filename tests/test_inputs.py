@@ -121,7 +121,7 @@ def test_labelled_by_names(target: Made, tmp_path: Path) -> None:
         (9, "9 labelled images asked for"),
         (-1, "-1 labelled"),
         ("sum", "neither a number"),
-        ("FILE", "'0001TP_00000' is not an image of the target; did you mean '0001TP_0000"),
+        ("FILE", "no image '0001TP_00000'; did you mean '0001TP_0000"),
         ("EMPTY", "names no image"),
     ],
 )

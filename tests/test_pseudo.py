@@ -234,6 +234,9 @@ def test_the_command(photographs: DataSet, tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "full" / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="holds other files"):
         module.label("stub", root, tmp_path / "full")
+    for wrong in ({"portion": 2}, {"portion": -1}, {"threshold": 1.5}, {"portion": 0.5, "threshold": 0.5}):
+        with pytest.raises(UserError):
+            module.label("stub", root, tmp_path / "wrong", **wrong)
     loaded.path.write_bytes(b"other weights")
     with pytest.raises(UserError, match="holds another data set"):
         module.label("stub", root, tmp_path / "out", threshold=0.5)

@@ -25,7 +25,9 @@ PRINTS = {"source": "aa", "target": "bb"}
 
 
 def _open(path: Path, prints: dict[str, str] | None = None, **changes: Any) -> RunDir:
-    return RunDir(path, Recipe(**{"target": "T", "budget": "quick", **changes}), prints or PRINTS)
+    run = RunDir(path, Recipe(**{"target": "T", "budget": "quick", **changes}), prints or PRINTS)
+    run.stage("teacher").mkdir(exist_ok=True)  # something was done here
+    return run
 
 
 def test_config_is_the_recipe_with_every_default(tmp_path: Path) -> None:
@@ -69,6 +71,13 @@ def test_the_same_recipe_goes_on_and_another_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"budget\.steps: {steps[0]} then, {steps[1]} now"):
         _open(path, budget="laptop")
     _open(path, budget=BUDGETS["quick"]).close()  # the same numbers
+
+
+def test_a_run_in_which_nothing_was_made_may_begin_anew(tmp_path: Path) -> None:
+    RunDir(tmp_path / "run", Recipe(target="T"), PRINTS).close()
+    RunDir(tmp_path / "run", Recipe(target="T", seed=9), {"source": "cc"}).close()
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["seed"] == 9
+    assert json.loads((tmp_path / "run" / "provenance.json").read_text())["data"] == {"source": "cc"}
 
 
 def test_what_cannot_change_the_result_may_change(tmp_path: Path) -> None:

@@ -104,3 +104,17 @@ def test_names_and_sheet(tmp_path: Path) -> None:
     assert not set(again.read_text().split()) & set(chosen)
     with pytest.raises(UserError, match="at least 1"):
         select(stub_loaded(tmp_path), tmp_path / "photos", budget=0, out=out)
+
+
+def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for n in range(3):
+        Image.fromarray(blocks(n)[0]).save(tmp_path / "photos" / f"p{n}.png")
+    with pytest.raises(UserError, match="holds other files"):
+        select(stub_loaded(tmp_path), tmp_path / "photos", budget=1, out=tmp_path / "photos")
+    names = select(stub_loaded(tmp_path), tmp_path / "photos", budget=1, out=tmp_path / "chosen")
+    assert select(stub_loaded(tmp_path), tmp_path / "photos", budget=1, out=tmp_path / "chosen") == names
+    before = names.read_text()
+    with pytest.raises(UserError, match="lists other photographs"):
+        select(stub_loaded(tmp_path), tmp_path / "photos", budget=1, labelled=names, out=tmp_path / "chosen")
+    assert names.read_text() == before

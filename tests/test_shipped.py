@@ -85,7 +85,7 @@ def test_two_words_are_model_and_input(street: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["photo.png", "out"], "no model; of two words the first is the MODEL"),
+        (["photo.png", "out"], "no model; the first of several words is the MODEL"),
         (["street"], "nothing is named for it to read"),
         (["mine"], "nothing is named for it to read"),
         (["nowhere.png"], "no such file or folder"),

@@ -101,7 +101,11 @@ def explain(error: Exception, tokens: Sequence[str] = ()) -> str | None:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, CycloptsError):
-        text = re.sub(r"^Unused Tokens: \['(.*)'\]\.$", r"Too many arguments: \1.", _one_line(error))
+        text = _one_line(error)
+        if text.startswith("Unused Tokens: ["):
+            words = re.findall(r"'([^']*)'", text)
+            more = f" and {len(words) - 2} more" if len(words) > 2 else ""
+            text = f"Too many arguments: {', '.join(words[:2])}{more}."
         command = next((t for t in tokens if not t.startswith("-") and t in app), "")
         return f"{text}\n  fix: see simteacher {command} --help".replace("  --help", " --help")
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "can't allocate memory" in str(error):

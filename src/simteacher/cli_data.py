@@ -150,7 +150,7 @@ def label(
     /,
     *,
     split: Split = None,
-    portion: Annotated[float, Parameter(help="Share of each class's pixels to keep, the surest first.")] = 1.0,
+    portion: Annotated[float | None, Parameter(help="Share of each class's pixels to keep, the surest first.")] = None,
     threshold: Annotated[float | None, Parameter(help="Instead, keep what is surer than this, 0 to 1.")] = None,
     part: Part = None,
 ) -> None:

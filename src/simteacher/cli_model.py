@@ -50,7 +50,7 @@ def adapt(
 
     keys = parse_set(set or [])
     run = simteacher.adapt(recipe, source=source, target=target, labelled=labelled, out=out, set=keys)
-    say(f"{run}: done; its story: simteacher report {run}")
+    say(f"{run}: done; its story: {run / 'report.html'}")
 
 
 def evaluate(
@@ -91,7 +91,10 @@ def predict(
     """Read photographs or a video with a model: class map, colour overlay, confidence. `predict photo.jpg` will do."""
     import simteacher
 
-    say(f"{simteacher.predict(model, input, out, scale=scale, views=views)}: written")
+    folder = simteacher.predict(model, input, out, scale=scale, views=views)
+    painted = sorted((folder / "overlays").glob("*"))
+    look = painted[0] if len(painted) == 1 else folder / "overlays"
+    say(f"{folder}: written" + (f"; look at {look}" if painted else ""))
 
 
 def export(

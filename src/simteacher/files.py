@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from simteacher.errors import UserError
+from simteacher.errors import UserError, nearest
 
 PART = ".part-"
 """Prefix of unfinished files. The final name follows, so a resumed run overwrites what a killed one left."""
@@ -112,3 +112,39 @@ def atomic_write(path: str | Path, data: str | bytes) -> None:
     """
     with atomic_path(path) as part:
         part.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def require_empty(folder: Path, ours: Collection[str] = ()) -> None:
+    """Raise UserError where a folder to write holds anything else than ``ours``; hidden files do not count.
+
+    A process that was killed at once leaves hidden files: a lock, a half-written description.
+    """
+    others = [p.name for p in folder.iterdir() if not p.name.startswith(".")] if folder.is_dir() else []
+    others = sorted(set(others) - set(ours))
+    if others:
+        shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        raise UserError(f"holds other files ({shown})", folder, "choose an empty folder, or one that does not exist")
+
+
+def read_names(path: str | Path, known: Collection[str]) -> list[str]:
+    """The names of images that a text file lists, one a line, with or without their suffix.
+
+    Args:
+        path: UTF-8 text, with a mark at its beginning or without.
+        known: All names that there are.
+
+    Raises:
+        UserError: It cannot be read, or names an image that is not there.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise UserError("this file of names cannot be read", path, "write UTF-8 text, one image name a line") from None
+    names = []
+    for line in filter(None, (line.strip() for line in lines)):
+        bare = line.rpartition(".")[0]
+        name = next((n for n in (line, bare, PurePath(bare).name) if n in known), None)
+        if name is None:
+            raise UserError(f"no image '{line}'{nearest(line, known)}", path, "correct the name")
+        names.append(name)
+    return list(dict.fromkeys(names))

@@ -21,7 +21,7 @@ from simteacher.data.folder import link_file
 from simteacher.data.images import image_size
 from simteacher.data.read import labelling, require_labels
 from simteacher.errors import UserError, nearest
-from simteacher.files import atomic_write
+from simteacher.files import atomic_write, read_names, require_empty
 from simteacher.labels import space_from_dict
 from simteacher.progress import progress, say
 
@@ -62,6 +62,8 @@ def handover(
 
 
 def _hand_over(data: str | Path, out: Path, format: str, names: str | Path | None) -> Path:
+    if not (out / NOTE).is_file():
+        require_empty(out)
     dataset = open_dataset(data)
     space = dataset.space
     if space is None:
@@ -109,17 +111,8 @@ def _only(dataset: DataSet, names: str | Path | None) -> DataSet:
                 "no image here has a label to correct", dataset.root, "make some: simteacher label MODEL DATA OUT"
             )
         return found
-    try:
-        wanted = [line.strip() for line in Path(names).read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError):
-        raise UserError(
-            "this file of names cannot be read", names, "one image name a line, as select writes it"
-        ) from None
     known = {f.name: f for f in dataset.frames}
-    for name in wanted:
-        if name not in known:
-            raise UserError(f"no image '{name}' in {dataset.root}{nearest(name, known)}", names, "correct the name")
-    return dataset.subset(tuple(known[name] for name in wanted))
+    return dataset.subset(tuple(known[name] for name in read_names(names, known)))
 
 
 def _back(given: Path, out: Path, format: str) -> Path:

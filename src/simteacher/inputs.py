@@ -16,7 +16,8 @@ from simteacher.data.open import natural_space, open_dataset
 from simteacher.data.read import require_labels
 from simteacher.data.sample import DataSet
 from simteacher.data.statistics import fingerprint
-from simteacher.errors import UserError, nearest
+from simteacher.errors import UserError
+from simteacher.files import read_names
 from simteacher.labels import LabelSpace, load_space
 
 
@@ -87,17 +88,10 @@ def choose_labelled(target: DataSet, labelled: int | str, seed: int) -> DataSet:
                 "neither a number, 'all', nor a file of names", f"--labelled {labelled}", "give one of these"
             )
         by_name = {f.name: f for f in frames}
-        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        stems = [n if n in by_name else Path(n).stem for n in names]
-        unknown = [n for n in stems if n not in by_name]
-        if unknown or not stems:
-            what = (
-                f"'{unknown[0]}' is not an image of the target{nearest(unknown[0], by_name)}"
-                if unknown
-                else "names no image"
-            )
-            raise UserError(what, path, "list one image name a line")
-        frames = tuple(by_name[n] for n in dict.fromkeys(stems))
+        names = read_names(path, by_name)
+        if not names:
+            raise UserError("names no image", path, "list one image name a line")
+        frames = tuple(by_name[n] for n in names)
     missing = [f for f in frames if f.label is None or not f.label.is_file()]
     if missing:
         raise UserError(

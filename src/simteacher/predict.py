@@ -61,6 +61,8 @@ def predict(
     Raises:
         UserError: No such model or input, a damaged file, or ``out`` holds something else.
     """
+    if not 0.05 <= scale <= 20:  # not so either where it is no number
+        raise UserError(f"{scale:g} is no scale to read at", "--scale", "give 0.05 to 20; 1 is as in training")
     model, input, folder = arguments("predict", model, input, out)
     keep_freed_memory()
     loaded = model if isinstance(model, Model) else load(model)

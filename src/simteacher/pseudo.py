@@ -209,7 +209,7 @@ def label(
     data: str | None = None,
     out: str | Path | None = None,
     split: str | None = None,
-    portion: float = 1.0,
+    portion: float | None = None,
     threshold: float | None = None,
     part: str | None = None,
 ) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def label(
             the data, and ``street`` labels it.
         out: Folder to write; ``runs/label/NAME`` where it is left out.
         split: Which of the set's splits.
-        portion: Share of each class's pixels to keep, the most confident first; the rest is IGNORE.
+        portion: Share of each class's pixels to keep, the most confident first; the rest is IGNORE. 1 by default.
         threshold: One confidence for all classes instead.
         part: ``"2/4"``: only read the second of four shares of the photographs, for machines that write to one folder.
             When all shares are there, the same call without it finishes the set.
@@ -234,14 +234,16 @@ def label(
     """
     from simteacher.models.store import load
 
+    if portion is not None and threshold is not None:
+        raise UserError("a portion and a threshold are given", "--threshold", "leave one of them out")
+    for flag, value in (("--portion", portion), ("--threshold", threshold)):
+        if value is not None and not 0 <= value <= 1:
+            raise UserError(f"{value:g} is no share", flag, "give a number from 0 to 1")
+    portion = 1.0 if portion is None else portion
     model, data, folder = arguments("label", model, data, out)
     keep_freed_memory()
     loaded = load(model)
     dataset = open_dataset(data, split).unlabelled()
-    # a process killed at once leaves hidden files: a lock, a half-written description
-    others = [p for p in folder.iterdir() if not p.name.startswith(".")] if folder.is_dir() else []
-    if others and not (folder / "dataset.yaml").is_file():
-        raise UserError("holds other files", folder, "choose an empty folder")
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
     origin = {"kind": "pseudo-labels", "model": weights_id(loaded), "data": str(data), "split": split}
     if part is None:

@@ -27,10 +27,10 @@ VALIDATORS = {
     "agreement": "the three above as mean IoU: a class that vanished counts 0",
     "entropy": "sureness; rises in a collapse too, so it warns and never decides",
     "information": "sure of each pixel, and all classes in use",
-    "snd": "each pixel resembles a clear group of others",
-    "bnm": "predictions are sure and diverse",
+    "snd": "soft neighbourhood density: each pixel resembles a clear group of others",
+    "bnm": "batch nuclear norm: predictions are sure and diverse",
     "source": "mean IoU on the synthetic images",
-    "dev": "error on the synthetic images most like the target, negated",
+    "dev": "deep embedded validation: error on the synthetic images most like the target, negated",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -78,7 +79,7 @@ class RunDir:
             self._take_lock()
         try:
             now = {**recipe.model_dump(mode="json"), "budget": recipe.resolved_budget.model_dump(mode="json")}
-            if config.is_file():
+            if config.is_file() and not self._unused():
                 self._compare(config, now, fingerprints)
                 self._mend_log()
             else:
@@ -87,6 +88,10 @@ class RunDir:
         except BaseException:
             self.close()
             raise
+
+    def _unused(self) -> bool:
+        """Whether nothing was made here yet: a run that was refused for its data may begin anew."""
+        return {p.name for p in self.path.iterdir()} <= {"config.yaml", "provenance.json", "run.lock"}
 
     def _take_lock(self) -> None:
         handle = open(self.path / "run.lock", "a")  # noqa: SIM115 - held until close()
@@ -142,7 +147,7 @@ class RunDir:
             except metadata.PackageNotFoundError:
                 versions[package] = "not installed"
         facts = {
-            "command": " ".join(["simteacher", *sys.argv[1:]]),
+            "command": shlex.join(["simteacher", *sys.argv[1:]]),
             "seed": recipe.seed,
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "python": platform.python_version(),

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from simteacher.ahead import ahead
 from simteacher.data import DataSet, open_dataset, read_image
-from simteacher.errors import UserError, nearest
-from simteacher.files import atomic_write
+from simteacher.errors import UserError
+from simteacher.files import atomic_write, read_names, require_empty
 from simteacher.memory import keep_freed_memory
 from simteacher.models.store import Model, load
 from simteacher.progress import progress, say
 from simteacher.select_sheet import write_sheet
 from simteacher.selection import choose, explain, look
+
+NAMES = "names.txt"
 
 
 def select(
@@ -50,6 +52,9 @@ def select(
     loaded = model if isinstance(model, Model) else load(model)
     dataset = (data if isinstance(data, DataSet) else open_dataset(data, split)).unlabelled()
     known = _indices(dataset, labelled)
+    folder = Path(out)
+    if not (folder / NAMES).is_file():
+        require_empty(folder)
     if budget > len(dataset) - len(known):
         say(f"only {len(dataset) - len(known)} photographs are left to choose from: all of them are taken")
     looks = []
@@ -59,24 +64,19 @@ def select(
             bar.advance()
     chosen = choose(looks, budget, known)
     choices = explain(dataset.frames, looks, chosen, loaded.card.space.classes)
-    folder = Path(out)
-    atomic_write(folder / "names.txt", "".join(f"{c.frame.name}\n" for c in choices))
+    content = "".join(f"{c.frame.name}\n" for c in choices)
+    if (folder / NAMES).is_file() and (folder / NAMES).read_text(encoding="utf-8") != content:
+        raise UserError("lists other photographs already", folder / NAMES, "choose another --out, or delete it")
+    atomic_write(folder / NAMES, content)
     called = str(dataset.root) if isinstance(data, DataSet) else str(data)
     write_sheet(folder / "index.html", loaded, choices, called, len(dataset))
-    say(f"{len(choices)} of {len(dataset)} photographs: {folder / 'names.txt'}; why these: {folder / 'index.html'}")
-    return folder / "names.txt"
+    say(f"{len(choices)} of {len(dataset)} photographs: {folder / NAMES}; why these: {folder / 'index.html'}")
+    return folder / NAMES
 
 
 def _indices(dataset: DataSet, names: str | Path | None) -> list[int]:
     """Positions of the names in a file."""
     if names is None:
         return []
-    try:
-        wanted = [line.strip() for line in Path(names).read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError):
-        raise UserError("this file of names cannot be read", names, "write one image name a line") from None
     at = {frame.name: i for i, frame in enumerate(dataset.frames)}
-    for name in wanted:
-        if name not in at:
-            raise UserError(f"no image '{name}'{nearest(name, at)}", names, "correct the name")
-    return [at[name] for name in wanted]
+    return [at[name] for name in read_names(names, at)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from simteacher.errors import UserError
 from simteacher.progress import say
 
@@ -51,12 +53,17 @@ def arguments(command: str, model: Any, input: Any, out: str | Path | None) -> t
         if not isinstance(model, str | Path) or _is_model(model):
             raise UserError("this is a model, and nothing is named for it to read", model, usage)
         model, input = NAME, model
+        if not set(str(input)) & set("*?[:") and not Path(input).expanduser().exists():
+            raise UserError("no such file or folder", input, "check the spelling of the path")
         say(f"read with {NAME}, the teacher that comes with the tool: it has seen rendered streets only")
-    elif out is None and isinstance(model, str | Path) and Path(model).exists() and not _is_model(model):
-        fix = f"to read it with the teacher that comes with the tool: simteacher {command} {NAME} {model} {input}"
-        raise UserError("is no model; of two words the first is the MODEL", model, fix)
+    elif isinstance(model, str | Path) and Path(model).exists() and not _is_model(model):
+        several = f"of several pictures put the pattern in quotes, simteacher {command} '{Path(model).parent}/*.jpg'"
+        fix = f"with the teacher that comes with the tool: simteacher {command} {NAME} {model} {input}"
+        raise UserError(
+            "is no model; the first of several words is the MODEL", model, several if out is not None else fix
+        )
     if out is None:
-        out = Path("runs", command, _called(str(input)))
+        out = _free(Path("runs", command, _called(str(input))), str(input))
         say(f"writes to {out}")
     return model, input, Path(out)
 
@@ -66,6 +73,21 @@ def _is_model(word: str | Path) -> bool:
     if path.is_dir():
         return any((path / name).exists() for name in (WEIGHTS, "config.yaml"))  # a run that is not finished, too
     return path == Path(NAME) or path.suffix.lower() in (".safetensors", ".onnx")
+
+
+def _free(folder: Path, input: str) -> Path:
+    """The folder, or with a number behind its name where it holds what was read from something else."""
+    free, number = folder, 1
+    while (free / "dataset.yaml").is_file():
+        try:
+            origin = (yaml.safe_load((free / "dataset.yaml").read_text(encoding="utf-8")) or {}).get("origin") or {}
+        except (OSError, ValueError, AttributeError, yaml.YAMLError):
+            return free  # whoever writes there says what is wrong
+        if input in (origin.get("input"), origin.get("data")):
+            break
+        number += 1
+        free = folder.with_name(f"{folder.name}-{number}")
+    return free
 
 
 def _called(input: str) -> str:

@@ -177,7 +177,7 @@ def test_other_sets_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"another data set \(space"):
         FolderWriter(tmp_path, SPACES["cityscapes19"], ORIGIN)
     lookalikes.folder(tmp_path / "foreign", space=None)
-    with pytest.raises(UserError, match="holds images already"):
+    with pytest.raises(UserError, match="holds other files"):
         FolderWriter(tmp_path / "foreign", SPACE, ORIGIN)
 
 

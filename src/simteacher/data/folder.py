@@ -18,7 +18,7 @@ from simteacher.data.dataset_yaml import VERSION, YAML, read_dataset_yaml, split
 from simteacher.data.geometry import write_depth, write_flow
 from simteacher.data.images import image_size, read_image
 from simteacher.errors import UserError
-from simteacher.files import atomic_path, atomic_write
+from simteacher.files import atomic_path, atomic_write, require_empty
 from simteacher.labels import IGNORE, SPACES, LabelSpace
 
 Array = NDArray[Any]
@@ -124,10 +124,8 @@ class FolderWriter:
 
     def _refuse_other(self) -> bool:
         """Whether ``out`` holds this set already and complete."""
-        images = self.out / "images"
         if not (self.out / YAML).is_file():
-            if images.is_dir() and any(images.iterdir()):
-                raise UserError("holds images already, and no dataset.yaml", self.out, "choose another output folder")
+            require_empty(self.out, {"scene.yaml"})
             return False
         old = read_dataset_yaml(self.out)
         before, now = old.meta.get("origin") or {}, self.origin
@@ -142,7 +140,7 @@ class FolderWriter:
                 f"holds another data set ({said})", self.out, "choose another output folder, or delete this one"
             )
         for split, listed in old.splits.items():
-            for path in images.glob("*") if listed is None else ():
+            for path in (self.out / "images").glob("*") if listed is None else ():
                 self.has(path.stem, split)
             for name in listed or ():
                 self.has(name, split)

@@ -78,6 +78,8 @@ def render(
         raise UserError(f"no format '{format}'{nearest(format, WRITERS)}", "--format", f"use {', '.join(WRITERS)}")
     if frames < 1:
         raise UserError(f"{frames} frames are nothing to render", "--frames", "give 1 or more")
+    if seed < 0:
+        raise UserError(f"{seed} is no seed", "--seed", "give 0 or more")
     if video and not sequence:
         raise UserError("single frames make no video", "--video", "add --sequence")
     if video:

@@ -93,6 +93,8 @@ def translate(
         if value is not None and name not in SETTINGS[method]:
             owners = " and ".join(m for m, names in SETTINGS.items() if name in names)
             raise UserError(f"{method} has no {name}, {owners} has", f"--{name}", "leave it out, or choose that method")
+        if isinstance(value, int) and value <= 0:
+            raise UserError(f"{name} is {value:g}", f"--{name}", "give a number above 0, or leave it out")
     folder = Path(out)
     rendered, photographs = training_split(source, None), training_split(target, None).unlabelled()
     origin: dict[str, Any] = {
