@@ -151,7 +151,7 @@ class TeacherStage(Strict):
 class PseudoLabels(Strict):
     """How a model labels photographs."""
 
-    views: int = Field(3, ge=1)  # augmented views; per pixel the most confident view counts
+    views: int = Field(3, ge=1)  # augmented views that are read; `combine` says how they are joined
     combine: Literal["max", "mean"] = "mean"
     select: Literal["threshold", "balanced"] = "balanced"
     threshold: float = Field(0.6, ge=0, le=1)  # select: threshold; and of the pixels that make prototypes
