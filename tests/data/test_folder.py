@@ -220,3 +220,23 @@ def test_splits_may_name_files_and_miss_some(tmp_path: Path) -> None:
     dataset = open_dataset(made.root, "train")
     assert [f.name for f in dataset.frames] == ["frame_0", "frame_1"] and "1 images" in dataset.why
     assert len(open_dataset(made.root)) == 4
+
+
+def test_labels_of_other_spelling_are_read_or_told(tmp_path: Path) -> None:
+    from simteacher.data.check import check
+
+    for kind, suffix in (("images", ".JPG"), ("labels", ".PNG")):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(np.zeros((12, 16), np.uint8)).save(tmp_path / kind / f"a{suffix}")
+    (tmp_path / "dataset.yaml").write_text("space: camvid11\n")
+    assert [f.label.name for f in open_dataset(tmp_path).frames if f.label] == ["a.PNG"]
+    (tmp_path / "labels" / "b.jpg").write_bytes((tmp_path / "images" / "a.JPG").read_bytes())
+    told = check(tmp_path)["problems"]
+    assert any("labels are PNG" in p["problem"] and p["file"].endswith("b.jpg") for p in told)
+
+
+def test_a_linked_label_has_to_fit(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((12, 16), np.uint8)).save(tmp_path / "label.png")
+    writer = FolderWriter(tmp_path / "out", SPACES["camvid11"], {})
+    with pytest.raises(UserError, match="this label map is of 16x12, its image of 20x12"):
+        writer.add("a", np.zeros((12, 20, 3), np.uint8), label=tmp_path / "label.png")

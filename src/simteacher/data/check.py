@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from simteacher.data.hints import hints
+from simteacher.data.images import IMAGE_SUFFIXES
 from simteacher.data.inspect import Seen, inspect
 from simteacher.data.open import natural_space, open_dataset, open_with_splits
 from simteacher.data.read import labelling
@@ -246,6 +247,11 @@ def _orphans(dataset: DataSet) -> list[UserError]:
     folders = {label.parent for label in used}
     if dataset.format == "carla" and not any(label.name.endswith(tail) for label in used):
         tail = ".png"
-    lost = sorted(p for f in folders for p in f.iterdir() if p.name.endswith(tail) and p not in used)
+    lost = [p for f in folders for p in f.iterdir() if p.name.endswith(tail) and p not in used]
     fix = "put its image back, or remove it"
-    return [UserError("this label has no image", p, fix) for p in lost if not p.name.startswith(".")]
+    problems = [UserError("this label has no image", p, fix) for p in sorted(lost) if not p.name.startswith(".")]
+    if dataset.format == "folder" and (dataset.root / "labels").is_dir():
+        pictures = sorted(p for p in (dataset.root / "labels").rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        other = [p for p in pictures if p.suffix.lower() != ".png" and not p.name.startswith(".")]
+        problems += [UserError("this label is not read: labels are PNG files", p, "store it as PNG") for p in other]
+    return problems

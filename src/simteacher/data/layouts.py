@@ -161,7 +161,7 @@ SPECS: tuple[Spec, ...] = (
         "folder",
         "images are in images/",
         rf"images/(?:{_SPLIT}/)?(?P<key>.+){_IMAGE}",
-        ("labels/{key}.png", "labels/{split}/{key}.png"),
+        ("labels/{key}.png", "labels/{split}/{key}.png", "labels/{key}.PNG", "labels/{split}/{key}.PNG"),
         decode="folder",
         tells=True,
         extras={kind: f"{kind}/{{key}}.png" for kind in ("confidence", "instances", "depth", "flow")},
