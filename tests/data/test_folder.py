@@ -238,5 +238,5 @@ def test_labels_of_other_spelling_are_read_or_told(tmp_path: Path) -> None:
 def test_a_linked_label_has_to_fit(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((12, 16), np.uint8)).save(tmp_path / "label.png")
     writer = FolderWriter(tmp_path / "out", SPACES["camvid11"], {})
-    with pytest.raises(UserError, match="this label map is of 16x12, its image of 20x12"):
+    with pytest.raises(UserError, match="this map of labels is of 16x12, its image of 20x12"):
         writer.add("a", np.zeros((12, 20, 3), np.uint8), label=tmp_path / "label.png")

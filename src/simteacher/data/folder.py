@@ -111,7 +111,7 @@ class FolderWriter:
             path = self.out / kind / f"{name}.png"
             if isinstance(content, Path):
                 if (own := image_size(content)) != size:
-                    what = f"this {kind} map is of {own[0]}x{own[1]}, its image of {size[0]}x{size[1]}"
+                    what = f"this map of {kind} is of {own[0]}x{own[1]}, its image of {size[0]}x{size[1]}"
                     raise UserError(what, content, "replace one of the two, or remove both")
                 link_file(content, path)
                 continue
