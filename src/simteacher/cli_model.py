@@ -46,9 +46,11 @@ def adapt(
 ) -> None:
     """Train a teacher on the source and adapt it to the target; continues a run that was interrupted."""
     import simteacher
-    from simteacher.recipe_file import parse_set
+    from simteacher.recipe_file import load_recipe, parse_set
 
     keys = parse_set(set or [])
+    given = {"source": source, "target": target, "labelled": labelled}
+    load_recipe(recipe, {**keys, **{k: v for k, v in given.items() if v is not None}})  # before torch is imported
     run = simteacher.adapt(recipe, source=source, target=target, labelled=labelled, out=out, set=keys)
     say(f"{run}: done; its story: {run / 'report.html'}")
 
