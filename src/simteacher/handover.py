@@ -74,11 +74,12 @@ def _hand_over(data: str | Path, out: Path, format: str, names: str | Path | Non
         space = space_from_dict({"classes": list(dict.fromkeys(names_of.values()))}, dataset.root)
     space = formats.with_distinct_colours(space)
     dataset = _only(dataset, names)
-    files: dict[str, str] = {}
+    files = {frame.name: f"{frame.name}{frame.image.suffix.lower()}" for frame in dataset.frames}
+    note = {"source": str(data), "format": format, "space": space.to_dict(), "images": files}
+    atomic_write(out / NOTE, json.dumps(note, indent=1))  # first: it says whose the folder is
     maker = formats.CvatMaker if format == "cvat" else formats.CocoMaker
     with maker(out / OURS[format], space) as made:
         for frame in progress(dataset.frames, "hand over"):
-            files[frame.name] = f"{frame.name}{frame.image.suffix.lower()}"
             link_file(frame.image, out / "images" / files[frame.name])
             made.add(frame.name, files[frame.name], read_label(dataset, frame, space))
     cvat_labels = [
@@ -86,8 +87,6 @@ def _hand_over(data: str | Path, out: Path, format: str, names: str | Path | Non
         for n, c in zip(space.classes, space.colors, strict=True)
     ]
     atomic_write(out / "labels.json", json.dumps(cvat_labels, indent=1))
-    note = {"source": str(data), "format": format, "space": space.to_dict(), "images": files}
-    atomic_write(out / NOTE, json.dumps(note, indent=1))
     say(_what_now(out, format))
     return out
 
