@@ -81,9 +81,10 @@ def _free(folder: Path, input: str) -> Path:
     while (free / "dataset.yaml").is_file():
         try:
             origin = (yaml.safe_load((free / "dataset.yaml").read_text(encoding="utf-8")) or {}).get("origin") or {}
+            same = input in (origin.get("input"), origin.get("data"))
         except (OSError, ValueError, AttributeError, yaml.YAMLError):
             return free  # whoever writes there says what is wrong
-        if input in (origin.get("input"), origin.get("data")):
+        if same:
             break
         number += 1
         free = folder.with_name(f"{folder.name}-{number}")

@@ -10,7 +10,6 @@ import pytest
 from simteacher.scenes import job
 from simteacher.scenes.atlas import Atlas
 from simteacher.scenes.mesh import CameraSpec, Light, Material, Mesh, Thing, World
-from simteacher.scenes.motion import move
 
 SIZE = (64, 48)
 
@@ -81,6 +80,19 @@ def _build(seed: int, frame: int, spec: object, size: tuple[int, int], clip: boo
     draw = np.random.default_rng([seed, frame])
     car = replace(base.things[3], pose_44=at(draw.uniform(12, 25), draw.uniform(-4, 1)))
     return replace(base, things=[*base.things[:3], car, *base.things[4:]], facts={"draw": frame})
+
+
+def move(world: World, seconds: float) -> World:
+    """Every thing onward along its velocity and yaw rate; the camera stays. For worlds without traffic rules."""
+    things = []
+    for thing in world.things:
+        pose = thing.pose_44.copy()
+        angle = thing.yaw_rate * seconds
+        c, s = np.cos(angle), np.sin(angle)
+        pose[:3, :3] = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ pose[:3, :3]
+        pose[:3, 3] += np.array(thing.velocity_3) * seconds
+        things.append(replace(thing, pose_44=pose))
+    return replace(world, things=things)
 
 
 def _advance(world: World, seconds: float) -> World:

@@ -12,7 +12,7 @@ from simteacher.scenes import motion, raycast, truth
 from simteacher.scenes.assemble import assemble
 from simteacher.scenes.mesh import World
 from simteacher.scenes.optics import Optics
-from tests.scenes.conftest import SIZE, at, box, camera_at
+from tests.scenes.conftest import SIZE, at, box, camera_at, move
 
 W, H = SIZE
 
@@ -24,7 +24,7 @@ def view(world: World) -> tuple[raycast.Scene, raycast.GBuffer]:
 
 def later(world: World, seconds: float) -> World:
     """Things move, and the camera drives on and turns."""
-    moved = motion.move(world, seconds)
+    moved = move(world, seconds)
     pose = camera_at(6 * seconds, 0.5 * seconds, 1.5, 0.05 + 0.3 * seconds, 0.06)
     return replace(moved, camera=replace(world.camera, pose_44=pose))
 

@@ -26,7 +26,7 @@ def along(view: CameraSpec, speed: float) -> Vector:
     return (float(ahead[0] * speed), float(ahead[1] * speed), 0.0)
 
 
-def along_the_street(world: World, path: Path, clip: ClipSpec, own: int) -> World:
+def along_the_street(world: World, path: Path, clip: ClipSpec, speed: float, own: int) -> World:
     """Send the camera along the street, in the lane where it stands, at the height and with the turn that it has.
 
     It keeps the speed of its lane unless it would drive into something within the clip, or off the street's end: then
@@ -36,13 +36,14 @@ def along_the_street(world: World, path: Path, clip: ClipSpec, own: int) -> Worl
         world: Of the first frame; the camera stands at s = 0.
         path: The street's line.
         clip: Frames and rate.
+        speed: Of its lane.
         own: How many things at the end of the list are the camera's vehicle's.
     """
     place_44 = np.linalg.inv(path.pose(0.0, 0.0)) @ world.camera.pose_44
     d = float(place_44[1, 3])
     place_44[1, 3] = 0.0
     seconds = np.arange(clip.frames) / clip.rate
-    speed = min(float(str(world.facts["speed"])), ROAD / max(float(seconds[-1]), 1e-6))
+    speed = min(speed, ROAD / max(float(seconds[-1]), 1e-6))
     others = [t for t in world.things if t.countable]
     met: dict[float, set[int]] = {}
     for pace in PACES:

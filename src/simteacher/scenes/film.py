@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def film(job: Job) -> None:
     with progress(len(clips), "videos") as bar:
         for clip, names in clips:
             with atomic_path(folder / f"{clip}.mp4") as part:
-                out = VideoWriter(part, job.size, round(job.rate) if job.rate >= 1 else 1)
+                out = VideoWriter(part, job.size, Fraction(job.rate).limit_denominator(1001))
                 try:
                     for name in names:
                         with Image.open(WRITERS[job.format].image_path(Path(job.out), name)) as image:

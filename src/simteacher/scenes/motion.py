@@ -5,30 +5,15 @@ A pixel's point keeps its triangle and its place in it, so flow follows turning,
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
-from simteacher.scenes.mesh import F32, World
+from simteacher.scenes.mesh import F32
 from simteacher.scenes.optics import Optics
 from simteacher.scenes.raycast import GBuffer, Scene
 
 NONE, VISIBLE, HIDDEN = 0, 1, 2
 """States of a pixel: no correspondence; seen in the other frame; behind something or outside the image there."""
-
-
-def move(world: World, seconds: float) -> World:
-    """Every thing onward along its velocity and yaw rate; the camera stays. For worlds without traffic rules."""
-    things = []
-    for thing in world.things:
-        pose = thing.pose_44.copy()
-        angle = thing.yaw_rate * seconds
-        c, s = np.cos(angle), np.sin(angle)
-        pose[:3, :3] = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ pose[:3, :3]
-        pose[:3, 3] += np.array(thing.velocity_3) * seconds
-        things.append(replace(thing, pose_44=pose))
-    return replace(world, things=things)
 
 
 def flow(scene: Scene, g: GBuffer, other: Scene) -> tuple[F32, npt.NDArray[np.uint8]]:

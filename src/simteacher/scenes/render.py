@@ -142,7 +142,7 @@ def _scene(out: Path, scene: str | Path | None, like: str | None) -> tuple[Path 
         return (Path(scene) if scene is not None else None), None
     if (out / SCENE).is_file():
         said = (out / SCENE).read_text(encoding="utf-8").split("\n", 1)[0]
-        if said.startswith(ESTIMATED) and like not in said:
+        if said.startswith(ESTIMATED) and f" of {like}, " not in said:
             raise UserError(f"its frames are not like {like} ({said[2:]})", out, "choose another output folder")
         return out / SCENE, None
     from simteacher.scenes.like import match

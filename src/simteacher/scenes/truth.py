@@ -142,6 +142,7 @@ def _object(scene: Scene, g: GBuffer, optics: Optics, index: int, pixels: npt.ND
         max(min(int(full[2]) + 1, w), visible[2]),
         max(min(int(full[3]) + 1, h), visible[3]),
     )
+    cut = _cut(scene, vertices, faces, optics)
     alone = len(pixels) + _hidden(scene, g, index, vertices, faces, inside)
     own = pixels[g.thing_N.take(pixels) == index]
     return {
@@ -151,7 +152,7 @@ def _object(scene: Scene, g: GBuffer, optics: Optics, index: int, pixels: npt.ND
         "full_box": full,
         "pixels": len(pixels),
         "occlusion": 1 - len(pixels) / alone,
-        "truncation": _cut(scene, vertices, faces, optics) or _outside(full, w, h),
+        "truncation": _outside(full, w, h) if cut is None else cut,
         "distance": float(np.median(g.hits.depth_N.take(own if len(own) else pixels))),
         **solid_box(scene, scene.world.things[index]),
     }

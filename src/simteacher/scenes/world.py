@@ -65,7 +65,7 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int], c
         "yaw_rate": speed * curve,
     }
     world = World(things, light, view, facts)
-    return drive.along_the_street(world, street.path, spec.clip, own) if clip else world
+    return drive.along_the_street(world, street.path, spec.clip, speed, own) if clip else world
 
 
 def _thinned(things: list[Thing], view: CameraSpec) -> list[Thing]:
