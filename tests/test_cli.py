@@ -112,6 +112,14 @@ def test_misspelt_words_name_the_nearest(argv: list[str], problem: str, fix: str
     assert "Traceback" not in err
 
 
+def test_the_word_help_is_heard(capsys: Capture) -> None:
+    for words, flags in ((["help"], ["--help"]), (["help", "adapt"], ["adapt", "--help"])):
+        assert cli.main(words) == 0
+        told = capsys.readouterr().out
+        assert cli.main(flags) == 0
+        assert told == capsys.readouterr().out and "Usage: simteacher" in told
+
+
 def test_set_is_heard_in_both_spellings_and_global_flags_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[dict[str, Any]] = []
 

@@ -51,7 +51,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
 def test_help_of_the_real_command_is_quick(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "simteacher", "--help"]
     times = []
-    for _ in range(2):  # the first may have to compile
+    for _ in range(3):  # the first may have to compile
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             command, env={"PYTHONPATH": str(ROOT / "src")}, cwd=tmp_path, capture_output=True, text=True
@@ -59,7 +59,7 @@ def test_help_of_the_real_command_is_quick(tmp_path: Path) -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert done.returncode == 0 and "adapt" in done.stdout
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(times) < 0.5  # 0.17 s alone
+    assert min(times) < 0.5  # half of that on two slow cores
 
 
 def test_package_attributes_are_the_functions_even_after_their_modules_were_imported() -> None:

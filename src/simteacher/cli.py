@@ -33,6 +33,7 @@ app = App(
     name="simteacher",
     help="Train on simulation, learn on photographs.",
     help_epilogue=EPILOGUE,
+    help_format="plaintext",  # markdown, the default, imports for as long as all the rest
     version=__version__,
     result_action="return_value",
     suppress_keyboard_interrupt=False,
@@ -61,6 +62,8 @@ def main(argv: Sequence[str]) -> int:
     if not tokens:
         print(style(OVERVIEW, sys.stdout))
         return DONE
+    if tokens[0] == "help":
+        tokens = [*tokens[1:2], "--help"]
     try:
         _refuse_copies(tokens[0])
         code = app(tokens, exit_on_error=False, print_error=False)
