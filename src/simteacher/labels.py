@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from simteacher.errors import UserError, nearest
+from simteacher.yaml_once import read_yaml
 
 IGNORE = 255
 IGNORED_NAME = "ignore"  # as the target of an alias: these pixels are ignored
@@ -208,15 +208,9 @@ def load_space(name_or_path: str | Path) -> LabelSpace:
     if path.suffix.lower() not in (".yaml", ".yml") and not path.is_file():
         known = ", ".join(SPACES)
         raise UserError(f"no label space '{name}'{nearest(name, SPACES)}", None, f"use one of {known}, or a YAML file")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            "no such label space file", path, f"give an existing file or one of {', '.join(SPACES)}"
-        ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot be read as YAML ({str(error).splitlines()[0]})", path, "mend the file") from None
-    return space_from_dict(content, path)
+    if not path.exists():
+        raise UserError("no such label space file", path, f"give an existing file or one of {', '.join(SPACES)}")
+    return space_from_dict(read_yaml(path), path)
 
 
 def space_from_dict(content: Any, where: str | Path) -> LabelSpace:

@@ -13,6 +13,7 @@ from simteacher.config import BUDGETS, Recipe
 from simteacher.contradictions import contradiction
 from simteacher.errors import UserError, nearest
 from simteacher.recipes import find
+from simteacher.yaml_once import load_yaml, read_yaml
 
 
 def _known_keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
@@ -68,7 +69,7 @@ def parse_set(pairs: list[str]) -> dict[str, Any]:
         if not eq or not key:
             raise UserError("needs the form key=value", f"--set {pair}", "for example --set seed=3")
         try:
-            out[key.strip()] = yaml.safe_load(text)
+            out[key.strip()] = load_yaml(text)
         except yaml.YAMLError as e:
             raise UserError("the value is not YAML", f"--set {pair}", "quote it, or simplify it") from e
     return out
@@ -81,15 +82,7 @@ def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> 
         UserError: The file is missing or not YAML, a key is unknown (the nearest is named), or a value does not fit.
     """
     path = find(recipe)
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        line = getattr(getattr(e, "problem_mark", None), "line", None)
-        raise UserError(
-            "not valid YAML" + (f" at line {line + 1}" if line is not None else ""),
-            path,
-            "check the indentation and colons there",
-        ) from e
+    tree = read_yaml(path) or {}
     if not isinstance(tree, dict):
         raise UserError("a recipe is a mapping of keys to values", path, "start from a file in recipes/")
     for key, value in (overrides or {}).items():

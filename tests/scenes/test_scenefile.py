@@ -59,7 +59,7 @@ MISTAKES = [
     ("stage:\n  - {what: person, ahead: -3}\n", 2, "greater than or equal to 0.5"),
     ("meshes:\n  - {file: none.obj, name: car, ahead: 8}\n", 2, "there is no mesh none.obj"),
     ("meshes:\n  - {file: scene.yaml, name: caar, ahead: 8}\n", 2, "unknown class 'caar'; did you mean 'car'?"),
-    ("street: [\n", 2, "is not YAML"),
+    ("street: [\n", 2, "not valid YAML"),
 ]
 
 

@@ -18,11 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from simteacher.data.images import IMAGE_SUFFIXES
 from simteacher.errors import UserError, nearest
 from simteacher.labels import SPACES, LabelSpace, load_space, space_from_dict
+from simteacher.yaml_once import read_yaml
 
 YAML = "dataset.yaml"
 VERSION = 1
@@ -47,10 +46,7 @@ def read_dataset_yaml(root: Path) -> Described:
         UserError: It is no YAML map, or one of its entries is wrong.
     """
     path = root / YAML
-    try:
-        meta = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot be read as YAML ({str(error).splitlines()[0]})", path, "mend or delete it") from None
+    meta = read_yaml(path) or {}
     if not isinstance(meta, dict):
         raise UserError("this is no map of keys", path, f"write keys: {', '.join(KEYS)}")
     for key in meta:

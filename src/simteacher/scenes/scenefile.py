@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from simteacher.errors import UserError, nearest
 from simteacher.scenes.spec import SceneSpec
+from simteacher.yaml_once import load_yaml, reason
 
 ESTIMATED = "# Camera estimated"  # how a file that `like` wrote begins
 
@@ -30,11 +31,11 @@ def load_scene(path: str | Path) -> SceneSpec:
         raise UserError("is not text", path, "give the path of a YAML scene file") from None
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        data = load_yaml(text)
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else path
-        raise UserError(f"is not YAML: {getattr(problem, 'problem', problem)}", where, "mend that line") from None
+        raise UserError(f"not valid YAML{reason(problem)}", where, "correct that line") from None
     if data is None:
         return SceneSpec()
     if not isinstance(data, dict):
