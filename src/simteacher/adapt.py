@@ -18,7 +18,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from simteacher import guard
+from simteacher import guard, told
 from simteacher.config import Recipe
 from simteacher.data.images import read_image
 from simteacher.data.open import open_dataset
@@ -94,6 +94,8 @@ def adapt(
             if run.writer and not (folder / "report.html").is_file():  # stopped between the last two files
                 report(folder)
             return folder
+        if run.writer:
+            say(told.plan(folder, resolved, data))
         _Run(resolved, data, run, fabric, network).go()
     return folder
 
@@ -117,7 +119,9 @@ class _Run:
             best = self.adapt_batchnorm(best)
         first = reading = None
         for number in range(1, self.recipe.rounds.count + 1 if self.data.source is not None else 1):
-            reading = reading or on_first(self.fabric, partial(guard.read, best, self.probe))
+            reading = reading or on_first(
+                self.fabric, partial(guard.read, best, self.probe, f"compare {best.path.parent.name}")
+            )
             first = first or reading
             student = self.round(number, best)
             verdict, after = self.judge(number, reading, student, first)
@@ -291,13 +295,13 @@ class _Run:
         self, number: int, before: guard.Reading, student: Model, first: guard.Reading
     ) -> tuple[str, guard.Reading]:
         """Compare student and teacher without labels; log the verdict once."""
-        after = on_first(self.fabric, partial(guard.read, student, self.probe))
+        after = on_first(self.fabric, partial(guard.read, student, self.probe, f"compare round-{number}"))
         verdict, reasons, signals = guard.judge(before, after, self.data.space.classes, self.recipe.guard, first)
         name = f"round-{number}"
         if not any(e["event"] == "guard" and e["stage"] == name for e in self.run.events()):
             self.run.log(event="guard", stage=name, verdict=verdict, reasons=reasons, signals=signals)
-        if verdict == "revert":
-            say(f"{name}: set aside, the model before it is kept: " + "; ".join(reasons))
+        if self.run.writer:
+            say(told.verdict(name, reasons, signals))
         return verdict, after
 
     def finish(self, best: Model) -> None:

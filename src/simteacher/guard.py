@@ -15,6 +15,7 @@ from simteacher.config import Guard
 from simteacher.data.images import read_image
 from simteacher.data.sample import DataSet
 from simteacher.dense import Reader, probabilities
+from simteacher.progress import progress
 
 F64 = npt.NDArray[np.float64]
 
@@ -44,11 +45,11 @@ def sample(dataset: DataSet, count: int, seed: int) -> DataSet:
     return dataset.subset(tuple(dataset.frames[i] for i in sorted(chosen)))
 
 
-def read(model: Reader, dataset: DataSet) -> Reading:
-    """Look at every frame of a (small) set, plain and mirrored."""
+def read(model: Reader, dataset: DataSet, label: str = "compare") -> Reading:
+    """Look at every frame of a (small) set, plain and mirrored; ``label`` stands before its progress."""
     classes = len(model.card.space)
     counts, agree, confidence, entropy, labels = np.zeros(classes), [], [], [], []
-    for frame in dataset.frames:
+    for frame in progress(dataset.frames, label):
         image = read_image(frame.image)
         plain = probabilities(model, image)[:, ::2, ::2]
         mirrored = probabilities(model, image[:, ::-1])[:, :, ::-1][:, ::2, ::2]

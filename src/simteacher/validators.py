@@ -37,6 +37,7 @@ from simteacher.data.views import recolour
 from simteacher.dense import Reader, working_size
 from simteacher.guard import sample
 from simteacher.metrics import Confusion
+from simteacher.progress import progress
 
 F64 = npt.NDArray[np.float64]
 U8 = npt.NDArray[np.uint8]
@@ -130,7 +131,7 @@ def validate(
     target, rng = sample(target, images, seed), np.random.default_rng([seed, 11])
     views = {name: Confusion(classes) for name in ("flip", "scale", "colour")}
     pixels, uncertain = [], []
-    for n, frame in enumerate(target.frames):
+    for n, frame in enumerate(progress(target.frames, "score without labels")):
         image = read_image(frame.image)
         p = _read(model, image)
         label = p.argmax(0).astype(np.uint8)

@@ -55,6 +55,8 @@ def check(
     space = load_space(classes) if classes is not None else (other and natural_space(other)) or natural_space(dataset)
     splits = open_with_splits(data)[1] if split is None else {}
     result = _look(dataset, splits, space, strict=True, whole=split is None)
+    if split not in (None, "all"):
+        result["splits"] = {split: len(dataset)}
     if other is not None and target is not None:
         result["target"] = _look(other, open_with_splits(target)[1], space, strict=False, whole=True)
         for problem in result["target"].pop("problems"):

@@ -14,6 +14,7 @@ from simteacher.data.read import read_label
 from simteacher.data.sample import IGNORE, DataSet
 from simteacher.files import atomic_write
 from simteacher.labels import LabelSpace
+from simteacher.progress import progress
 
 F64 = npt.NDArray[np.float64]
 
@@ -52,7 +53,8 @@ def class_counts(dataset: DataSet, space: LabelSpace, cache: Path | None = None)
         return np.bincount(label[label != IGNORE], minlength=width)[:width].astype(np.float64)
 
     with ThreadPoolExecutor(2) as pool:
-        counts_NK = np.stack(list(pool.map(count, range(len(dataset)))))
+        counts = pool.map(count, range(len(dataset)))
+        counts_NK = np.stack([row for row, _ in zip(counts, progress(dataset.frames, "count classes"), strict=True)])
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(kept, json.dumps(counts_NK.astype(int).tolist()))

@@ -1,0 +1,35 @@
+"""What `adapt` says while it works: what it is about to do, and how each round was judged without labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from simteacher.config import Recipe
+from simteacher.inputs import Inputs
+from simteacher.stages import stage_steps
+
+
+def plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
+    """One line before the first stage: where to, from what, in how many steps."""
+    labels = f", {len(data.labelled)} of them labelled" if data.labelled is not None else ""
+    photographs = f"{len(data.target)} photographs{labels}"
+    classes = f"{len(data.space)} classes of {data.space.name}"
+    teacher, each = stage_steps(recipe)
+    if data.source is None:
+        return f"{folder}: {teacher} steps on {photographs}; {classes}"
+    rounds = recipe.rounds.count if each else 0
+    then = f", then {rounds} round{'s' if rounds > 1 else ''} of {each} on {photographs}" if rounds else ""
+    first = f"{teacher} steps" if recipe.teacher.weights is None else f"a teacher from {recipe.teacher.weights}"
+    return f"{folder}: {first} on {len(data.source)} labelled images{then}; {classes}"
+
+
+def verdict(name: str, reasons: list[str], signals: dict[str, Any]) -> str:
+    """One line after a round: kept or set aside, and by which signs."""
+    if reasons:
+        return f"{name}: set aside, the model before it is kept: " + "; ".join(reasons)
+    before, after = signals["agreement"]
+    seen = (
+        f"{signals['drift']:.1%} of the pixels changed class, mirrored views agree on {after:.1%} (before {before:.1%})"
+    )
+    return f"{name}: kept; no class vanished, {seen}"
