@@ -45,11 +45,11 @@ def sample(dataset: DataSet, count: int, seed: int) -> DataSet:
     return dataset.subset(tuple(dataset.frames[i] for i in sorted(chosen)))
 
 
-def read(model: Reader, dataset: DataSet, label: str = "compare") -> Reading:
-    """Look at every frame of a (small) set, plain and mirrored; ``label`` stands before its progress."""
+def read(model: Reader, dataset: DataSet, title: str = "compare") -> Reading:
+    """Look at every frame of a (small) set, plain and mirrored; ``title`` stands before its progress."""
     classes = len(model.card.space)
     counts, agree, confidence, entropy, labels = np.zeros(classes), [], [], [], []
-    for frame in progress(dataset.frames, label):
+    for frame in progress(dataset.frames, title):
         image = read_image(frame.image)
         plain = probabilities(model, image)[:, ::2, ::2]
         mirrored = probabilities(model, image[:, ::-1])[:, :, ::-1][:, ::2, ::2]

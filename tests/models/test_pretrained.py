@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from importlib import import_module
 from typing import Any
 
 import pytest
 import timm
 import torch
+from huggingface_hub import constants
 from torch import nn
 
 from simteacher.errors import UserError
@@ -73,3 +75,21 @@ def test_weights_from_the_hub_reach_every_tensor(monkeypatch: pytest.MonkeyPatch
     load_imagenet(encoder, name)
     values = [float(v.flatten()[0]) for v in encoder.model.state_dict().values()]
     assert values == sorted(values) and len(set(values)) == len(values) > 30
+
+
+def test_without_a_network_the_hubs_client_asks_its_cache_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
+        with pretrained._hub():
+            assert constants.HF_HUB_OFFLINE is False
+    with pytest.raises(UserError), pretrained._hub():  # the same port, where nobody listens any more
+        assert constants.HF_HUB_OFFLINE is True
+        raise UserError("anything")
+    assert constants.HF_HUB_OFFLINE is False
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    with pretrained._hub():
+        assert constants.HF_HUB_OFFLINE is False

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from torch import Tensor, nn
@@ -86,10 +91,35 @@ def _load_mit(encoder: nn.Module, name: str) -> None:
     import segmentation_models_pytorch as smp
 
     try:
-        whole = smp.encoders.get_encoder(name, weights="imagenet")
+        with _hub():
+            whole = smp.encoders.get_encoder(name, weights="imagenet")
     except Exception as e:
         raise _no_hub(name, e) from e
     encoder.load_state_dict(whole.state_dict())
+
+
+@contextmanager
+def _hub() -> Iterator[None]:
+    """Where the hub cannot be reached its client tries for most of a minute; look once, and let it read its cache."""
+    from huggingface_hub import constants
+
+    was = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = was or not _reachable(constants.ENDPOINT)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = was
+
+
+def _reachable(address: str) -> bool:
+    if getproxies():  # the way there is the proxy's to know
+        return True
+    parts = urlsplit(address)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _no_hub(name: str, error: Exception) -> UserError:
@@ -105,7 +135,8 @@ def _load_hub(encoder: nn.Module, name: str) -> None:
     import timm
 
     try:
-        whole: Any = timm.create_model(name, pretrained=True)
+        with _hub():
+            whole: Any = timm.create_model(name, pretrained=True)
     except Exception as e:
         raise _no_hub(name, e) from e
     target: Any = encoder.model
