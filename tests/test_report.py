@@ -79,7 +79,33 @@ def test_it_says_what_the_network_started_from(tmp_path: Path) -> None:
     assert "It started from" not in text_of(report(run))
     config = yaml.safe_load((run / "config.yaml").read_text())
     (run / "config.yaml").write_text(yaml.safe_dump({**config, "network": {"weights": "street"}}))
-    assert "started from street, the teacher that comes with the tool" in text_of(report(run))
+    assert "started from “street”, the network that comes with the tool" in text_of(report(run))
+
+
+def test_labelled_photographs_are_counted_where_there_are_some(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    plain = text_of(report(run))
+    assert "synthetic images alone" in plain and "nobody had labelled" in plain
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump({**config, "labelled": 37}))
+    facts = json.loads((run / "provenance.json").read_text())
+    facts["images"] = {"source": 2000, "target": 367, "labelled": 37}
+    (run / "provenance.json").write_text(json.dumps(facts))
+    told = text_of(report(run))
+    assert (
+        "from the simulator, and from 37 labelled photographs" in told
+        and "367 photographs, 37 of them labelled" in told
+    )
+    assert "alone" not in told.split("See the difference")[0] and "nobody had labelled" not in told
+
+
+def test_one_model_is_not_compared_with_itself(tmp_path: Path) -> None:
+    run = make_run(tmp_path, rounds=0)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump({**config, "source": None, "labelled": "all"}))
+    told = text_of(report(run))
+    assert "See what it reads" in told and "Drag the line" not in told and "best of each row" not in told
+    assert "Teacher" not in told
 
 
 def test_it_says_what_students_learned_from_and_what_they_keep(tmp_path: Path) -> None:
@@ -93,7 +119,7 @@ def test_it_says_what_students_learned_from_and_what_they_keep(tmp_path: Path) -
         config["rounds"] = {"count": 1, "keep": 0.4, "start": start}
         (run / "config.yaml").write_text(yaml.safe_dump(config))
         text = text_of(report(run))
-        assert "kept every pixel by its confidence" in text
+        assert "used every pixel, weighed by its confidence" in text
         assert ("keeps 40 % of the weights of its teacher" in text) == told
 
 

@@ -78,9 +78,15 @@ def render(run: Run) -> str:
         validators=validator_table(run.stages),
         facts=facts(run),
         command=run.provenance.get("command", ""),
-        titles={stage.name: words.stage_title(stage.name) for stage in run.stages},
+        titles=titles(run),
         version=versions(run).get("simteacher", ""),
     )
+
+
+def titles(run: Run) -> dict[str, str]:
+    """Stage -> what the page calls it; without a source nobody is a teacher."""
+    found = {stage.name: words.stage_title(stage.name) for stage in run.stages}
+    return found if run.config.get("source") or "teacher" not in found else {**found, "teacher": "Model"}
 
 
 def colours(run: Run) -> dict[str, tuple[int, int, int]]:
@@ -129,7 +135,8 @@ def _parts(stage: Stage) -> list[str]:
 
 def legend(stage: Stage) -> list[str]:
     """Names of the curves of `loss_chart` in the order of their colours."""
-    return ["loss", *_parts(stage)]
+    parts = _parts(stage)
+    return ["all together" if parts else "loss", *parts]
 
 
 def miou_chart(run: Run) -> str:

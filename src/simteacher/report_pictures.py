@@ -73,6 +73,7 @@ def worst(stage: Stage | None, path: Path) -> list[Sample]:
     for sample in sorted(found, key=lambda s: s.scores[stage.name])[:6]:
         room -= sample.weight
         if room > 0:
+            sample.name = sample.name.partition("-")[2] or sample.name  # files are named by rank and photograph
             out.append(sample)
     return out
 

@@ -29,13 +29,15 @@ class Series:
 
 
 def smooth(points: Sequence[tuple[float, float]], share: float = 0.08) -> list[tuple[float, float]]:
-    """Moving average over ``share`` of the points, shorter towards both ends."""
+    """A straight line through the points around each, ``share`` of all: their mean, but for the tilt at both ends."""
     reach = round(len(points) * share / 2)
     out = []
     for i, (x, _) in enumerate(points):
-        near = min(reach, i, len(points) - 1 - i)
-        window = [y for _, y in points[i - near : i + near + 1]]
-        out.append((x, sum(window) / len(window)))
+        near = points[max(0, i - reach) : i + reach + 1]
+        middle = sum(u for u, _ in near) / len(near)
+        spread = sum((u - middle) ** 2 for u, _ in near)
+        slope = sum((u - middle) * y for u, y in near) / spread if spread else 0.0
+        out.append((x, sum(y for _, y in near) / len(near) + slope * (x - middle)))
     return out
 
 
@@ -72,7 +74,9 @@ def line_chart(series: Sequence[Series], title: str, x_label: str = "step", *, x
     xs = [x for s in curves for x, _ in s.points]
     ys = [y for s in curves for _, y in s.points]
     y_ticks = nice_ticks(min(0.0, *ys), max(ys))
-    x_ticks = [float(n) for n in range(len(x_names))] or [t for t in nice_ticks(min(0.0, *xs), max(xs)) if t <= max(xs)]
+    x_ticks = [float(n) for n in range(len(x_names))] or [
+        t for t in nice_ticks(min(0.0, *xs), max(xs)) if t <= max(xs) and t.is_integer()
+    ]
     x_low, x_high = min(x_ticks), max(*xs, *x_ticks)
     if x_names:  # room for the names at both ends
         x_low, x_high = x_low - 0.3, x_high + 0.3

@@ -119,9 +119,11 @@ def _teacher(run: Run) -> str:
         return f"A network learned to read streets from labelled photographs of the target{took}.{_start(run)}"
     count = images_of(run, "source")
     images = f"{count:,} synthetic images" if count else "synthetic images"
+    known = images_of(run, "labelled") if labelled(run) else 0
+    alone, more = ("", f", and from {known:,} labelled photographs") if known else (" alone", "")
     return (
-        f"A network, the teacher, learned to read streets{took} from {images} alone, whose every pixel comes labelled "
-        f"from the simulator.{_start(run)}"
+        f"A network, the teacher, learned to read streets{took} from {images}{alone}, whose every pixel comes labelled "
+        f"from the simulator{more}.{_start(run)}"
     )
 
 
@@ -130,8 +132,8 @@ def _start(run: Run) -> str:
     weights = (run.config.get("network") or {}).get("weights", "imagenet")
     if weights in ("imagenet", "none"):
         return ""
-    known = ", the teacher that comes with the tool, which has seen renders alone" if weights == "street" else ""
-    return f" It started from {weights}{known}."
+    known = ", the network that comes with the tool and has seen renders alone" if weights == "street" else ""
+    return f" It started from “{weights}”{known}."
 
 
 def _rounds(run: Run) -> str:
@@ -143,15 +145,17 @@ def _rounds(run: Run) -> str:
     shares = coverages(run)
     kept = f"kept the surest pixels ({join([f'{percent(share, 0)} %' for share in shares] or ['part'])})"
     if shares and min(shares) > 0.995:
-        kept = "kept every pixel by its confidence"
+        kept = "used every pixel, weighed by its confidence"
     how = run.config.get("rounds") or {}
     keep = how.get("keep", 0.0) if how.get("start", "teacher") == "teacher" else 0.0
     mean = f" The student keeps {percent(keep, 0)} % of the weights of its teacher, against forgetting." if keep else ""
-    times = {1: "Once", 2: "Twice", 3: "Three times"}.get(len(rounds), f"{len(rounds)} times")
-    few = " A few labelled ones helped." if labelled(run) else ""
+    times = "In one round" if len(rounds) == 1 else f"In {len(rounds)} rounds"
+    known = images_of(run, "labelled") if labelled(run) else 0
+    whose = f"{kind}, {known:,} of them labelled" if known else f"{kind} nobody had labelled"
+    them = "the others" if known else "them"
     return (
-        f"Then it was shown {f'{count:,} ' if count else ''}{kind} nobody had labelled. {times} the model labelled "
-        f"them itself, {kept}, and a student learned from those.{few}{mean}"
+        f"Then it was shown {f'{count:,} ' if count else ''}{whose}. {times} the model labelled "
+        f"{them} itself, {kept}, and a student learned from those.{mean}"
     )
 
 
@@ -216,7 +220,8 @@ def tiles(run: Run) -> list[Tile]:
     out = []
     before, after = scores(run)
     if before:
-        how = "teacher, trained on synthetic images" if run.config.get("source") else "trained with labels"
+        how = "teacher, trained on synthetic images" + (" and labels" if labelled(run) else "")
+        how = how if run.config.get("source") else "trained with labels"
         out.append(Tile(percent(before["miou"]), "% mIoU", how))
     if after and run.after:
         out.append(Tile(percent(after["miou"]), "% mIoU", f"after adaptation ({stage_title(run.after.name).lower()})"))
