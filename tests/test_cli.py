@@ -129,15 +129,15 @@ def test_set_is_heard_in_both_spellings_and_global_flags_anywhere(monkeypatch: p
 
     monkeypatch.setattr(import_module("simteacher.adapt"), "adapt", adapt)
     for argv in (
-        "--quiet adapt smoke --set seed=3 rounds.count=1 --labelled 5",
-        "adapt --set seed=3 --set rounds.count=1 --labelled 5 smoke --quiet",
-        "adapt --set seed=3 rounds.count=1 --quiet smoke --labelled 5",
+        "--quiet adapt smoke --set seed=3 rounds.count=1 --labelled 5 --target x",
+        "adapt --set seed=3 --set rounds.count=1 --labelled 5 --target x smoke --quiet",
+        "adapt --set seed=3 rounds.count=1 --quiet smoke --labelled 5 --target x",
     ):
         assert cli.main(argv.split()) == 0
     assert calls[0] == {
         "recipe": "smoke",
         "source": None,
-        "target": None,
+        "target": "x",
         "labelled": "5",
         "out": None,
         "set": {"seed": 3, "rounds.count": 1},

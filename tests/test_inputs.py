@@ -73,7 +73,7 @@ def test_a_set_without_train_is_taken_whole_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        ({}, "no target"),
+        ({}, "which photographs to learn is not said"),
         ({"target": "T"}, "nothing to learn from"),
         ({"target": "T", "source": "/no/such/split"}, "no such folder"),
         ({"target": "T", "source": "S", "target_split": "traim"}, "no split 'traim'; did you mean 'train'"),

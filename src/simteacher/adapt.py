@@ -120,7 +120,7 @@ class _Run:
         first = reading = None
         for number in range(1, self.recipe.rounds.count + 1 if self.data.source is not None else 1):
             reading = reading or on_first(
-                self.fabric, partial(guard.read, best, self.probe, f"compare {best.path.parent.name}")
+                self.fabric, partial(guard.read, best, self.probe, f"guard reads with {best.path.parent.name}")
             )
             first = first or reading
             student = self.round(number, best)
@@ -295,7 +295,7 @@ class _Run:
         self, number: int, before: guard.Reading, student: Model, first: guard.Reading
     ) -> tuple[str, guard.Reading]:
         """Compare student and teacher without labels; log the verdict once."""
-        after = on_first(self.fabric, partial(guard.read, student, self.probe, f"compare round-{number}"))
+        after = on_first(self.fabric, partial(guard.read, student, self.probe, f"guard reads with round-{number}"))
         verdict, reasons, signals = guard.judge(before, after, self.data.space.classes, self.recipe.guard, first)
         name = f"round-{number}"
         if not any(e["event"] == "guard" and e["stage"] == name for e in self.run.events()):

@@ -12,25 +12,31 @@ OVERVIEW = """\
 **simteacher**: train on simulation, learn on photographs.
 
 Begin with
-  **simteacher demo**                     all of it in a few minutes, with a report
-  **simteacher predict** photo.jpg        read a photograph with the teacher that comes with the tool
-  **simteacher check** DATA               what the tool sees in your folder
+  **simteacher demo**                all of it in a few minutes, with a report
+  **simteacher predict** photo.jpg   read a photograph with the tool's own model
+  **simteacher check** DATA          what the tool sees in your folder
 
-The way of a model; each step leaves a folder, so that each can be redone or replaced by your own files
-  **render** OUT                          draw labelled streets
-  **translate** SOURCE TARGET OUT         make them look like your photographs (optional)
-  **adapt** RECIPE                        train the teacher, label your photographs with it, train students on them
-  **evaluate** MODEL DATA --split val     measure it on labelled photographs
-  **report** RUN                          the story of a run as one HTML file
-  **predict** MODEL INPUT OUT             read an image, a folder or a video
-  **export** MODEL OUT.onnx               take it elsewhere
+From streets to a model; each step leaves a folder, to look at or to replace by
+files of your own
+  **render** OUT                     draw labelled streets
+  **translate** SOURCE TARGET OUT    make them look like photographs (optional)
+  **adapt** RECIPE                   train on them, then learn your photographs
+  **evaluate** MODEL DATA            measure on labelled photographs
+  **report** RUN                     the story of a run as one HTML file
+  **predict** MODEL INPUT OUT        read an image, a folder or a video
+  **export** MODEL OUT.onnx          take it elsewhere
 
 A few labels of your own
-  **select** MODEL DATA --budget N        which photographs to label next
-  **label** MODEL DATA OUT                pseudo-labels with confidence
-  **handover** DATA OUT --format cvat     to a labelling tool, and back
+  **select** MODEL DATA --budget N   which photographs to label next
+  **label** MODEL DATA OUT           pseudo-labels with confidence
+  **handover** DATA OUT --format F   to a labelling tool, and back
 
-Details: **simteacher** COMMAND **--help**. Every command is a Python function: simteacher.adapt(...)"""
+Also
+  **experiment** KIND RECIPE         compare methods, labels, models or sizes
+  **clean** RUN                      free the disk of a finished run
+
+Details: **simteacher** COMMAND **--help**. Each is a Python function, too:
+simteacher.adapt(...)"""
 
 
 def style(text: str, stream: TextIO) -> str:

@@ -13,14 +13,16 @@ from simteacher.cli_data import Classes, Data, Json, Model, Split, flag
 from simteacher.progress import say
 
 Run = Annotated[str, Parameter(help="A run folder, as --out of adapt or demo made it.")]
-Source = Annotated[str | None, Parameter(help="The labelled synthetic set.")]
-Target = Annotated[str | None, Parameter(help="The photographs to learn; their labels are not opened.")]
+Source = Annotated[str | None, Parameter(help="The labelled synthetic set; needed where no labels are given.")]
+Target = Annotated[str | None, Parameter(help="The photographs to learn, needed; their labels are not opened.")]
 Keys = Annotated[list[str] | None, Parameter(help="Recipe keys: --set seed=3 rounds.count=1", negative="")]
 Views = Annotated[
     Literal[1, 2, 3] | None,
-    Parameter(help="3: average with two closer views, as mostly; 2: with one; 1: none, a seventh of the time."),
+    Parameter(help="How often each picture is read: 3, as mostly, finds more; 1 takes a seventh of the time."),
 ]
-Recipe = Annotated[str, Parameter(help="A YAML file, or the name of one that comes with the tool: quick, laptop.")]
+Recipe = Annotated[
+    str, Parameter(help="A YAML file, or one that comes with the tool: quick, laptop, supervised, teacher, smoke.")
+]
 
 
 def demo(
@@ -46,13 +48,15 @@ def adapt(
 ) -> None:
     """Train a teacher on the source and adapt it to the target; continues a run that was interrupted."""
     import simteacher
+    from simteacher.contradictions import require_data
     from simteacher.recipe_file import load_recipe, parse_set
 
     keys = parse_set(set or [])
     given = {"source": source, "target": target, "labelled": labelled}
-    load_recipe(recipe, {**keys, **{k: v for k, v in given.items() if v is not None}})  # before torch is imported
+    # before torch is imported
+    require_data(load_recipe(recipe, {**keys, **{k: v for k, v in given.items() if v is not None}}))
     run = simteacher.adapt(recipe, source=source, target=target, labelled=labelled, out=out, set=keys)
-    say(f"{run}: done; its story: {run / 'report.html'}")
+    say(f"{run}: done; its story: {run / 'report.html'}; to use it: simteacher predict {run} PHOTOGRAPHS")
 
 
 def evaluate(

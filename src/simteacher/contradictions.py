@@ -4,8 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simteacher.errors import UserError
+
 if TYPE_CHECKING:
     from simteacher.config import Recipe
+
+
+def require_data(recipe: Recipe) -> None:
+    """A run needs photographs, and something to learn from.
+
+    Raises:
+        UserError: One of them is not named.
+    """
+    if recipe.target is None:
+        fix = "name your photographs: --target FOLDER; any folder of pictures will do"
+        raise UserError("which photographs to learn is not said", "target", fix)
+    if recipe.source is None and recipe.labelled is None:
+        raise UserError(
+            "neither a source nor labelled photographs: nothing to learn from",
+            "source",
+            "give --source DATA (make some with 'simteacher render OUT'), or --labelled all",
+        )
 
 
 def contradiction(recipe: Recipe) -> tuple[str, str] | None:

@@ -91,7 +91,7 @@ def export(
     onnx, _ = _packages(out)
     target = Path(out)
     if target.suffix.lower() != ".onnx":
-        raise UserError("the file to write has to end in .onnx", target, f"simteacher export MODEL {target}.onnx")
+        raise UserError("the file to write has to end in .onnx", target, f"write to {target.with_suffix('.onnx')}")
     loaded = model if isinstance(model, Model) else load(model)
     if loaded.network is None:
         raise UserError("this model is ONNX already", loaded.path, "export the run folder it came from")

@@ -45,7 +45,7 @@ def sample(dataset: DataSet, count: int, seed: int) -> DataSet:
     return dataset.subset(tuple(dataset.frames[i] for i in sorted(chosen)))
 
 
-def read(model: Reader, dataset: DataSet, title: str = "compare") -> Reading:
+def read(model: Reader, dataset: DataSet, title: str = "guard reads") -> Reading:
     """Look at every frame of a (small) set, plain and mirrored; ``title`` stands before its progress."""
     classes = len(model.card.space)
     counts, agree, confidence, entropy, labels = np.zeros(classes), [], [], [], []

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from simteacher.config import Recipe
+from simteacher.contradictions import require_data
 from simteacher.data.glance import glance
 from simteacher.data.open import natural_space, open_dataset
 from simteacher.data.read import require_labels
@@ -108,14 +109,8 @@ def open_inputs(recipe: Recipe) -> Inputs:
     Raises:
         UserError: No target, neither source nor labels, an unreadable set, or no way to know the classes.
     """
-    if recipe.target is None:
-        raise UserError("no target", "target", "name your photographs: --target FOLDER")
-    if recipe.source is None and recipe.labelled is None:
-        raise UserError(
-            "neither a source nor labelled photographs: nothing to learn from",
-            "source",
-            "give --source DATA (make some with 'simteacher render OUT'), or --labelled all",
-        )
+    require_data(recipe)
+    assert recipe.target is not None
     target = training_split(recipe.target, recipe.target_split)
     source = training_split(recipe.source, None) if recipe.source is not None else None
     if recipe.classes != "auto":

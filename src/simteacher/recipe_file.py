@@ -15,6 +15,13 @@ from simteacher.errors import UserError, nearest
 from simteacher.recipes import find
 from simteacher.yaml_once import load_yaml, read_yaml
 
+PLAIN = {
+    "int_": "it has to be a whole number",
+    "float_": "it has to be a number",
+    "bool_": "it has to be true or false",
+}
+"""pydantic's kinds of errors, by how they begin, in words."""
+
 
 def _known_keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     """Keys that are allowed at ``path`` inside a model."""
@@ -38,7 +45,8 @@ def _explain(error: ValidationError, where: str, overrides: Iterable[str]) -> Us
         return UserError(
             f"unknown key '{key}'{nearest(str(path[-1]), known)}", where, f"keys allowed there: {', '.join(known)}"
         )
-    message = first["msg"].removeprefix("Value error, ")
+    plain = next((text for kind, text in PLAIN.items() if first["type"].startswith(kind)), None)
+    message = plain or first["msg"].removeprefix("Value error, ")
     return UserError(f"'{key}' is {first.get('input')!r}: {message}", where, f"correct '{key}'")
 
 

@@ -180,12 +180,13 @@ def explain(
         if uncertainty[index] >= 0.5:
             worst = int(np.nanargmax(one.entropy_K)) if not np.isnan(one.entropy_K).all() else None
             about = f", most about {classes[worst]}" if worst is not None else ""
-            reasons.append(f"unsure of {one.doubt:.0%} of it{about}: more than in {uncertainty[index]:.0%} of the set")
+            reasons.append(f"unsure of {one.doubt:.0%} of it{about}: more than of {uncertainty[index]:.0%} of the set")
         rare = sorted((k for k in np.flatnonzero(seen_NK[index]) if often_K[k] < 0.3), key=lambda k: often_K[k])[:3]
         if rare:
             reasons.append("shows " + ", ".join(f"{classes[k]} (seen in {often_K[k]:.0%} of the set)" for k in rare))
         elif rarity[index] >= 0.5:
-            reasons.append(f"an unusual mix of classes: more than {rarity[index]:.0%} of the set")
+            mix = "the rarest" if rarity[index] > 0.995 else f"rarer than {rarity[index]:.0%}"
+            reasons.append(f"its mix of classes is {mix} of the set")
         if distance >= 1 and rank > 1:
             reasons.append("looks like nothing chosen before it")
         elif not reasons:

@@ -30,4 +30,4 @@ def film(job: Job) -> None:
                 finally:
                     out.close()
             bar.advance()
-    say(f"{folder}: {len(clips)} videos")
+    say(f"{folder}: {len(clips)} video{'s' if len(clips) > 1 else ''}")

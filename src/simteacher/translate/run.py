@@ -128,6 +128,7 @@ def translate(
     done = open_dataset(f"folder:{folder}")
     if todo or not (folder / "sheet.jpg").is_file():
         _sheet(folder / "sheet.jpg", rendered, photographs, done, None if training else seed)
+        say(f"{folder}: {len(done)} images; look at {folder / 'sheet.jpg'}")
     if check is not None:
         check_labels(check, rendered, done, folder / "check.json")
     return folder
