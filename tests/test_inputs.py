@@ -36,7 +36,7 @@ def test_the_target_is_its_training_photographs_without_labels(source: Made, tar
     assert all(f.label is None and f.confidence is None for f in data.target.frames) and not data.target.probe
     assert data.labelled is None and all(f.label is not None for f in data.source.frames)
     assert len(_inputs(source=source.spec, target=target.spec, target_split="val").target) == 2
-    assert set(data.fingerprints()) == {"source", "target"}
+    assert set(data.fingerprints()) == {"source", "target", "classes"}
 
 
 @pytest.mark.parametrize(

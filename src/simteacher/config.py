@@ -96,7 +96,8 @@ class Optimiser(Strict):
     warmup: float = Field(0.05, ge=0, lt=1)  # share of the stage's steps
     clip: float = Field(5.0, gt=0)  # gradient norm
     accumulate: int = Field(1, ge=1)  # optimiser step after so many batches
-    ema: float = Field(0.99, ge=0, lt=1)  # decay of the averaged weights that a stage ends with; 0 keeps the last
+    # decay, by batch, of the averaged weights that a stage ends with; 0 keeps the last
+    ema: float = Field(0.99, ge=0, lt=1)
 
 
 class Augment(Strict):
@@ -151,7 +152,7 @@ class TeacherStage(Strict):
 class PseudoLabels(Strict):
     """How a model labels photographs."""
 
-    views: int = Field(3, ge=1)  # augmented views that are read; `combine` says how they are joined
+    views: int = Field(3, ge=1, le=6)  # augmented views that are read; `combine` says how they are joined
     combine: Literal["max", "mean"] = "mean"
     select: Literal["threshold", "balanced"] = "balanced"
     threshold: float = Field(0.6, ge=0, le=1)  # select: threshold; and of the pixels that make prototypes

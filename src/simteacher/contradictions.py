@@ -55,6 +55,12 @@ def contradiction(recipe: Recipe) -> tuple[str, str] | None:
     if recipe.teacher.objectives.feature_distance and recipe.source is None and recipe.labelled is not None:
         return f"teacher.{near}there is no source", "leave it out, or name a source"
     left = rounds.places(recipe.resolved_budget.batch, labels=recipe.labelled is not None)[0]
+    needs = [w for w in ("adversarial", "adversarial_aux", "contrast") if getattr(rounds.objectives, w)]
+    if rounds.count and needs and not left and recipe.labelled is None:
+        problem = f"rounds.objectives.{needs[0]} learns from labels too, and a student's batch has none"
+        return problem, "leave it out, or set a larger rounds.source_share or budget.batch"
+    if rounds.count and recipe.labelled is not None and recipe.source is not None and recipe.resolved_budget.batch < 2:
+        return "a batch of 1 has no place for a labelled photograph beside another", "set budget.batch to 2 or more"
     if rounds.count and rounds.objectives.feature_distance and not left:
         return f"rounds.{near}rounds.source_share leaves none in a batch", "leave it out, or set a larger source_share"
     if rounds.mix_labelled == "source" and not rounds.places(recipe.resolved_budget.batch, labels=True)[0]:

@@ -175,7 +175,8 @@ def _closer(
 
 def _cut(sources: list[Image.Image], size: tuple[int, int], box: tuple[float, float, float, float]) -> Tensor:
     """A box of each photograph at a size (width, height), as RGB in [0, 1]."""
-    cut = [s if s.size == size else s.resize(size, Image.Resampling.BILINEAR, box) for s in sources]
+    whole = (0, 0, *size)
+    cut = [s if s.size == size and box == whole else s.resize(size, Image.Resampling.BILINEAR, box) for s in sources]
     return torch.from_numpy(np.stack([np.asarray(c) for c in cut])).permute(0, 3, 1, 2).float().div_(255)
 
 

@@ -79,12 +79,14 @@ def estimate(recipe: Recipe) -> dict[str, Any]:
     inputs = open_inputs(recipe)
     per_step, device = _try(recipe, inputs)
     budget, photographs = recipe.resolved_budget, len(inputs.target)
-    plain = {"rounds": recipe.rounds.model_copy(update={"count": 0}), "batchnorm": 0.0}
+    trained = recipe.teacher.model_copy(update={"weights": None})
+    plain = {"rounds": recipe.rounds.model_copy(update={"count": 0}), "batchnorm": 0.0, "teacher": trained}
     one, two = (
         work(recipe.model_copy(update={**plain, "budget": budget.model_copy(update={"steps": n})}), photographs, 0)
         for n in (1, 2)
     )
     teacher, each = stage_steps(recipe)
+    teacher = teacher if recipe.teacher.weights is None else 0
     out: dict[str, Any] = {
         "steps": {"teacher": teacher, "round": each, "rounds": recipe.rounds.count if each else 0},
         "batch": budget.batch,

@@ -293,17 +293,21 @@ class _Work:
         translate(self.base.source, self.base.target, done, method=method)
 
     def write(self, missing: dict[str, str]) -> None:
-        """Write table and plot from the finished rows."""
-        lines = self.finished()
-        result = table(self.facts(), self.rows, lines, missing)
+        """Write table and plot from all finished rows of the folder, asked for this time or before."""
+        names = [row.name for row in self.every]
+        lines = [x for x in kept(self.folder / "rows.jsonl") if x["row"] in names]
+        there = {row.name for row in self.rows} | {x["row"] for x in lines}
+        rows = [row for row in self.every if row.name in there]
+        seeds = sorted({*self.seeds, *(x["seed"] for x in lines)})
+        result = table(self.facts(seeds), rows, lines, missing, floor=names[0])
         title = f"{TITLES[self.kind]}: mIoU, %"
         axis = AXES.get(self.kind)
         atomic_write(self.folder / "table.json", json.dumps(result, indent=1, ensure_ascii=False))
         atomic_write(self.folder / "table.md", to_markdown(result))
-        picture = curves(result["rows"], self.rows, title, axis) if axis else bars(result["rows"], title)
+        picture = curves(result["rows"], rows, title, axis) if axis else bars(result["rows"], title)
         atomic_write(self.folder / "plot.svg", picture)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, seeds: list[int]) -> dict[str, Any]:
         """How the table was made."""
         b, r = self.base.resolved_budget, self.base
         size = f"{b.steps} steps of {b.batch} crops of {b.crop[0]}×{b.crop[1]} from {b.size[0]}×{b.size[1]}"
@@ -314,7 +318,7 @@ class _Work:
             "source": r.source,
             "target": r.target,
             "measured on": f"{r.eval_data} {r.eval_split or ''}".strip() if r.eval_data else "nothing",
-            "seeds": ", ".join(map(str, self.seeds)),
+            "seeds": ", ".join(map(str, seeds)),
             "hardware": f"{device}, {platform.machine()}, PyTorch {torch.__version__}",
             "date": time.strftime("%Y-%m-%d"),
         }

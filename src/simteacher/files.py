@@ -99,7 +99,7 @@ def part_of(text: str) -> tuple[int, int]:
         UserError: Not such a pair.
     """
     number, slash, parts = text.partition("/")
-    if not (slash and number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
+    if not (slash and number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
         raise UserError(f"'{text}' is no share of the work", "--part", "give K/N, K from 1 to N, for example 2/4")
     return int(number) - 1, int(parts)
 
@@ -143,7 +143,8 @@ def read_names(path: str | Path, known: Collection[str]) -> list[str]:
     names = []
     for line in filter(None, (line.strip() for line in lines)):
         bare = line.rpartition(".")[0]
-        name = next((n for n in (line, bare, PurePath(bare).name) if n in known), None)
+        flat = (n.removeprefix("./").replace("/", "__") for n in (line, bare))  # as images of subfolders are called
+        name = next((n for n in (line, bare, *flat, PurePath(bare).name, PurePath(line).name) if n in known), None)
         if name is None:
             raise UserError(f"no image '{line}'{nearest(line, known)}", path, "correct the name")
         names.append(name)

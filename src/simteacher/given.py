@@ -62,6 +62,8 @@ def take_teacher(recipe: Recipe, space: LabelSpace, network: Factory | None) -> 
     model = load(place, network)
     assert model.network is not None  # `check_teacher` has seen it
     card = replace(model.card, extra={**model.card.extra, "taken_from": str(recipe.teacher.weights)})
+    if card.views != recipe.views:  # or it would be compared with students that read in other views
+        card = replace(card, views=recipe.views, miou=None, extra={**card.extra, "views_before": card.views})
     if card.space.classes != space.classes:
         before = card.space
         unknown = rehead(model.network, before, space)

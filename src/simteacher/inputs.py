@@ -5,6 +5,7 @@ No label file of the target is opened here.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,10 @@ class Inputs:
         return {role: s for role, s in sets.items() if s is not None}
 
     def fingerprints(self) -> dict[str, str]:
-        """One hash a role."""
-        return {role: fingerprint(s) for role, s in self.by_role().items()}
+        """One hash a role, of its files, and one of what the classes and the numbers of the labels mean."""
+        said = [(role, s.names, s.decode, s.space) for role, s in self.by_role().items()]
+        meaning = hashlib.sha256(f"{self.space} {said}".encode()).hexdigest()[:16]
+        return {**{role: fingerprint(s) for role, s in self.by_role().items()}, "classes": meaning}
 
     def images(self) -> dict[str, int]:
         """Number of images of each role."""
@@ -74,9 +77,12 @@ def choose_labelled(target: DataSet, labelled: int | str, seed: int) -> DataSet:
         labelled = int(labelled)
     frames = target.frames
     if isinstance(labelled, int):
+        have = len(frames)
+        frames = tuple(f for f in frames if f.label is not None) or frames
         if not 1 <= labelled <= len(frames):
+            some = f", labels of {len(frames)} of them" if len(frames) < have else ""
             raise UserError(
-                f"{labelled} labelled images asked for, the target has {len(frames)}",
+                f"{labelled} labelled images asked for, the target has {have}{some}",
                 "--labelled",
                 f"choose 1 to {len(frames)}, or all",
             )

@@ -76,9 +76,9 @@ def predict(
     origin = {"kind": "predictions", "model": weights_id(loaded), "input": str(input), "scale": scale, "views": views}
     with FolderWriter(folder, loaded.card.space, origin, suffix=".jpg") as writer:
         predict_frames(loaded, pictures, writer, scale=scale, views=views)
-        for video in videos:
-            target = folder / "overlays" / f"{video.stem}.mp4"
-            paint_video(loaded, video, target, scale=scale, views=views, writer=writer)
+        for name, video in _named(videos, Path(input)):
+            target = folder / "overlays" / f"{name}.mp4"
+            paint_video(loaded, video, target, scale=scale, views=views, writer=writer, name=name)
     return folder
 
 
@@ -145,12 +145,14 @@ def find_inputs(input: str | Path) -> tuple[list[Frame], list[Path]]:
     else:
         raise UserError("no such file or folder", text, "give an image, a folder, a pattern in quotes, or a video")
     videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES]
-    return _named([p for p in files if p not in videos], root), videos
+    return [Frame(name, p) for name, p in _named([p for p in files if p not in videos], root)], videos
 
 
-def _named(files: Sequence[Path], root: Path) -> list[Frame]:
-    """Frames called by their file's stem; by folder and suffix too where stems repeat."""
-    stems = [p.stem for p in files]
-    whole = ["_".join(p.relative_to(root).parts).replace(".", "_") for p in files]
+def _named(files: Sequence[Path], root: Path) -> list[tuple[str, Path]]:
+    """Files with their stem as name; folder and suffix too where stems repeat. No name begins with a dot."""
+    stems = [p.stem.lstrip(".") or "_" for p in files]
+    whole = [
+        "_".join(p.relative_to(root).parts if p.is_relative_to(root) else p.parts).replace(".", "_") for p in files
+    ]
     repeated = {s for s in stems if stems.count(s) > 1} if len(set(stems)) < len(stems) else set()
-    return [Frame(w if s in repeated else s, p) for p, s, w in zip(files, stems, whole, strict=True)]
+    return [(w if s in repeated else s, p) for p, s, w in zip(files, stems, whole, strict=True)]

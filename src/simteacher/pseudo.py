@@ -99,6 +99,7 @@ def thresholds(histogram_KC: npt.NDArray[np.int64], how: PseudoLabels, portion: 
     from_top = np.cumsum(histogram_KC[:, ::-1], 1)[:, ::-1]  # pixels with at least this confidence
     wanted = portion * histogram_KC.sum(1, keepdims=True)
     level = (from_top >= np.maximum(wanted, 1)).sum(1) - 1  # highest confidence that still keeps enough
+    level[~histogram_KC.any(1)] = 255  # never answered: a student's averaged network has to be quite sure of it
     return np.asarray(np.maximum(level, int(np.ceil(how.floor * 255))), np.int64)
 
 

@@ -22,6 +22,9 @@ from simteacher.files import PART, atomic_write, disk_errors
 
 # May change between a run and its continuation; what `with_labels` gives is compared where it has its place.
 FREE_KEYS = ("cache_gib", "log_every", "save_seconds", "with_labels")
+# Data sets, which may be written in several ways.
+PLACES = ("source", "target", "eval_data")
+CHANGED = {"classes": "the classes, or what the numbers of the labels mean,"}
 PACKAGES = (
     "simteacher",
     "torch",
@@ -120,7 +123,9 @@ class RunDir:
                 f"its records cannot be read ({type(e).__name__})", self.path, "choose another --out"
             ) from e
         before, after = _flat(kept), _flat(now)
-        differ = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k) and k not in FREE_KEYS]
+        places = {k for k in PLACES if _place(before.get(k)) == _place(after.get(k))}
+        free = {*FREE_KEYS, *places}
+        differ = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k) and k not in free]
         if differ:
             shown = "; ".join(f"{k}: {before.get(k)!r} then, {after.get(k)!r} now" for k in differ[:6])
             raise UserError(
@@ -132,7 +137,8 @@ class RunDir:
         changed = [role for role, value in fingerprints.items() if then.get(role, value) != value]
         if changed:
             raise UserError(
-                f"the {' and '.join(changed)} data changed since this run started",
+                " and ".join(CHANGED.get(role, f"the {role} data") for role in changed)
+                + " changed since this run started",
                 self.path,
                 "restore the files, or choose another --out",
             )
@@ -235,10 +241,19 @@ def read_events(run: Path) -> list[dict[str, Any]]:
     return out
 
 
+def _place(data: Any) -> Any:
+    """A data set's name in one spelling: ``a/`` and ``/here/a`` are ``a``."""
+    kind, colon, path = data.rpartition(":") if isinstance(data, str) else ("", "", "")
+    return f"{kind}{colon}{os.path.abspath(path)}" if path else data
+
+
 def git_commit() -> str | None:
     """Commit of the code's checkout, with ``+`` when files differ from it; None outside a checkout."""
     here = Path(__file__).parent
-    try:
+    try:  # an environment that lies in somebody else's checkout is no part of it
+        subprocess.run(
+            ["git", "ls-files", "--error-unmatch", Path(__file__).name], cwd=here, capture_output=True, check=True
+        )
         commit = subprocess.run(
             ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=True
         ).stdout.strip()

@@ -55,6 +55,8 @@ def select(
     folder = Path(out)
     if not (folder / NAMES).is_file():
         require_empty(folder)
+    if len(known) == len(dataset):
+        raise UserError("every photograph has a label already", "--labelled", "leave some out of the list")
     if budget > len(dataset) - len(known):
         say(f"only {len(dataset) - len(known)} photographs are left to choose from: all of them are taken")
     looks = []

@@ -18,7 +18,7 @@ from simteacher.data.stream import Cache, Stream
 from simteacher.errors import UserError
 from simteacher.inputs import Inputs
 from simteacher.models.build import SegmentationNetwork
-from simteacher.objectives.compose import Plan, needs_target
+from simteacher.objectives.compose import Plan, asks_averaged, needs_target
 from simteacher.objectives.feature_distance import Reference
 from simteacher.train import Stage
 
@@ -66,6 +66,7 @@ class Builder:
         labelled: bool = True,
     ) -> Stream:
         augment, rare = how.augment, how.rare_sampling if labelled else 0.0
+        unlabelled = role in ("pseudo", "target")
         like = None
         if role == "source" and augment.match_target > 0:
             self._like = self._like or channel_statistics(self.data.target, self.recipe.seed)
@@ -83,7 +84,8 @@ class Builder:
             like=like,
             cache=self.cache,
             part=self.part,
-            twice=bool(how.objectives.two_views) and role in ("pseudo", "target"),
+            twice=bool(how.objectives.two_views) and unlabelled,
+            inside=unlabelled and asks_averaged(how.objectives, isinstance(how, Rounds) and how.online),
         )
 
     def _weights(self, sets: list[DataSet], exponent: float) -> Tensor | None:
@@ -150,7 +152,6 @@ class Builder:
             streams["labelled"] = self._stream("labelled", data.labelled, labelled if unknown else labelled + rest, how)
         if unknown:
             streams["pseudo"] = self._stream("pseudo", unknown, rest, how)
-            streams["pseudo"].name = f"pseudo-{number}"
         elif needs_target(how.objectives):
             streams["target"] = self._stream("target", data.target, rest, how, labelled=False)
         for s in streams.values():  # each round draws other views than the one before

@@ -20,8 +20,9 @@ def plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
         return f"{folder}: {teacher} steps on {photographs}; {classes}"
     rounds = recipe.rounds.count if each else 0
     then = f", then {rounds} round{'s' if rounds > 1 else ''} of {each} on {photographs}" if rounds else ""
-    first = f"{teacher} steps" if recipe.teacher.weights is None else f"a teacher from {recipe.teacher.weights}"
-    return f"{folder}: {first} on {len(data.source)} labelled images{then}; {classes}"
+    given = recipe.teacher.weights
+    first = f"the teacher of {given}" if given else f"{teacher} steps on {len(data.source)} labelled images"
+    return f"{folder}: {first}{then}; {classes}"
 
 
 def verdict(name: str, reasons: list[str], signals: dict[str, Any]) -> str:

@@ -47,7 +47,7 @@ class Stage:
         class_weight_K: Of the labelled loss, or None.
         steps: Optimiser steps.
         lr_factor: Multiplies both learning rates.
-        ramp: Whether the averaged weights follow quickly at first. Not where they give labels from the first step on.
+        ramp: Whether the averaged weights follow quickly at first. Not where they take the stored labels' place.
         reference: For the feature distance, or None.
     """
 

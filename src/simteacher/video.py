@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -80,16 +81,19 @@ def paint_video(
     scale: float = 1.0,
     views: int | None = None,
     writer: FolderWriter | None = None,
+    name: str = "",
 ) -> None:
     """Paint a video with class colours; with ``writer``, also keep each frame, label and confidence in that data set.
 
-    A finished ``target`` is left alone. Frames that the data set already has are not predicted again.
+    A finished ``target`` is left alone. Frames are called by ``name``, by default the file's; those that the data set
+    already has are not predicted again.
 
     Raises:
         UserError: The video cannot be read, or the disk is full.
     """
+    name = name or source.stem
     if writer is not None and target.is_file():
-        for path in sorted((writer.out / "images").glob(f"{source.stem}_*.jpg")):
+        for path in sorted((writer.out / "images").glob(f"{glob.escape(name)}_*.jpg")):
             writer.has(path.stem)
         return
     shots = enumerate(read_frames(source))
@@ -98,7 +102,7 @@ def paint_video(
         out: VideoWriter | None = None
         try:
             while batch := list(islice(shots, BATCH)):
-                for (_, shot), label in zip(batch, _labels(model, source, batch, scale, views, writer), strict=True):
+                for (_, shot), label in zip(batch, _labels(model, name, batch, scale, views, writer), strict=True):
                     painted = np.asarray(overlay(shot.image_HWC, label, model.card.space))
                     if out is None:
                         out = VideoWriter(part, (painted.shape[1], painted.shape[0]), rate)
@@ -113,14 +117,14 @@ def paint_video(
 
 def _labels(
     model: Reader,
-    source: Path,
+    video: str,
     batch: list[tuple[int, Shot]],
     scale: float,
     views: int | None,
     writer: FolderWriter | None,
 ) -> list[U8]:
     """Label maps of a few frames: from the data set where it has them, else predicted and kept there."""
-    names = [f"{source.stem}_{number:06d}" for number, _ in batch]
+    names = [f"{video}_{number:06d}" for number, _ in batch]
     if writer is not None and all(writer.has(name) for name in names):
         return [read_raw(writer.out / "labels" / f"{name}.png", "index").astype(np.uint8) for name in names]
     predictions = read_images(model, [shot.image_HWC for _, shot in batch], scale=scale, views=views)

@@ -52,10 +52,10 @@ def test_a_batch_is_a_function_of_seed_and_step(dataset: DataSet) -> None:
 
 
 def test_seen_twice_a_view_differs_in_colour_alone(dataset: DataSet) -> None:
-    once, twice = _stream(dataset).batch(3), _stream(dataset, twice=True).batch(3)
+    once, twice = _stream(dataset).batch(3), _stream(dataset, twice=True, inside=True).batch(3)
     assert _equal(once, twice) and once.second_BCHW is None and once.inside_BHW is None
     assert twice.second_BCHW is not None and not torch.equal(twice.second_BCHW, twice.image_BCHW)
-    small = _stream(dataset, augment=PLAIN.model_copy(update={"scale": (0.4, 0.4)}), twice=True).batch(3)
+    small = _stream(dataset, augment=PLAIN.model_copy(update={"scale": (0.4, 0.4)}), twice=True, inside=True).batch(3)
     assert small.inside_BHW is not None and small.second_BCHW is not None
     outside = (small.plain_BCHW == 128 / 255).all(1)  # the filling's grey
     assert torch.equal(outside, ~small.inside_BHW) and 0.2 < outside.float().mean() < 0.9

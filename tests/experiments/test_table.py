@@ -32,7 +32,7 @@ LINES = [
 
 
 def test_means_spread_gain_and_gap() -> None:
-    first, method, ceiling = summarise(ROWS, LINES)
+    first, method, ceiling = summarise(ROWS, LINES, ROWS[0].name)
     assert first["miou"] == pytest.approx(0.25) and first["spread"] == pytest.approx(0.0707, abs=1e-4)
     assert method["gain"] == pytest.approx(0.2) and method["minutes"] == 1.0
     assert method["gap"] == pytest.approx((0.2 / 0.4 + 0.1 / 0.2) / 2)
@@ -41,12 +41,12 @@ def test_means_spread_gain_and_gap() -> None:
 
 
 def test_nothing_measured_is_told_apart_from_zero() -> None:
-    (only,) = summarise(ROWS, [line("method & more", 1, None)])
+    (only,) = summarise(ROWS, [line("method & more", 1, None)], ROWS[0].name)
     assert (only["miou"], only["gap"], only["spread"], only["values"]) == (None, None, None, [])
 
 
 def test_markdown_has_all_parts() -> None:
-    result = table({"title": "T", "made": {"command": "`x`"}}, ROWS, LINES, {"absent": "no weights"})
+    result = table({"title": "T", "made": {"command": "`x`"}}, ROWS, LINES, {"absent": "no weights"}, ROWS[0].name)
     text = to_markdown(result)
     assert "| method & more | 40.0 | 0.0 (2) | 20.0 | +20.0 | 50 % | 80.0 | round-1 |" in text
     assert "Not run: **absent**: no weights" in text and "| snd | 100 % |" in text
@@ -56,7 +56,7 @@ def test_markdown_has_all_parts() -> None:
 
 
 def test_plots_are_xml_and_show_every_seed() -> None:
-    summaries = summarise(ROWS, LINES)
+    summaries = summarise(ROWS, LINES, ROWS[0].name)
     for text, dots in ((bars(summaries, "a < b"), 6), (curves(summaries, ROWS, "a < b", "labels"), 4)):
         root = ElementTree.fromstring(text)
         assert len(root.findall(".//{*}circle")) == dots

@@ -36,12 +36,17 @@ def test_images_of_a_batch_are_masked_apart() -> None:
 def test_teacher_labels_are_those_of_the_primary_head_and_give_no_gradient() -> None:
     main, aux = torch.randn(2, K, 4, 5, requires_grad=True), torch.randn(2, K, 4, 5)
     teacher = Fixed(main, aux)
-    image = torch.rand(2, 3, 4, 5)
-    label, confidence = teacher_labels(state(None, teacher), image)
-    assert torch.equal(teacher.seen[0], image)
+    target = batch(torch.full((2, 4, 5), 255))
+    label, confidence = teacher_labels(state(None, teacher), target)
+    assert torch.equal(teacher.seen[0], target.plain_BCHW)
     p = main.softmax(1)
     assert torch.equal(label, p.argmax(1)) and not confidence.requires_grad
     torch.testing.assert_close(confidence, p.amax(1))
+    target.inside_BHW = torch.ones(2, 4, 5, dtype=torch.bool)
+    target.inside_BHW[1, :2] = False  # the filling around a photograph, which the network answers for, too
+    label, confidence = teacher_labels(state(None, teacher), target)
+    assert (label[1, :2] == 255).all() and not confidence[1, :2].any()
+    assert torch.equal(label[0], p.argmax(1)[0]) and torch.equal(label[1, 2:], p.argmax(1)[1, 2:])
 
 
 def test_masked_consistency_by_hand() -> None:
@@ -51,7 +56,7 @@ def test_masked_consistency_by_hand() -> None:
     student = Fixed(torch.randn(2, K, 70, 130))
     made = state(student, Fixed(sure, torch.zeros_like(sure)), masked=1.0)
     target = batch(NO_LABEL)
-    loss = masked_consistency(made, target, teacher_labels(made, target.plain_BCHW))
+    loss = masked_consistency(made, target, teacher_labels(made, target))
     label = sure.argmax(1)
     assert loss.item() == pytest.approx(0.75 * F.cross_entropy(student.main_BKHW, label).item(), rel=1e-5)
     mask = block_mask((2, 70, 130), 64, 0.5, made.generator(3))

@@ -78,6 +78,10 @@ def _ids(value: Any, path: Path) -> dict[int, str]:
         return {}
     if not isinstance(value, dict) or not all(type(k) is int and isinstance(v, str) for k, v in value.items()):
         raise UserError("'ids' is no map from numbers to class names", path, "write ids: {7: road, 8: sidewalk}")
+    if value.get(255, "ignore") != "ignore":
+        raise UserError(
+            "'ids' gives 255 a name, which is ignored everywhere", path, "store that class as another number"
+        )
     return {k: v for k, v in value.items()}
 
 
@@ -103,8 +107,8 @@ def _splits(value: Any, path: Path) -> dict[str, list[str] | None]:
 
 
 def _bare(name: str) -> str:
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in IMAGE_SUFFIXES else name
+    stem, suffix = os.path.splitext(name.replace("/", "__"))  # images of subfolders are called so
+    return stem if suffix.lower() in IMAGE_SUFFIXES else stem + suffix
 
 
 def split_entry(splits: dict[str, str]) -> dict[str, Any]:

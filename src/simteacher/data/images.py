@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 from simteacher.errors import UserError
 
@@ -91,6 +92,8 @@ def image_size(path: str | Path) -> tuple[int, int]:
     """
     with open_image(Path(path)) as image:
         width, height = image.size
+        if isinstance(image, TiffImageFile):  # whose size Pillow has turned already, in some releases
+            width, height = int(image.tag_v2[IMAGEWIDTH]), int(image.tag_v2[IMAGELENGTH])
         try:
             turned = image.getexif().get(_ORIENTATION) in _TURNED
         except DAMAGED:  # a broken EXIF block says nothing about the pixels

@@ -11,9 +11,9 @@ from PIL import Image
 from simteacher.data.images import DAMAGED, open_image, read_image
 from simteacher.data.png16 import is_wide_rgb
 from simteacher.data.raw import read_raw
-from simteacher.data.read import UNKNOWN, map_raw, missing_label, say_values, size_mismatch, unknown_values
+from simteacher.data.read import count_raw, missing_label, say_values, size_mismatch
 from simteacher.data.releases import Labelling
-from simteacher.data.sample import IGNORE, DataSet, Frame
+from simteacher.data.sample import DataSet, Frame
 from simteacher.errors import UserError
 
 HASH = 16  # bits a side of a picture's fingerprint
@@ -69,20 +69,18 @@ def _inspect_label(dataset: DataSet, seen: Seen, how: Labelling) -> None:
     if frame.label is None:
         raise missing_label(dataset, frame)
     raw_HW = read_raw(frame.label, how.decode)
-    mapped_HW = map_raw(raw_HW, how.names, None)
-    counts = np.bincount(mapped_HW.ravel(), minlength=256)
-    seen.pixels = np.append(counts[: len(how.names)], counts[IGNORE])
-    if counts[UNKNOWN]:
-        seen.unknown = unknown_values(raw_HW, mapped_HW)
+    named, ignored, seen.unknown = count_raw(raw_HW, how.names)
+    seen.pixels = np.append(named, ignored)
+    if seen.unknown:
         said = say_values(seen.unknown, how.decode)
         fix = f"the values of this set are {how.values}"
         if dataset.format == "folder" and how.decode != "rgb":
             one = next(iter(seen.unknown))
             fix += f"; say under `ids` in {dataset.root / 'dataset.yaml'} what the others mean, such as {one}: ignore"
         seen.problems.append(UserError(f"label values that mean no class: {said}", frame.label, fix))
-    if seen.size is not None and mapped_HW.shape[::-1] != seen.size:
-        error = size_mismatch(frame, seen.size, mapped_HW.shape[::-1])
-        if "EXIF rotation" in seen.odd and mapped_HW.shape == seen.size:
+    if seen.size is not None and raw_HW.shape[::-1] != seen.size:
+        error = size_mismatch(frame, seen.size, raw_HW.shape[::-1])
+        if "EXIF rotation" in seen.odd and raw_HW.shape == seen.size:
             error = UserError(error.problem, error.where, "the image carries an EXIF rotation: rotate the label alike")
         seen.problems.append(error)
 

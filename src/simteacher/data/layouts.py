@@ -20,6 +20,7 @@ _TOP = r"(?P<top>(?:.*?/)??)"  # folders between the root and the set, as few as
 _IMAGE = r"\.(?:jpe?g|png|webp|bmp|tiff?|ppm)"
 # folders that people split their own pictures into; in a plain folder other folders are just folders
 _SPLIT = r"(?P<split>train|training|val|valid|validation|test|testing)"
+_MAPS = "instances|depth|normals|flow|flow_back"
 SPLIT_ALIASES = {"training": "train", "testing": "test", "valid": "val", "validation": "val"}
 
 
@@ -47,7 +48,7 @@ class Spec:
     decode: str = "index"
     name: str = "{key}"
     tells: bool = False
-    extras: Mapping[str, str] = field(default_factory=dict)
+    extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 _CITYSCAPES_IMAGE = (
@@ -77,7 +78,7 @@ SPECS: tuple[Spec, ...] = (
         ),
         CITYSCAPES_IDS,
         tells=True,
-        extras={"instances": "{top}gtFine/{split}/{city}/{key}_gtFine_instanceIds.png"},
+        extras={"instances": ("{top}gtFine/{split}/{city}/{key}_gtFine_instanceIds.png",)},
     ),
     Spec(
         "cityscapes",
@@ -96,9 +97,9 @@ SPECS: tuple[Spec, ...] = (
         name="{split}_{variant}_{camera}_{key}",
         tells=True,
         extras={
-            "instances": _vkitti("instanceSegmentation", "instancegt")[0],
-            "depth": _vkitti("depth", "depth")[0],
-            "flow": _vkitti("forwardFlow", "flow")[0],
+            "instances": _vkitti("instanceSegmentation", "instancegt"),
+            "depth": _vkitti("depth", "depth"),
+            "flow": _vkitti("forwardFlow", "flow"),
         },
     ),
     Spec(
@@ -109,7 +110,7 @@ SPECS: tuple[Spec, ...] = (
         CITYSCAPES_IDS,
         name="{split}_{key}",  # both halves count from zero
         tells=True,
-        extras={"instances": "{top}{split}/instance/{key}.png"},
+        extras={"instances": ("{top}{split}/instance/{key}.png",)},
     ),
     Spec(
         "kitti",
@@ -131,7 +132,7 @@ SPECS: tuple[Spec, ...] = (
         rf"{_TOP}RGB/(?P<key>.+)\.(?:png|jpg)",
         ("{top}GT/LABELS/{key}.png",),
         decode="synthia",
-        extras={"depth": "{top}Depth/{key}.png"},
+        extras={"depth": ("{top}Depth/{key}.png",)},
     ),
     Spec(
         "carla",
@@ -164,13 +165,16 @@ SPECS: tuple[Spec, ...] = (
         ("labels/{key}.png", "labels/{split}/{key}.png", "labels/{key}.PNG", "labels/{split}/{key}.PNG"),
         decode="folder",
         tells=True,
-        extras={kind: f"{kind}/{{key}}.png" for kind in ("confidence", "instances", "depth", "flow")},
+        extras={
+            kind: (f"{kind}/{{key}}.png", f"{kind}/{{split}}/{{key}}.png")
+            for kind in ("confidence", "instances", "depth", "flow")
+        },
     ),
     Spec(
         "folder",
         "it holds pictures in no known layout: a plain folder of photographs, unlabelled",
         # what stands beside photographs under these names is not a photograph
-        rf"(?!(?:.*/)?(?:labels?|masks?|annotations?|[^/]*annot|confidence|overlay)/)(?:{_SPLIT}/)?(?P<key>.+){_IMAGE}",
+        rf"(?!(?:.*/)?(?:labels?|masks?|annotations?|[^/]*annot|confidence|overlays?|{_MAPS})/)(?:{_SPLIT}/)?(?P<key>.+){_IMAGE}",
         tells=True,
     ),
 )
@@ -182,13 +186,13 @@ GTA5_MISFITS = frozenset({"15188", "17705"})
 def list_files(root: Path) -> list[str]:
     """Relative paths of all files below ``root``, with ``/``, sorted; without hidden ones, linked folders followed."""
     found: list[str] = []
-    seen: set[str] = set()
+    above: dict[str, frozenset[str]] = {}  # real paths of the folders that lead to one
     for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:  # a link back up
+        real, parents = os.path.realpath(folder), above.get(os.path.dirname(folder), frozenset())
+        if real in parents:  # a link back up
             folders.clear()
             continue
-        seen.add(real)
+        above[folder] = parents | {real}
         folders[:] = [f for f in folders if not f.startswith(".")]
         below = os.path.relpath(folder, root).replace(os.sep, "/")
         prefix = "" if below == "." else below + "/"
@@ -207,7 +211,11 @@ class Match:
 
 def match(spec: Spec, root: Path, files: list[str]) -> Match:
     """Group ``files`` into frames as ``spec`` says."""
-    pattern, known = re.compile(spec.image, re.IGNORECASE if spec.format == "folder" else 0), set(files)
+    free = spec.format == "folder"  # as to capitals
+    pattern, spelled = re.compile(spec.image, re.IGNORECASE if free else 0), str.lower if free else str
+    known = {spelled(file): file for file in files}
+    if free and not spec.labels:
+        files = _photographs(files, root)
     rows: list[tuple[str, str, str | None, dict[str, Path]]] = []
     for file in files:
         found = pattern.fullmatch(file) if file.lower().endswith(IMAGE_SUFFIXES) else None
@@ -215,17 +223,28 @@ def match(spec: Spec, root: Path, files: list[str]) -> Match:
             continue
         parts = {k: v or "" for k, v in found.groupdict().items()}
         paths = {}
-        for kind, templates in (("label", spec.labels), *((k, (t,)) for k, t in spec.extras.items())):
+        for kind, templates in (("label", spec.labels), *spec.extras.items()):
             filled = (t.format(**parts) for t in templates)
-            existing = next((t for t in filled if t in known), None)
+            existing = next((known[t] for t in map(spelled, filled) if t in known), None)
             if existing:
                 paths[kind] = root / existing
-        split = parts.get("split") or None
+        split = spelled(parts.get("split") or "") or None
         rows.append((file, spec.name.format(**parts), SPLIT_ALIASES.get(split or "", split), paths))
     names = unique_names([(file, name) for file, name, _, _ in rows])
     frames = [(Frame(n, root / file, **paths), split) for n, (file, _, split, paths) in zip(names, rows, strict=True)]
     frames.sort(key=lambda pair: pair[0].name)
     return Match(spec, tuple(frames), sum(f.label is not None for f, _ in frames))
+
+
+def _photographs(files: list[str], root: Path) -> list[str]:
+    """Without data sets that lie in folders below, such as predictions, and what a link shows a second time."""
+    sets = {file.rpartition("/")[0] + "/" for file in files if file.endswith("/dataset.yaml")}
+    rest = [file for file in files if not any(file.startswith(place) for place in sets)]
+    first: dict[str, str] = {}  # real folder -> the name that it was met under
+    folders = sorted({file.rpartition("/")[0] for file in rest}, key=lambda f: (os.path.islink(root / f), f))
+    seen = {folder for folder in folders if first.setdefault(os.path.realpath(root / folder), folder) == folder}
+    rest = [file for file in rest if file.rpartition("/")[0] in seen]
+    return rest if any(file.lower().endswith(IMAGE_SUFFIXES) for file in rest) else files
 
 
 def unique_names(files: list[tuple[str, str]]) -> list[str]:
@@ -239,7 +258,8 @@ def unique_names(files: list[tuple[str, str]]) -> list[str]:
         if len(set(names)) == len(names):
             break
         names = [other(file) for file, _ in files]
-    return names
+    counts = Counter(names)
+    return [name if counts[name] == 1 else f"{name}_{at}" for at, name in enumerate(names)]
 
 
 def expected_label(spec_format: str, root: Path, image: Path) -> Path | None:

@@ -145,7 +145,12 @@ def _select(opened: tuple[DataSet, dict[str, set[str]]], split: str | None) -> D
         raise UserError(
             f"no split '{split}'{nearest(str(split), known)}", dataset.root, f"the set has {', '.join(sorted(known))}"
         )
-    return replace(dataset, split=wanted, frames=tuple(f for f in dataset.frames if f.name in splits[wanted]))
+    frames = tuple(f for f in dataset.frames if f.name in splits[wanted])
+    if not frames:
+        raise UserError(
+            f"none of the images listed as {wanted} is there", dataset.root, "correct the names, or leave it out"
+        )
+    return replace(dataset, split=wanted, frames=frames)
 
 
 def natural_space(dataset: DataSet) -> LabelSpace | None:

@@ -13,6 +13,8 @@ from simteacher.data.images import DAMAGED, damaged, open_image
 from simteacher.data.png16 import is_wide_rgb, read_png16
 from simteacher.errors import UserError
 
+CHANNELS = "save class numbers, one channel of 8 bits; colours are read where the label space lists them"
+
 
 def label_mode(path: Path) -> str:
     """Pillow's mode of a label file, from its header; ``RGB;16`` for 16-bit colour, which Pillow calls RGB."""
@@ -36,8 +38,11 @@ def read_raw(path: Path, decode: str) -> NDArray[Any]:
         UserError: The file is missing, truncated or stores something else.
     """
     with open_image(path) as image:
-        if decode == "red" and image.mode in ("RGB", "RGBA") and is_wide_rgb(path):
-            return read_png16(path)[..., 0]
+        if decode != "rgb" and image.mode in ("RGB", "RGBA") and is_wide_rgb(path):  # Pillow gives the upper bytes
+            wide_HWC = read_png16(path)
+            if decode == "red" or (wide_HWC[..., :3] == wide_HWC[..., :1]).all():
+                return np.ascontiguousarray(wide_HWC[..., 0])
+            raise UserError("the label is a colour picture, not class numbers", path, CHANNELS)
         try:
             return _decode(image, decode, path)
         except DAMAGED as error:
@@ -59,6 +64,5 @@ def _decode(image: Image.Image, decode: str, path: Path) -> NDArray[Any]:
         # grey pictures are often saved with three equal channels
         if decode == "red" or raw.shape[2] == 2 or (raw[..., :3] == raw[..., :1]).all():
             return np.ascontiguousarray(raw[..., 0])
-        fix = "save class numbers, one channel of 8 bits; colours are read where the label space lists them"
-        raise UserError("the label is a colour picture, not class numbers", path, fix)
+        raise UserError("the label is a colour picture, not class numbers", path, CHANNELS)
     raise UserError(f"a label cannot be stored as {image.mode}", path, "save class numbers, one channel of 8 bits")

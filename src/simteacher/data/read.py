@@ -49,24 +49,42 @@ def labelling(dataset: DataSet) -> Labelling:
 
 
 @lru_cache(maxsize=16)
-def _table(names: tuple[tuple[int, str], ...], space: LabelSpace | None, size: int) -> NDArray[np.uint8]:
-    """Raw id -> class index of ``space`` (or position in ``names`` where it is None), 255 ignored, 254 unknown."""
+def _table(names: tuple[tuple[int, str], ...], space: LabelSpace, size: int) -> NDArray[np.uint8]:
+    """Raw id -> class index of ``space``, 255 ignored, 254 unknown."""
     table = np.full(size, UNKNOWN, np.uint8)
     if size <= 65536:
         table[IGNORE] = table[-1] = IGNORE  # -1 and 255 mean ignore in files of any depth
-    for position, (raw, name) in enumerate(names):
-        if raw >= size:
-            continue
-        index = position if space is None else space.index(name)
-        table[raw] = IGNORE if index is None else index
+    for raw, name in names:
+        if raw < size:
+            index = space.index(name)
+            table[raw] = IGNORE if index is None else index
     return table
 
 
-def map_raw(raw_HW: NDArray[Any], names: Mapping[int, str], space: LabelSpace | None) -> NDArray[np.uint8]:
-    """Class indices of ``space``, or positions in ``names`` where it is None; 255 ignored, 254 unknown."""
-    size = {1: 256, 2: 65536}.get(raw_HW.dtype.itemsize, 1 << 24)
-    mapped_HW: NDArray[np.uint8] = _table(tuple(names.items()), space, size)[raw_HW]
+def _values(raw_HW: NDArray[Any]) -> int:
+    """How many values the file could hold."""
+    return {1: 256, 2: 65536}.get(raw_HW.dtype.itemsize, 1 << 24)
+
+
+def map_raw(raw_HW: NDArray[Any], names: Mapping[int, str], space: LabelSpace) -> NDArray[np.uint8]:
+    """Class indices of ``space``; 255 ignored, 254 unknown."""
+    mapped_HW: NDArray[np.uint8] = _table(tuple(names.items()), space, _values(raw_HW))[raw_HW]
     return mapped_HW
+
+
+def count_raw(raw_HW: NDArray[Any], names: Mapping[int, str]) -> tuple[NDArray[np.int64], int, dict[int, int]]:
+    """Pixels of each of ``names``, pixels to ignore, and those of values without a name (commonest first)."""
+    if raw_HW.dtype.itemsize <= 2:
+        all_of = np.bincount(raw_HW.ravel())
+        values = np.flatnonzero(all_of)
+        counts = all_of[values]
+    else:
+        values, counts = np.unique(raw_HW, return_counts=True)
+    pixels = {int(v): int(n) for v, n in zip(values, counts, strict=True)}
+    named = np.array([pixels.pop(raw, 0) for raw in names], np.int64)
+    size = _values(raw_HW)
+    ignored = sum(pixels.pop(v, 0) for v in {IGNORE, size - 1} if size <= 65536)
+    return named, ignored, dict(sorted(pixels.items(), key=lambda item: -item[1]))
 
 
 def unknown_values(raw_HW: NDArray[Any], mapped_HW: NDArray[np.uint8]) -> dict[int, int]:

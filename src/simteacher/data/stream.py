@@ -117,6 +117,7 @@ class Stream:
         cache: Shared store of decoded images.
         part: (rank, processes); each makes its share of ``count``.
         twice: Whether each view gets its colours changed in two ways.
+        inside: Whether a batch says which pixels are of the photograph.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class Stream:
         cache: Cache | None = None,
         part: tuple[int, int] = (0, 1),
         twice: bool = False,
+        inside: bool = False,
     ) -> None:
         self.name, self.dataset, self.space, self.budget, self.augment = name, dataset, space, budget, augment
         self.seed, self.count, self.counts_NK, self.rare, self.like, self.part = (
@@ -148,23 +150,23 @@ class Stream:
         if count < part[1]:
             problem = f"the batch leaves {count} {name} images for {part[1]} process{'es' if part[1] > 1 else ''}"
             raise UserError(problem, "budget.batch", "choose a larger batch")
-        self.twice = twice
+        self.twice, self.inside = twice, inside
         self.cache = cache or Cache(0.0)
         self.chances = rare_class_chances(counts_NK) if counts_NK is not None else None
         self.key = f"{name}|{dataset.root}|{dataset.split}"
         self.code = zlib.crc32(name.encode())
 
     def load(self, index: int) -> tuple[U8, list[U8]]:
-        """Image and [label, confidence] planes of one frame, scaled so that the height is the budget's."""
+        """Image and [label, confidence] planes of one frame; its short side is the budget's, as where it is read."""
         key = (self.key, self.dataset.frames[index].name)
         hit = self.cache.get(key)
         if hit is not None:
             return hit
         frame = self.dataset.frames[index]
         image = read_image(frame.image)
-        height = self.budget.size[1]
-        to = (max(1, round(image.shape[1] * height / image.shape[0])), height)
-        if image.shape[0] != height:
+        short, (h, w) = min(self.budget.size), image.shape[:2]
+        to = (short, max(1, round(h * short / w))) if w < h else (max(1, round(w * short / h)), short)
+        if image.shape[1::-1] != to:
             image = np.asarray(Image.fromarray(image).resize(to, Image.Resampling.BILINEAR, reducing_gap=2.0))
         planes: list[U8] = []
         if self.space is not None:
@@ -202,9 +204,9 @@ class Stream:
                 if np.count_nonzero(planes[0][y : y + h : 4, x : x + w : 4] == wanted) >= 20:
                     break
                 box = crop_box(rng, size, crop, self.augment.scale)
-        whole = [np.zeros(image.shape[:2], np.uint8)] if self.twice else []
+        whole = [np.zeros(image.shape[:2], np.uint8)] if self.inside else []
         plain, cut_planes = cut(image, [*planes, *whole], box, crop, rng.random() < self.augment.flip)
-        inside = (cut_planes.pop() == 0).astype(np.uint8) if self.twice else None
+        inside = (cut_planes.pop() == 0).astype(np.uint8) if self.inside else None
         like = None
         if self.like is not None and rng.random() < self.augment.match_target:
             other = int(rng.integers(len(self.like[0])))

@@ -44,10 +44,10 @@ def _gap(miou: float | None, floor: float | None, ceiling: float | None) -> floa
     return (miou - floor) / (ceiling - floor)
 
 
-def summarise(rows: Sequence[Row], lines: list[Line]) -> list[Summary]:
-    """One summary a row, in the rows' order; rows without a finished seed are left out."""
+def summarise(rows: Sequence[Row], lines: list[Line], first: str) -> list[Summary]:
+    """One summary a row that has a finished seed, in the rows' order; a gap is counted from the row ``first``."""
     by_row = {row.name: sorted((x for x in lines if x["row"] == row.name), key=lambda x: x["seed"]) for row in rows}
-    floor = {x["seed"]: x["miou"] for x in by_row[rows[0].name]} if rows else {}
+    floor = {x["seed"]: x["miou"] for x in by_row.get(first, [])}
     ceiling = {x["seed"]: x["miou"] for x in by_row.get(SUPERVISED, [])}
     out: list[Summary] = []
     for name, mine in by_row.items():
@@ -114,7 +114,7 @@ def _choice_table(found: Mapping[str, Choice]) -> str:
 
 
 def table(
-    facts: Mapping[str, Any], rows: Sequence[Row], lines: list[Line], missing: Mapping[str, str]
+    facts: Mapping[str, Any], rows: Sequence[Row], lines: list[Line], missing: Mapping[str, str], floor: str
 ) -> dict[str, Any]:
     """Everything that ``table.json`` holds.
 
@@ -123,8 +123,15 @@ def table(
         rows: In the order of the table.
         lines: Finished rows.
         missing: Rows that cannot run here, and why.
+        floor: Row that a gap is counted from: the comparison's first, whichever were asked for.
     """
-    return {**facts, "rows": summarise(rows, lines), "scores": choices(lines), "missing": dict(missing), "runs": lines}
+    return {
+        **facts,
+        "rows": summarise(rows, lines, floor),
+        "scores": choices(lines),
+        "missing": dict(missing),
+        "runs": lines,
+    }
 
 
 def to_markdown(result: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 from simteacher.config import Objectives
 from simteacher.data.mixing import classmix_mask, cutmix_mask, paste
 from simteacher.data.stream import Batch
+from simteacher.losses import IGNORE
 from simteacher.models.anysize import at_full_size
 from simteacher.objectives.adversarial import discriminate, fool
 from simteacher.objectives.feature_distance import feature_distance, thing_cells
@@ -52,6 +53,11 @@ def needs_target(weights: Objectives) -> bool:
     return reads_target(weights) or any((weights.masked, weights.two_views, weights.rotation, weights.contrast))
 
 
+def asks_averaged(weights: Objectives, online: bool) -> bool:
+    """Whether a stage's photographs get labels from the averaged network while it trains."""
+    return online or any((weights.masked, weights.two_views, weights.contrast))
+
+
 def _run(state: StageState, image_BCHW: Tensor) -> Logits:
     """Scores of both heads; where a loss is on features also the encoder's last map and the last but one."""
     kept: list[Tensor] = []
@@ -88,8 +94,8 @@ def _mixed(
     )
 
 
-def _boxed(state: StageState, over: Batch, under: Batch, known: Taught) -> tuple[Tensor, Tensor, Tensor]:
-    """Domain CutMix: a box of each labelled photograph on one of other images, with the labels and weights that follow.
+def _boxed(state: StageState, over: Batch, under: Batch, known: Taught) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Domain CutMix: a box of each labelled photograph on one of other images; labels, weights, and where it is.
 
     ``M x_under + (1 - M) x_over`` with M 0 in a box whose sides are ``sqrt(1 - lambda)`` of the image's.
     """
@@ -100,6 +106,7 @@ def _boxed(state: StageState, over: Batch, under: Batch, known: Taught) -> tuple
         paste(mask, over.image_BCHW, under.image_BCHW[index]),
         paste(mask, over.label_BHW, label),
         paste(mask, torch.ones_like(weight), weight),
+        mask,
     )
 
 
@@ -108,7 +115,8 @@ def _known(plan: Plan, target: Batch, stored: bool, taught: Callable[[], Taught]
     if plan.online:
         label, confidence = taught()
         level_K = torch.tensor(plan.thresholds, device=label.device)
-        return label, confidence * (confidence >= (level_K[label] if len(level_K) > 1 else level_K))
+        least = level_K[label.clamp(max=len(level_K) - 1)] if len(level_K) > 1 else level_K
+        return label, confidence * (confidence >= least)
     return (target.label_BHW, target.weight_BHW) if stored else None
 
 
@@ -125,11 +133,13 @@ def _labelled_losses(
         if given is None:
             continue
         image, label, weight = given.image_BCHW, given.label_BHW, None
+        surely: Tensor | None = None
         if name == "labelled" and plan.mix_labelled == "source" and source is not None:
             true = source.label_BHW, torch.ones_like(source.weight_BHW)
-            image, label, weight = _boxed(state, given, source, true)
+            image, label, weight, _ = _boxed(state, given, source, true)
         elif name == "labelled" and plan.mix_labelled == "pseudo" and target is not None and known is not None:
-            image, label, weight = _boxed(state, given, target, known)
+            image, label, weight, box = _boxed(state, given, target, known)
+            surely = label.masked_fill(~box, IGNORE)  # beside the box nobody has labelled it
         out = _run(state, image)
         losses[name] = labelled_loss(state, out["main"], out["aux"], label, weight)
         source_out = source_out or out
@@ -139,7 +149,7 @@ def _labelled_losses(
             far = feature_distance(out["last"], state.reference(image), cells_Bhw)
             losses["feature_distance"] = state.weights.feature_distance * far
         if state.weights.contrast:
-            seen.append(Pixels(out["features"], label, weight, True))
+            seen.append(Pixels(out["features"], label if surely is None else surely, weight, True))
     return losses, source_out, seen
 
 
@@ -154,7 +164,7 @@ def network_losses(
     if target is None:
         losses, source_out, _ = _labelled_losses(state, plan, batches, None)
         return losses, source_out, None
-    taught = cache(lambda: teacher_labels(state, target.plain_BCHW))  # several losses ask, one pass answers
+    taught = cache(lambda: teacher_labels(state, target))  # several losses ask, one pass answers
     known = _known(plan, target, "pseudo" in batches, taught)
     losses, source_out, seen = _labelled_losses(state, plan, batches, known)
     target_out: Logits | None = None  # of target images as they are, never of mixed ones

@@ -9,21 +9,25 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from simteacher.data.stream import Batch
-from simteacher.losses import cross_entropy, head_agreement, min_entropy
+from simteacher.losses import IGNORE, cross_entropy, head_agreement, min_entropy
 from simteacher.objectives.selfsupervised import rotation_loss
 from simteacher.objectives.state import StageState
 from simteacher.objectives.two_views import two_views
+from simteacher.precision import autocast
 
 Taught = tuple[Tensor, Tensor]  # labels (B, H, W) and weights or confidences (B, H, W)
 
 
 @torch.no_grad()
-def teacher_labels(state: StageState, image_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-    """Labels (B, H, W) and confidences (B, H, W) of the EMA teacher for plain images."""
+def teacher_labels(state: StageState, target: Batch) -> Taught:
+    """Labels and confidences (B, H, W) of the EMA teacher for plain images; outside of them `IGNORE` and 0."""
     assert state.averaged is not None
-    main, _ = state.averaged(image_BCHW)
+    with autocast(target.plain_BCHW.device.type):  # in the precision that it will be used in
+        main, _ = state.averaged(target.plain_BCHW)
     confidence, label = F.softmax(main.float(), dim=1).max(1)
-    return label, confidence
+    if target.inside_BHW is None:
+        return label, confidence
+    return label.masked_fill(~target.inside_BHW, IGNORE), confidence * target.inside_BHW
 
 
 def block_mask(shape: tuple[int, int, int], block: int, ratio: float, generator: torch.Generator) -> Tensor:
@@ -36,13 +40,14 @@ def block_mask(shape: tuple[int, int, int], block: int, ratio: float, generator:
 def masked_consistency(state: StageState, target: Batch, taught: Taught, threshold: float = 0.9) -> Tensor:
     """``q * CE(f(M x), teacher label)``: the student reads a masked image as the EMA teacher reads the whole one.
 
-    ``q`` is the share of pixels above ``threshold``, one number a batch as in the paper.
+    ``q`` is the share of the photographs' pixels above ``threshold``, one number a batch as in the paper.
     """
     label, confidence = taught
     b, _, h, w = target.image_BCHW.shape
     mask = block_mask((b, h, w), 64, 0.5, state.generator(3)).to(target.image_BCHW)
     main, _ = state.network(target.image_BCHW * mask)
-    return (confidence > threshold).float().mean() * cross_entropy(main, label)
+    seen = (label != IGNORE).sum().clamp(min=1)
+    return (confidence > threshold).sum() / seen * cross_entropy(main, label)
 
 
 def output_losses(state: StageState, main_BKHW: Tensor, aux_BKHW: Tensor) -> dict[str, Tensor]:

@@ -82,7 +82,9 @@ class Job:
         """Whether a frame is complete; its facts are written last."""
         out = Path(self.out)
         lacks = self.format == "kitti" and self.sequence and not write_kitti.whole(out, name, self._ends_clip(name))
-        return (out / "meta" / f"{name}.json").is_file() and not lacks
+        there = (out / "meta" / f"{name}.json").is_file() and WRITERS[self.format].image_path(out, name).is_file()
+        labelled = self.format != "folder" or (out / "labels" / f"{name}.png").is_file()
+        return there and labelled and not lacks
 
     def _ends_clip(self, name: str) -> bool:
         clip, frame = (int(part) for part in name.split("_"))

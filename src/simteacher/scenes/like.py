@@ -26,7 +26,7 @@ from simteacher.scenes.job import atlas
 from simteacher.scenes.mesh import F32, CameraSpec
 from simteacher.scenes.photostats import HORIZONS, MEASURES, PhotoStats, photo_stats
 from simteacher.scenes.raycast import gbuffer
-from simteacher.scenes.scenefile import ESTIMATED, load_scene, movable
+from simteacher.scenes.scenefile import ESTIMATED, load_scene, movable, told_scene
 from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.world import build_world
 
@@ -65,7 +65,8 @@ def match(target: str, scene: str | Path | None = None) -> str:
     data["size"] = list(size)
     data["camera"] = {**(data.get("camera") or {}), **{k: [round(float(v), 3) for v in r] for k, r in found.items()}}
     say(f"the camera of {target}: " + ", ".join(f"{k} {r[0]:.2f} to {r[1]:.2f}" for k, r in found.items()))
-    head = f"{ESTIMATED} from {len(photos)} photographs of {target}, without labels. Every range may be edited.\n"
+    base = f" All else: {told_scene(scene)}." if scene else ""
+    head = f"{ESTIMATED} from {len(photos)} photographs of {target}, without labels.{base} Every range may be edited.\n"
     return head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 

@@ -20,14 +20,14 @@ import yaml
 from simteacher.data.folder import FolderWriter
 from simteacher.encode import package
 from simteacher.errors import UserError, nearest
-from simteacher.files import alone, atomic_write, part_of
+from simteacher.files import alone, atomic_write, part_of, require_empty
 from simteacher.labels import SPACES
 from simteacher.progress import progress, say
 from simteacher.scenes.card import write_card
 from simteacher.scenes.film import film
 from simteacher.scenes.job import WRITERS, Job, make
 from simteacher.scenes.pathlight import require
-from simteacher.scenes.scenefile import ESTIMATED, movable
+from simteacher.scenes.scenefile import ESTIMATED, movable, told_scene
 from simteacher.scenes.spec import SceneSpec, load_scene
 
 SCENE = "scene.yaml"
@@ -78,6 +78,8 @@ def render(
         raise UserError(f"no format '{format}'{nearest(format, WRITERS)}", "--format", f"use {', '.join(WRITERS)}")
     if frames < 1:
         raise UserError(f"{frames} frames are nothing to render", "--frames", "give 1 or more")
+    if workers is not None and workers < 1:
+        raise UserError(f"{workers} workers render nothing", "--workers", "give 1 or more, or leave it out")
     if seed < 0:
         raise UserError(f"{seed} is no seed", "--seed", "give 0 or more")
     if video and not sequence:
@@ -118,6 +120,8 @@ def _begin(
     format: str,
 ) -> tuple[Job, FolderWriter | None]:
     """Settle what is rendered and say so in ``out``."""
+    if not any((out / name).is_file() for name in ("dataset.yaml", "origin.json")):
+        require_empty(out, {SCENE})  # before an estimate that takes minutes
     source, text = _scene(out, scene, like)
     spec = load_scene(source) if source else SceneSpec()
     if spec.light.paths:
@@ -131,6 +135,12 @@ def _begin(
     where = str(source.resolve()) if source else None
     job = Job(str(out), frames, size, seed, where, sequence, spec.clip.frames, spec.clip.rate, format)
     keep = _claim(out, job)
+    beyond = {path.stem for path in (out / "meta").glob("*.json")} - set(job.names())
+    if beyond:
+        there = frames + len(beyond)
+        raise UserError(
+            f"holds {there} frames, more than {frames}", out, f"give --frames {there}, or another output folder"
+        )
     if source is None or source.resolve() != (out / SCENE).resolve():
         atomic_write(out / SCENE, movable(source) if source else defaults())
     return job, keep
@@ -144,6 +154,8 @@ def _scene(out: Path, scene: str | Path | None, like: str | None) -> tuple[Path 
         said = (out / SCENE).read_text(encoding="utf-8").split("\n", 1)[0]
         if said.startswith(ESTIMATED) and f" of {like}, " not in said:
             raise UserError(f"its frames are not like {like} ({said[2:]})", out, "choose another output folder")
+        if scene is not None and said.startswith(ESTIMATED) and told_scene(scene) not in said:
+            raise UserError(f"its frames are not of {scene} ({said[2:]})", out, "choose another output folder")
         return out / SCENE, None
     from simteacher.scenes.like import match
 
@@ -173,14 +185,17 @@ def _claim(out: Path, job: Job) -> FolderWriter | None:
     origin["format"] = job.format
     path = out / "origin.json"
     if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise UserError("its record cannot be read", path, "choose another output folder, or delete it") from None
         differ = sorted(k for k in before.keys() | origin.keys() if before.get(k) != origin.get(k))
         if differ:
             raise UserError(
                 f"holds another render ({', '.join(differ)} differ)", out, "choose another output folder, or delete it"
             )
-    elif out.is_dir() and any(p.name != SCENE for p in out.iterdir()):
-        raise UserError("holds other files", out, "choose another output folder")
+    else:
+        require_empty(out, {SCENE})
     atomic_write(path, json.dumps(origin, indent=1))
     return None
 

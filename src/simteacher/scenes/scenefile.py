@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from simteacher.errors import UserError, nearest
+from simteacher.files import disk_errors
 from simteacher.scenes.spec import SceneSpec
 from simteacher.yaml_once import load_yaml, reason
 
@@ -57,6 +59,16 @@ def load_scene(path: str | Path) -> SceneSpec:
         meshes = tuple(m.model_copy(update={"file": (path.parent / m.file).resolve()}) for m in spec.meshes)
         spec = spec.model_copy(update={"meshes": meshes})
     return spec
+
+
+def told_scene(path: str | Path) -> str:
+    """A scene file's name and a hash of what it says.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    with disk_errors(path):
+        return f"{Path(path).name} ({hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]})"
 
 
 def movable(path: Path) -> str:

@@ -65,10 +65,14 @@ def trained(
 
 @torch.inference_mode()
 def apply(generator: nn.Module, image_HWC: U8, height: int, device: torch.device) -> U8:
-    """Translate one image at the trained height; what is larger keeps its own detail and takes over the change."""
+    """Translate one image at the trained size; what is larger keeps its own detail and takes over the change.
+
+    ``height`` is that of the image's short side.
+    """
     image_BCHW = small_BCHW = network_input(image_HWC, device)
-    if image_HWC.shape[0] != height:
-        to = (height, max(16, round(image_HWC.shape[1] * height / image_HWC.shape[0])))
+    h, w = image_HWC.shape[:2]
+    if min(h, w) != height:
+        to = (max(16, round(h * height / min(h, w))), max(16, round(w * height / min(h, w))))
         small_BCHW = F.interpolate(image_BCHW, to, mode="bilinear", antialias=True)
     with autocast(device.type):
         change_BCHW = generator(small_BCHW) - small_BCHW

@@ -75,7 +75,7 @@ def translate(
         budget: Of a training: "small" (default, for a CPU) or "paper" (as published).
         steps: Of a training, instead of the budget's, as are the following.
         crop: Side of the square that a step sees, in pixels.
-        height: Height that images are scaled to.
+        height: What the short side of images is scaled to.
         channels: Of the networks' first layer.
         blocks: Residual blocks of the generator.
         check: A model that reads the images before and after; ``check.json`` then says whether the labels still fit.
@@ -166,11 +166,11 @@ def _write(carry: Carrier, translator: colour.Translator, todo: list[Frame], wri
 
 def _sheet(path: Path, rendered: DataSet, photographs: DataSet, done: DataSet, seed: int | None) -> None:
     """Draw a few images before and after, the photograph that gave the colours, and the labels over the result."""
-    rows = []
-    for number in range(min(SHEET_ROWS, len(done))):
-        after = done.frames[number * len(done) // SHEET_ROWS]
+    rows, count = [], min(SHEET_ROWS, len(done))
+    for number in range(count):
+        after = done.frames[number * len(done) // count]
         before = next(frame for frame in rendered.frames if frame.name == after.name)
-        at = number * len(photographs) // SHEET_ROWS if seed is None else colour.chosen(photographs, seed, after.name)
+        at = number * len(photographs) // count if seed is None else colour.chosen(photographs, seed, after.name)
         row = {
             "source": read_image(before.image),
             "target": read_image(photographs.frames[at].image),

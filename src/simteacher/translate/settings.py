@@ -18,7 +18,7 @@ class GanSettings:
     Attributes:
         steps: Optimiser steps of one image of each set; 0 stands for `EPOCHS`.
         crop: Side of the square that a step sees, in pixels.
-        height: Images are scaled to this height first, smaller ones not at all.
+        height: The short side that images are scaled to first; at most that of the source's.
         channels: Of the generator's and the discriminator's first layer.
         blocks: Residual blocks of the generator.
         skip: The generator adds to the image instead of drawing all of it.
@@ -63,13 +63,13 @@ def settle(method: str, budget: str, given: dict[str, int | None], images: int, 
     for name, least in (("steps", 0), ("crop", 32), ("height", 32), ("channels", 4), ("blocks", 1)):
         if getattr(chosen, name) < least:
             raise UserError(f"{getattr(chosen, name)} is too small", f"--{name}", f"give {least} or more")
-    height = min(chosen.height, size[1])
-    shorter = min(height, size[0] * height // size[1])
-    crop = chosen.crop if given.get("crop") is not None else min(chosen.crop, shorter // 32 * 32)
-    if crop % 32 or not 32 <= crop <= shorter:
+    height = min(chosen.height, *size)
+    crop = chosen.crop if given.get("crop") is not None else min(chosen.crop, height // 32 * 32)
+    if crop % 32 or not 32 <= crop <= height:
+        w, h = (side * height // min(size) for side in size)
         raise UserError(
-            f"a crop of {crop or chosen.crop} does not fit images of {size[0] * height // size[1]}x{height}",
+            f"a crop of {crop or chosen.crop} does not fit images of {w}x{h}",
             "--crop",
-            f"give a multiple of 32 up to {shorter}" if shorter >= 32 else "use larger images",
+            f"give a multiple of 32 up to {height}" if height >= 32 else "use larger images",
         )
     return replace(chosen, steps=chosen.steps or EPOCHS[method] * images, height=height, crop=crop)
