@@ -53,6 +53,15 @@ from simteacher.recipes import folder
             "rounds: {source_share: 0, objectives: {feature_distance: 1}}",
             "rounds.source_share leaves none in",
         ),
+        ("rounds: {source_share: 0, objectives: {adversarial: 0.001}}", "learns from labels too"),
+        (
+            "budget: {steps: 1, batch: 1, size: [64, 48], crop: [32, 32]}\nrounds: {objectives: {contrast: 1}}",
+            "labels too",
+        ),
+        (
+            "budget: {steps: 1, batch: 1, size: [64, 48], crop: [32, 32]}\nsource: a\nlabelled: all",
+            "a batch of 1 has no place for a labelled photograph",
+        ),
         ("with_labels: {teacher: {shaer: 0.5}}", "unknown key 'teacher.shaer'; did you mean 'share'?"),
         ("with_labels: {rounds: {mix_labelled: source, source_share: 0}}", "rounds.source_share leaves none"),
         ("with_labels: 3", "'with_labels' is 3"),

@@ -138,3 +138,14 @@ def test_a_large_photograph_stays_in_bounded_memory() -> None:
     before = peak_mb()
     read_images(model, [image])
     assert peak_mb() - before < 300
+
+
+def test_a_window_as_large_as_the_photograph_is_still_a_window() -> None:
+    image = picture(432, 576)
+    whole = StubModel(StubCard(size=(480, 360)))
+    for scale in (2.4, 2.5):
+        at_once = F.interpolate(
+            whole.logits(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255), size=image.shape[:2]
+        )[0].softmax(0)
+        read = probabilities(StubModel(StubCard(size=(480, 360))), image, scale=scale)
+        assert (read.argmax(0) != at_once.argmax(0).numpy()).mean() < 0.02, scale

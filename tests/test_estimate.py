@@ -68,3 +68,12 @@ def test_one_set_alone_needs_no_torch(tmp_path: Path, run_cli: RunCli) -> None:
 )
 def test_how_long_is_said(seconds: float, text: str) -> None:
     assert _long(seconds) == text
+
+
+def test_a_teacher_that_is_given_takes_no_steps(tmp_path: Path) -> None:
+    source, target = lookalikes.gta5(tmp_path / "gta5"), lookalikes.photographs(tmp_path / "photos")
+    recipe = tiny.recipe(
+        tmp_path / "recipe.yaml", "-", "-", teacher={"weights": "street"}, rounds={"start": "scratch", "count": 1}
+    )
+    plan = check(source.spec, target=target.spec, recipe=recipe)["adapt"]
+    assert plan["steps"]["teacher"] == 0 and plan["seconds"] > 0

@@ -150,3 +150,32 @@ def test_natural_spaces_are_complete(tmp_path: Path) -> None:
         made = getattr(lookalikes, kind)(tmp_path / kind)
         assert natural_space(open_dataset(made.spec)) is not None, kind
     assert natural_space(open_dataset(lookalikes.photographs(tmp_path / "p").spec)) is None
+
+
+def test_what_numbers_and_classes_mean_is_part_of_the_data(tmp_path: Path) -> None:
+    made = lookalikes.folder(tmp_path / "set")
+    photographs = lookalikes.photographs(tmp_path / "photos")
+    space = tmp_path / "space.yaml"
+
+    def prints(ids: str, classes: str) -> dict[str, str]:
+        (made.root / "dataset.yaml").write_text(f"space: cityscapes19\nids: {ids}\n", encoding="utf-8")
+        space.write_text(f"name: mine\nclasses: {classes}\n", encoding="utf-8")
+        return dict(_inputs(source=made.spec, target=photographs.spec, classes=str(space)).fingerprints())
+
+    first = prints("{0: road, 1: car}", "[road, car]")
+    assert prints("{0: road, 1: car}", "[road, car]") == first
+    for other in (prints("{0: car, 1: road}", "[road, car]"), prints("{0: road, 1: car}", "[car, road]")):
+        assert other["classes"] != first["classes"] and other["source"] == first["source"]
+
+
+def test_labelled_photographs_are_drawn_among_those_with_labels(target: Made) -> None:
+    kept = open_dataset(target.spec, "train")
+    for frame in kept.frames[3:]:
+        assert frame.label is not None
+        frame.label.unlink()
+    names = {f.name for f in kept.frames[:3]}
+    for seed in range(4):
+        drawn = choose_labelled(open_dataset(target.spec, "train"), 2, seed)
+        assert len(drawn) == 2 and {f.name for f in drawn.frames} <= names
+    with pytest.raises(UserError, match="4 labelled images asked for, the target has 8, labels of 3 of them"):
+        choose_labelled(open_dataset(target.spec, "train"), 4, 1)

@@ -139,3 +139,22 @@ def test_a_video_gives_a_video_and_a_data_set(tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video at all")
     with pytest.raises(UserError, match="cannot be decoded"):
         predict(model, tmp_path / "broken.mp4", tmp_path / "broken")
+
+
+def test_two_videos_of_one_name_and_a_name_with_a_dot(tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="pip install 'simteacher[video]'")
+    from simteacher.encode import VideoWriter
+
+    (tmp_path / "in").mkdir()
+    for suffix, count in ((".mp4", 2), (".mkv", 3)):
+        out = VideoWriter(tmp_path / "in" / f"clip[1]{suffix}", (64, 48), 10)
+        for n in range(count):
+            out.add(blocks(n, height=48, width=64)[0])
+        out.close()
+    model = stub_loaded(tmp_path)
+    for _ in range(2):
+        read = predict(model, tmp_path / "in", tmp_path / "out", views=1)
+        assert sorted(p.name for p in (read / "overlays").glob("*")) == ["clip[1]_mkv.mp4", "clip[1]_mp4.mp4"]
+        assert len(open_dataset(read)) == 5
+    Image.fromarray(blocks(1)[0]).save(tmp_path / ".photo.png")
+    assert [f.name for f in open_dataset(predict(model, tmp_path / ".photo.png", tmp_path / "dot")).frames] == ["photo"]

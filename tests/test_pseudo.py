@@ -94,6 +94,12 @@ def test_balanced_thresholds_by_sorting(portion: float) -> None:
             assert levels[k] == ordered[wanted - 1], k
 
 
+def test_a_class_that_was_never_answered_is_not_let_in_at_any_confidence() -> None:
+    histogram = np.zeros((2, 256), np.int64)
+    histogram[0, 200] = 5
+    assert thresholds(histogram, PseudoLabels(), 0.5).tolist() == [200, 255]
+
+
 def test_balanced_thresholds_have_a_floor() -> None:
     histogram = np.zeros((2, 256), np.int64)
     histogram[0, 100], histogram[1, 240] = 10, 10

@@ -51,6 +51,33 @@ def test_provenance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert facts["precision"] == str(product.dtype).removeprefix("torch.")
 
 
+def test_an_environment_in_a_checkout_of_others_is_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "mine" / ".venv" / "simteacher" / "rundir.py"
+    copy.parent.mkdir(parents=True)
+    copy.write_text("")
+    for words in (
+        ["init", "-q"],
+        ["-c", "user.name=x", "-c", "user.email=x", "commit", "-q", "--allow-empty", "-m", "x"],
+    ):
+        subprocess.run(["git", *words], cwd=tmp_path / "mine", check=True)
+    monkeypatch.setattr(rundir, "__file__", str(copy))
+    assert git_commit() is None
+    subprocess.run(["git", "add", "-f", str(copy)], cwd=tmp_path / "mine", check=True)
+    assert git_commit() is not None, "of a checkout that holds it"
+
+
+def test_a_data_set_may_be_written_in_several_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _open(tmp_path / "run", source="folder:data/a", target="b").close()
+    for same in ("folder:data/a/", "folder:./data/a", f"folder:{tmp_path}/data/a"):
+        _open(tmp_path / "run", source=same, target="b/").close()
+    for other in ("data/a", "folder:data/c", "gta5:data/a"):
+        with pytest.raises(UserError, match="another recipe"):
+            _open(tmp_path / "run", source=other, target="b")
+
+
 def test_git_commit_is_that_of_the_checkout() -> None:
     said = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     commit = git_commit()

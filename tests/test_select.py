@@ -118,3 +118,14 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="lists other photographs"):
         select(stub_loaded(tmp_path), tmp_path / "photos", budget=1, labelled=names, out=tmp_path / "chosen")
     assert names.read_text() == before
+
+
+def test_nothing_left_to_choose_from_is_said(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(blocks(0)[0]).save(tmp_path / "photos" / "a.png")
+    (tmp_path / "names.txt").write_text("a\n", encoding="utf-8")
+    with pytest.raises(UserError, match="every photograph has a label already"):
+        select(
+            stub_loaded(tmp_path), tmp_path / "photos", budget=1, labelled=tmp_path / "names.txt", out=tmp_path / "out"
+        )
+    assert not (tmp_path / "out").exists()

@@ -17,9 +17,10 @@ from tools.pack_teacher import LARGEST, pack
 
 import simteacher
 from simteacher import cli, precision, shipped
-from simteacher.config import Network
+from simteacher.config import Network, Recipe
 from simteacher.data import open_dataset
 from simteacher.errors import UserError
+from simteacher.given import take_teacher
 from simteacher.labels import SPACES
 from simteacher.models.store import ModelCard, load, save_model
 from tests import lookalikes, tiny
@@ -121,6 +122,12 @@ def test_adapt_starts_from_it_with_other_classes(
     assert teacher.space == SPACES["camvid11"] and teacher.extra["taken_from"] == "street"
     assert load(run).card.space == SPACES["camvid11"]
     assert simteacher.adapt(recipe, out="run", set={"teacher.weights": "street"}) == run
+
+
+def test_a_given_teacher_reads_in_the_views_of_its_students(street: Path) -> None:
+    for views in (1, 3):
+        card = take_teacher(Recipe(views=views, teacher={"weights": "street"}), SPACES["cityscapes19"], None).card
+        assert card.views == views and card.extra.get("views_before") == (None if views == 3 else 3)
 
 
 def test_adapt_refuses_another_network_before_it_makes_a_folder(street: Path, tmp_path: Path) -> None:

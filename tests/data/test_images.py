@@ -41,11 +41,12 @@ def test_16_bit_colour_keeps_the_upper_half(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "wide.png"), RGB_HWC)
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize(("orientation", "turn"), [(1, 0), (3, 2), (6, 3), (8, 1)])
-def test_exif_rotation_is_applied(tmp_path: Path, orientation: int, turn: int) -> None:
+def test_exif_rotation_is_applied(tmp_path: Path, orientation: int, turn: int, suffix: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = tmp_path / "turned.png"
+    path = tmp_path / f"turned.{suffix}"
     Image.fromarray(RGB_HWC).save(path, exif=exif)
     expected = np.rot90(RGB_HWC, turn)
     np.testing.assert_array_equal(read_image(path), expected)

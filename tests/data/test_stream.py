@@ -21,6 +21,7 @@ from simteacher.data.open import open_dataset
 from simteacher.data.sample import DataSet
 from simteacher.data.statistics import class_counts
 from simteacher.data.stream import Batch, Cache, Stream, _share_of_255, loaders, prefetch
+from simteacher.dense import working_size
 from simteacher.errors import UserError
 from tests import lookalikes
 from tests.tiny import BUDGET, PLAIN, SPACE, source
@@ -60,6 +61,13 @@ def test_seen_twice_a_view_differs_in_colour_alone(dataset: DataSet) -> None:
     outside = (small.plain_BCHW == 128 / 255).all(1)  # the filling's grey
     assert torch.equal(outside, ~small.inside_BHW) and 0.2 < outside.float().mean() < 0.9
     assert torch.equal(small.second_BCHW, small.image_BCHW), "without changes of colour both are the plain view"
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (600, 800), (64, 48), (333, 251)])
+def test_photographs_are_learned_as_large_as_they_are_read(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.fromarray(np.zeros((*size[::-1], 3), np.uint8)).save(tmp_path / "a.png")
+    image, _ = _stream(open_dataset(tmp_path)).load(0)
+    assert image.shape[:2] == working_size(size[1], size[0], BUDGET.size)
 
 
 @pytest.mark.parametrize("processes", [2, 3, 4])

@@ -13,6 +13,7 @@ from torch import nn
 from simteacher.data.mixing import classmix_mask, cutmix_mask
 from simteacher.losses import cross_entropy, head_agreement, min_entropy, rectified_cross_entropy
 from simteacher.models.discriminator import output_discriminator
+from simteacher.objectives import compose
 from simteacher.objectives.adversarial import fool
 from simteacher.objectives.compose import Plan, discriminator_losses, needs_target, network_losses
 from simteacher.objectives.labelled import labelled_loss
@@ -169,6 +170,19 @@ def test_domain_cutmix_by_hand(streams: dict[str, Any], under: str) -> None:
     torch.testing.assert_close(losses["labelled"], labelled_loss(made, main, aux, label, weight))
     plain, *_ = network_losses(state(net), Plan(), _pick(streams, "source", "labelled", "pseudo"))
     assert all(torch.equal(plain[n], losses[n]) for n in ("source", "pseudo")), "the other streams are as before"
+
+
+def test_contrast_takes_for_true_what_somebody_labelled(
+    streams: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(compose, "contrast_loss", lambda made, pixels: seen.extend(pixels) or torch.zeros(()))
+    made = state(Conv(), contrast=0.1)
+    network_losses(made, Plan(mix_labelled="pseudo"), _pick(streams, "labelled", "pseudo"))
+    (true,) = [p for p in seen if p.true]
+    box = cutmix_mask(streams["labelled"].label_BHW, made.generator(2))
+    assert (true.label_BHW[~box] == 255).all()
+    assert torch.equal(true.label_BHW[box], streams["labelled"].label_BHW[box])
 
 
 def test_domain_cutmix_needs_something_to_paste_into(streams: dict[str, Any]) -> None:

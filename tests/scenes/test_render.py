@@ -16,6 +16,7 @@ from simteacher.data.geometry import read_depth, read_flow
 from simteacher.data.open import open_dataset
 from simteacher.errors import UserError
 from simteacher.scenes import job as job_module
+from simteacher.scenes import like
 from simteacher.scenes.capture import Capture
 from simteacher.scenes.render import render
 from tests.scenes.conftest import SIZE, _build
@@ -143,6 +144,38 @@ class TestSmallStreet:
         error = np.abs(backward[y[inside], x[inside]] + forward[inside]).max(1)
         assert np.median(error) < 0.1 and np.abs(forward[inside]).max() > 1
 
+    @pytest.mark.parametrize("format", job_module.WRITERS)
+    def test_shares_begin_in_any_format(self, tmp_path: Path, format: str) -> None:
+        """Their lock is no file of somebody else."""
+        for part in ("1/2", "2/2", None):
+            render(tmp_path / "set", frames=2, format=format, part=part, **FEW)
+        render(tmp_path / "whole", frames=2, format=format, **FEW)
+        assert {k: v for k, v in digest(tmp_path / "set").items() if k != ".lock"} == digest(tmp_path / "whole")
+
+    def test_fewer_frames_than_there_are_would_cut_the_truth(self, tmp_path: Path) -> None:
+        """The boxes of the rest would be lost."""
+        render(tmp_path / "set", frames=4, **FEW)
+        before = digest(tmp_path / "set")
+        with pytest.raises(UserError, match=r"(?s)holds 4 frames, more than 2.*--frames 4 or more"):
+            render(tmp_path / "set", frames=2, **FEW)
+        assert digest(tmp_path / "set") == before
+
+    @pytest.mark.parametrize("lost", ["images/000001.jpg", "labels/000002.png"])
+    def test_what_was_lost_is_drawn_again(self, tmp_path: Path, lost: str) -> None:
+        """A picture or its label, by the same command."""
+        render(tmp_path / "set", frames=3, **FEW)
+        before = digest(tmp_path / "set")
+        (tmp_path / "set" / lost).unlink()
+        render(tmp_path / "set", frames=3, **FEW)
+        assert digest(tmp_path / "set") == before
+
+    def test_a_record_that_cannot_be_read_is_named(self, tmp_path: Path) -> None:
+        """Of another format than `folder`."""
+        render(tmp_path / "set", frames=1, format="coco", **FEW)
+        (tmp_path / "set" / "origin.json").write_text("{broken", encoding="utf-8")
+        with pytest.raises(UserError, match=r"origin\.json: its record cannot be read"):
+            render(tmp_path / "set", frames=1, format="coco", **FEW)
+
     def test_wrong_settings_are_refused_before_anything_is_written(self, tmp_path: Path) -> None:
         """Nothing is left behind."""
         for wrong in ({"frames": 0}, {"frames": 1, "format": "cocoo"}, {"frames": 1, "size": (8, 8)}):
@@ -155,6 +188,27 @@ class TestSmallStreet:
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Three frames of generated streets by one worker."""
     yield render(tmp_path_factory.mktemp("real") / "one", frames=3, **FEW)
+
+
+def test_a_scene_file_beside_the_estimate_has_to_be_the_one_it_was_made_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a folder with photographs is refused before anything is estimated."""
+    monkeypatch.setattr(like, "PROBES", 2)
+    target, scene = tmp_path / "photos", tmp_path / "mine.yaml"
+    target.mkdir()
+    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(target / "a.png")
+    scene.write_text("labels: exact\n", encoding="utf-8")
+    with pytest.raises(UserError, match="holds other files"):
+        render(target, frames=1, like=str(target), **FEW)
+    assert [p.name for p in target.iterdir()] == ["a.png"]
+    for _ in range(2):
+        render(tmp_path / "set", frames=1, like=str(target), scene=scene, **FEW)
+    scene.write_text("labels: filled\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"its frames are not of .*mine\.yaml"):
+        render(tmp_path / "set", frames=1, like=str(target), scene=scene, **FEW)
+    with pytest.raises(UserError, match=r"gone\.yaml"):
+        render(tmp_path / "set", frames=1, like=str(target), scene=tmp_path / "gone.yaml", **FEW)
 
 
 @pytest.mark.slow

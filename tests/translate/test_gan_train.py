@@ -134,6 +134,7 @@ def test_settings_follow_the_images() -> None:
     assert settle("cut", "small", none, 9, (480, 360)) == BUDGETS["small"]
     small = settle("cut", "small", none, 9, (160, 120))
     assert (small.height, small.crop) == (120, 96)
+    assert settle("cut", "small", none, 9, (720, 1280)).height == 256, "of an upright picture the short side counts"
     assert settle("cyclegan", "paper", none, 1000, (1914, 1052)).steps == 200_000
     assert settle("cut", "paper", none | {"steps": 5, "channels": 8}, 1000, (1914, 1052)).steps == 5
 

@@ -135,12 +135,12 @@ def _begin(
     where = str(source.resolve()) if source else None
     job = Job(str(out), frames, size, seed, where, sequence, spec.clip.frames, spec.clip.rate, format)
     keep = _claim(out, job)
-    beyond = {path.stem for path in (out / "meta").glob("*.json")} - set(job.names())
+    known = set(job.names())
+    beyond = [p for p in (out / "meta").glob("*.json") if p.stem.replace("_", "").isdigit() and p.stem not in known]
     if beyond:
         there = frames + len(beyond)
-        raise UserError(
-            f"holds {there} frames, more than {frames}", out, f"give --frames {there}, or another output folder"
-        )
+        fix = f"give --frames {there} or more, or another output folder"
+        raise UserError(f"holds {there} frames, more than {frames}", out, fix)
     if source is None or source.resolve() != (out / SCENE).resolve():
         atomic_write(out / SCENE, movable(source) if source else defaults())
     return job, keep
