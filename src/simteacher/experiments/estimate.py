@@ -14,7 +14,7 @@ from simteacher.config import Objectives, Recipe
 from simteacher.experiments.results import Line
 from simteacher.losses import cross_entropy
 from simteacher.models.build import build_network
-from simteacher.objectives.compose import needs_target, reads_target
+from simteacher.objectives.compose import asks_averaged, needs_target, reads_target
 from simteacher.precision import autocast
 from simteacher.pseudo import VIEWS
 from simteacher.stages import stage_steps
@@ -45,10 +45,11 @@ def work(recipe: Recipe, photographs: int, measured: int) -> float:
     area = budget.size[0] * budget.size[1] / (budget.crop[0] * budget.crop[1])
 
     def step(weights: Objectives, target: int, extra: int, online: bool = False) -> float:
-        asked = online or weights.masked or weights.two_views  # the averaged network, once for all of them
+        asked = asks_averaged(weights, online)  # the averaged network, once for all of them
         again = bool(weights.masked) + 2 * bool(weights.two_views) + 0.5 * bool(weights.rotation)  # an encoder alone
         judges = JUDGED * (bool(weights.adversarial) + bool(weights.adversarial_aux))
-        return TRAIN * (budget.batch + extra + again * target) + (target if asked else 0) + judges * target
+        near = (budget.batch - target) * bool(weights.feature_distance)  # the pretrained network, on source images
+        return TRAIN * (budget.batch + extra + again * target) + (target if asked else 0) + near + judges * target
 
     unlabelled = budget.batch if needs_target(recipe.teacher.objectives) else 0
     stages, total = 1, 0.0
@@ -58,7 +59,7 @@ def work(recipe: Recipe, photographs: int, measured: int) -> float:
         stages += 1
         total += REESTIMATED * area
     if round_steps:
-        target = max(1, budget.batch - round(budget.batch * rounds.source_share))
+        target = rounds.places(budget.batch, recipe.labelled is not None)[2]
         again = target if rounds.mix != "none" and reads_target(rounds.objectives) else 0  # the same ones, not mixed
         passes = round_steps * step(rounds.objectives, target, again, rounds.online)
         views = sum(VIEWS[v % len(VIEWS)][0] ** 2 for v in range(rounds.pseudo.views))
