@@ -117,7 +117,7 @@ class Stream:
         cache: Shared store of decoded images.
         part: (rank, processes); each makes its share of ``count``.
         twice: Whether each view gets its colours changed in two ways.
-        inside: Whether a batch says which pixels are of the photograph.
+        inside: Whether a batch says which pixels are of the photograph; with `twice` it does.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class Stream:
         if count < part[1]:
             problem = f"the batch leaves {count} {name} images for {part[1]} process{'es' if part[1] > 1 else ''}"
             raise UserError(problem, "budget.batch", "choose a larger batch")
-        self.twice, self.inside = twice, inside
+        self.twice, self.inside = twice, inside or twice
         self.cache = cache or Cache(0.0)
         self.chances = rare_class_chances(counts_NK) if counts_NK is not None else None
         self.key = f"{name}|{dataset.root}|{dataset.split}"
