@@ -136,11 +136,9 @@ class RunDir:
         then = facts.get("data", {})
         changed = [role for role, value in fingerprints.items() if then.get(role, value) != value]
         if changed:
+            what = " and ".join(CHANGED.get(role, f"the {role} data") for role in changed)
             raise UserError(
-                " and ".join(CHANGED.get(role, f"the {role} data") for role in changed)
-                + " changed since this run started",
-                self.path,
-                "restore the files, or choose another --out",
+                f"{what} changed since this run started", self.path, "restore the files, or choose another --out"
             )
 
     def _write_provenance(self, recipe: Recipe, fingerprints: dict[str, str], images: dict[str, int]) -> None:
