@@ -63,3 +63,8 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             monkeypatch.setattr(accessor, "open", staticmethod(redirect))
 
     return fill
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first: at the end one process would run them, and the other nothing."""
+    items.sort(key=lambda item: "test_walks" not in item.nodeid)
