@@ -14,19 +14,14 @@ import yaml
 from simteacher.errors import UserError
 
 
-class TwiceError(yaml.MarkedYAMLError):
-    """One mapping has a key twice."""
-
-
 class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         first: dict[tuple[str, str], yaml.ScalarNode] = {}
         for key, _ in node.value:  # before "<<" is followed, whose keys may well be overridden
             if isinstance(key, yaml.ScalarNode) and first.setdefault((key.tag, key.value), key) is not key:
                 before = first[key.tag, key.value].start_mark.line + 1
-                raise TwiceError(
-                    problem=f"'{key.value}' is there twice, first in line {before}", problem_mark=key.start_mark
-                )
+                told = f"'{key.value}' is there twice, first in line {before}"
+                raise yaml.constructor.ConstructorError(problem=told, problem_mark=key.start_mark)
         return super().construct_mapping(node, deep)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -40,7 +35,7 @@ def load_yaml(text: str) -> Any:
     """What ``text`` says, built of plain Python values alone.
 
     Raises:
-        yaml.YAMLError: It is not YAML, or a mapping has a key twice (`TwiceError`).
+        yaml.YAMLError: It is not YAML, or a mapping has a key twice.
     """
     return yaml.load(text, Loader=_Loader)
 
