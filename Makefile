@@ -18,19 +18,25 @@ help:
 
 setup: $(VENV)/.installed
 
-# The stamps make both installs happen once, and again when a dependency changes.
-$(VENV)/.installed: pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' || \
 	  { echo "simteacher needs Python 3.10 to 3.13, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make setup PYTHON=python3.12"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+# The stamps make both installs happen once, and again when a dependency changes. Python compiles a module when it is first
+# imported: of torch's ten thousand most never are.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-compile --editable
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo 'Installing into $(VENV); torch is large, this takes some minutes the first time'
-	$(BIN)/python -m pip install --quiet --editable '.[onnx,video]'
+	$(PIP_INSTALL) '.[onnx,video]'
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
-	@touch $@
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/python
+	@echo 'Installing into $(VENV), with what the tests need; this takes some minutes the first time'
+	$(PIP_INSTALL) '.[test]'
+	@touch $(VENV)/.installed $@
 
 demo: setup
 	$(BIN)/simteacher demo --out $(OUT) $(if $(DATA),--data $(DATA))

@@ -6,6 +6,7 @@ import builtins
 import io
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a shell's background, and children would ignore it likewise
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 RunCli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from simteacher import cli
-from simteacher.cli_help import OVERVIEW, style
+from simteacher.cli_help import EXAMPLES, OVERVIEW, style
 from simteacher.errors import UserError
 from tests.conftest import ROOT, RunCli
 
@@ -171,6 +171,17 @@ def test_overview_names_real_commands_and_what_to_begin_with(capsys: Capture) ->
         line.split("**")[1].removeprefix("simteacher ") for line in OVERVIEW.splitlines() if line.startswith("  **")
     }
     assert words <= COMMANDS and len(words) >= 10
+
+
+def test_every_command_has_examples_that_it_takes(capsys: Capture) -> None:
+    assert EXAMPLES.keys() == COMMANDS
+    for command, examples in EXAMPLES.items():
+        for example in examples:
+            assert example.split()[0] == command
+            cli.app.parse_args(cli._split(example.split())[0], exit_on_error=False, print_error=False)
+        assert cli.main([command, "--help"]) == 0
+        lines = capsys.readouterr().out.splitlines()  # of 80 columns
+        assert {f"  simteacher {example}" for example in examples} <= {line.rstrip() for line in lines}
 
 
 def test_colours_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

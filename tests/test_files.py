@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simteacher.errors import UserError
-from simteacher.files import atomic_path, atomic_write, disk_errors, read_names, require_empty
+from simteacher.files import atomic_path, atomic_write, disk_errors, read_names, require_empty, sole_writer
 from tests.conftest import ROOT
 
 
@@ -119,3 +119,24 @@ def test_only_empty_folders_are_written(tmp_path: Path) -> None:
     require_empty(tmp_path, {"ours"})
     with pytest.raises(UserError, match=r"holds other files \(ours\)"):
         require_empty(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX locks")
+def test_a_folder_has_one_writer_or_several_of_one_kind(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+
+    def other(shared: bool) -> str:
+        code = (
+            "from simteacher.errors import UserError\nfrom simteacher.files import sole_writer\n"
+            f"try:\n    with sole_writer({str(folder)!r}, {shared}): print('in')\n"
+            "except UserError as error: print(error.problem)"
+        )
+        env = {"PYTHONPATH": str(ROOT / "src")}
+        return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout.strip()
+
+    refused = "another process is writing it"
+    with sole_writer(folder):
+        assert [other(False), other(True)] == [refused, refused]
+    with sole_writer(folder, shared=True):
+        assert [other(False), other(True)] == [refused, "in"]
+    assert other(False) == "in" and list(folder.iterdir()) == []

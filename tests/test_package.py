@@ -34,32 +34,33 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_is_quick_and_imports_nothing_heavy() -> None:
+def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import json, resource, sys\nfrom simteacher.cli import main\n"
+        "import json, sys\nfrom simteacher.cli import main\n"
         "assert main(['--help']) == 0 and main(['adapt', '--help']) == 0\n"
-        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "print(json.dumps([used.ru_utime + used.ru_stime, [m for m in sys.modules if '.' not in m]]))"
+        "print(json.dumps(list(sys.modules)))"
     )
-    run_python(code)  # the first may have to compile
-    seconds, modules = json.loads(run_python(code).stdout.splitlines()[-1])
+    modules = json.loads(run_python(code).stdout.splitlines()[-1])
     heavy = {"torch", "numpy", "PIL", "yaml", "pydantic", "timm", "matplotlib", "scipy", "trimesh"}
     assert not heavy & set(modules)
-    assert seconds < 0.5  # processor time: other work on this machine does not count
+    assert len(modules) < 300, "what it costs is its imports"
 
 
 def test_help_of_the_real_command_is_quick(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "simteacher", "--help"]
-    times = []
-    for _ in range(3):  # the first may have to compile
+    """Against an interpreter that does nothing, in turns and by the quickest of each."""
+
+    def seconds(*words: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(
-            command, env={"PYTHONPATH": str(ROOT / "src")}, cwd=tmp_path, capture_output=True, text=True
-        )
+        env = {"PYTHONPATH": str(ROOT / "src")}
+        done = subprocess.run([sys.executable, *words], env=env, cwd=tmp_path, capture_output=True, text=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert done.returncode == 0 and "adapt" in done.stdout
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(times) < 0.5  # half of that on two slow cores
+        assert done.returncode == 0 and ("adapt" in done.stdout) is ("--help" in words)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    times = [(seconds("-c", "pass"), seconds("-m", "simteacher", "--help")) for _ in range(4)]
+    bare, ours = (min(column) for column in zip(*times, strict=True))
+    print(times)
+    assert ours < 30 * bare  # a start takes 15 to 20 ms, so half a second
 
 
 def test_package_attributes_are_the_functions_even_after_their_modules_were_imported() -> None:

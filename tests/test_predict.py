@@ -10,7 +10,8 @@ from PIL import Image
 
 from simteacher.data import open_dataset, read_confidence, read_label
 from simteacher.errors import UserError
-from simteacher.overlay import overlay
+from simteacher.labels import SPACES
+from simteacher.overlay import legend, overlay
 from simteacher.predict import find_inputs, predict, predict_image
 from tests.stub_model import SPACE, StubModel, blocks, stub_loaded
 
@@ -110,6 +111,15 @@ def test_overlay_paints_known_classes_only() -> None:
     label[0] = 1
     painted = np.asarray(overlay(image, label, SPACE))
     assert (painted[1:] == 100).all() and painted[0, 0, 0] > 140 and painted[0, 0, 1] < 60
+
+
+def test_the_legend_has_a_row_of_its_colour_for_each_class() -> None:
+    picture = np.asarray(legend(SPACES["camvid11"]))
+    assert len(picture) == 11 * 28 + 16
+    for at, colour in enumerate(SPACES["camvid11"].colors):
+        assert tuple(picture[8 + 28 * at + 14, 20]) == colour
+        text = picture[8 + 28 * at : 8 + 28 * (at + 1), 44:]
+        assert (text < 128).any() and (text == 255).any(), "the name is written beside it"
 
 
 def test_a_video_gives_a_video_and_a_data_set(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
+from simteacher.cli_help import epilogue
 from simteacher.errors import UserError
 
 DATA_HELP = "A data set: FORMAT:PATH, or PATH alone, then its layout is recognised."
@@ -198,4 +199,4 @@ COMMANDS = (render, check, translate, label, select, handover)
 def register(app: App) -> None:
     """Add these commands to the command line."""
     for command in COMMANDS:
-        app.command(command, group=GROUP)
+        app.command(command, group=GROUP, help_epilogue=epilogue(command.__name__))

@@ -39,6 +39,42 @@ Details: **simteacher** COMMAND **--help**. Each is a Python function, too:
 simteacher.adapt(...)"""
 
 
+EXAMPLES = {
+    "adapt": ("adapt quick --source runs/sim --target my/photos --out runs/mine",),
+    "check": ("check my/photos", "check gta5:data/gta5 --target my/photos"),
+    "clean": ("clean runs/mine",),
+    "demo": ("demo", "demo --data my/photos"),
+    "evaluate": ("evaluate runs/mine camvid:data/camvid --split val --json",),
+    "experiment": ("experiment methods quick --source runs/sim --target my/photos",),
+    "export": ("export runs/mine model.onnx --int8 --data my/measured",),
+    "handover": (
+        "handover runs/labels runs/to-correct --format cvat",
+        "handover runs/to-correct runs/corrected --format cvat --back",
+    ),
+    "label": ("label runs/mine my/photos runs/labels",),
+    "predict": (
+        "predict photo.jpg",
+        "predict runs/mine my/photos runs/read",
+        "predict runs/mine drive.mp4 read.mp4",
+    ),
+    "render": (
+        "render runs/sim --frames 2000",
+        "render runs/clips --sequence --video",
+        "render runs/sim --like my/photos",
+    ),
+    "report": ("report runs/mine",),
+    "select": ("select runs/mine my/photos --budget 20",),
+    "translate": ("translate runs/sim my/photos runs/translated --method fda",),
+}
+"""Command -> how people mostly call it."""
+
+
+def epilogue(command: str) -> str:
+    """What stands below the help of a command."""
+    lines = "\n".join(f"  simteacher {example}" for example in EXAMPLES[command])
+    return f"For example\n{lines}\n\n{EPILOGUE}"
+
+
 def style(text: str, stream: TextIO) -> str:
     """Bold ``**words**`` and colour ``error:``, ``bug:`` and ``fix:`` on a terminal; plain text elsewhere."""
     if stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb":

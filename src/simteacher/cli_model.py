@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Group, Parameter
 
 from simteacher.cli_data import Classes, Data, Json, Model, Split, flag
+from simteacher.cli_help import epilogue
 from simteacher.progress import say
 
 Run = Annotated[str, Parameter(help="A run folder, as --out of adapt or demo made it.")]
@@ -100,7 +101,7 @@ def predict(
     folder = simteacher.predict(model, input, out, scale=scale, views=views)
     painted = sorted((folder / "overlays").glob("*"))
     look = painted[0] if len(painted) == 1 else folder / "overlays"
-    say(f"{folder}: written" + (f"; look at {look}" if painted else ""))
+    say(f"{folder}: written" + (f"; look at {look}; its colours: {folder / 'legend.png'}" if painted else ""))
 
 
 def export(
@@ -177,4 +178,4 @@ COMMANDS = (demo, adapt, evaluate, predict, export, report, experiment, clean)
 def register(app: App) -> None:
     """Add these commands to the command line."""
     for command in COMMANDS:
-        app.command(command, group=GROUP)
+        app.command(command, group=GROUP, help_epilogue=epilogue(command.__name__))

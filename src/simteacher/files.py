@@ -92,6 +92,37 @@ def alone(folder: str | Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def sole_writer(folder: str | Path, shared: bool = False) -> Iterator[None]:
+    """Refuse a folder that another command is writing; ``shared`` ones may write beside each other.
+
+    The folder itself is locked, which leaves nothing in it. Where the file system has no such locks, or the system is
+    Windows, nothing is refused.
+
+    Raises:
+        UserError: Another process is inside such a block, or the folder cannot be made.
+    """
+    with disk_errors(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with disk_errors(folder):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                fix = "wait for it, stop it, or choose another output folder"
+                raise UserError("another process is writing it", folder, fix) from error
+        yield
+    finally:
+        os.close(handle)
+
+
 def part_of(text: str) -> tuple[int, int]:
     """``"2/4"`` -> (1, 4): which share of a command's work is wanted, counted from 0, and of how many.
 

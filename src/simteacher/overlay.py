@@ -1,10 +1,10 @@
-"""A photograph painted with the colours of its classes, to look at. Used by `predict`, videos and `select`."""
+"""A photograph painted with the colours of its classes, and what they mean. Used by `predict`, videos and `select`."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from simteacher.labels import LabelSpace
 
@@ -26,3 +26,17 @@ def overlay(image_HWC: U8, label_HW: U8, space: LabelSpace, side: int = LONG_SID
     label.putpalette(space.palette_K3().tobytes())
     shown = Image.fromarray(np.where(np.asarray(label) < len(space), round(255 * PAINT), 0).astype(np.uint8))
     return Image.composite(label.convert("RGB"), photo, shown)
+
+
+def legend(space: LabelSpace) -> Image.Image:
+    """The colours of a label space with their names, one class a row."""
+    row, edge = 28, 8
+    font = ImageFont.load_default(size=16)
+    width = max(round(font.getlength(name)) for name in space.classes)
+    picture = Image.new("RGB", (width + row + 3 * edge, row * len(space) + 2 * edge), "white")
+    draw = ImageDraw.Draw(picture)
+    for at, (name, colour) in enumerate(zip(space.classes, space.colors, strict=True)):
+        top = edge + at * row
+        draw.rectangle((edge, top + 3, edge + row - 1, top + row - 4), fill=colour, outline="gray")
+        draw.text((row + 2 * edge, top + row / 2), name, fill="black", font=font, anchor="lm")
+    return picture

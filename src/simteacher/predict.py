@@ -1,8 +1,8 @@
 """Read photographs and videos with a model: `simteacher predict MODEL INPUT OUT`.
 
 In: an image, a folder, a glob, a data set or a video. Out: a `folder` data set whose labels are palette PNGs of class
-indices, with ``confidence/`` and, to look at, ``overlays/``; of a video a painted video too. What is done already is
-skipped, so an interrupted call is simply repeated.
+indices, with ``confidence/`` and, to look at, ``overlays/`` and ``legend.png``; of a video a painted video too. What is
+done already is skipped, so an interrupted call is simply repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from simteacher.errors import UserError
 from simteacher.files import atomic_path
 from simteacher.memory import keep_freed_memory
 from simteacher.models.store import Model, load
-from simteacher.overlay import overlay
+from simteacher.overlay import legend, overlay
 from simteacher.progress import progress
 from simteacher.shipped import arguments
 from simteacher.video import VIDEO_SUFFIXES, paint_video
@@ -75,6 +75,9 @@ def predict(
     views = loaded.card.views if views is None else views
     origin = {"kind": "predictions", "model": weights_id(loaded), "input": str(input), "scale": scale, "views": views}
     with FolderWriter(folder, loaded.card.space, origin, suffix=".jpg") as writer:
+        if not (folder / "legend.png").is_file():
+            with atomic_path(folder / "legend.png") as part:
+                legend(loaded.card.space).save(part)
         predict_frames(loaded, pictures, writer, scale=scale, views=views)
         for name, video in _named(videos, Path(input)):
             target = folder / "overlays" / f"{name}.mp4"

@@ -24,7 +24,7 @@ from simteacher.data.sample import IGNORE, DataSet, Frame
 from simteacher.dense import CLOSER, Reader, probabilities
 from simteacher.dense import VIEWS as READ
 from simteacher.errors import UserError
-from simteacher.files import alone, atomic_path, atomic_write, disk_errors, part_of
+from simteacher.files import alone, atomic_path, atomic_write, disk_errors, part_of, sole_writer
 from simteacher.labels import LabelSpace
 from simteacher.memory import keep_freed_memory
 from simteacher.predict import weights_id
@@ -247,13 +247,14 @@ def label(
     dataset = open_dataset(data, split).unlabelled()
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
     origin = {"kind": "pseudo-labels", "model": weights_id(loaded), "data": str(data), "split": split}
-    if part is None:
-        told = label_dataset(loaded, dataset, folder, how, portion, origin)
-        say(f"{folder}: written; {told['coverage']:.0%} of the pixels are labelled, the rest is ignored")
-        return told
-    share = part_of(part)
-    with alone(folder):  # the shares begin at the same time
-        _writer(folder, loaded.card.space, origin, how, portion)
-    read_part(loaded, dataset, folder, how, share, quiet=False)
+    share = None if part is None else part_of(part)
+    with sole_writer(folder, shared=share is not None):
+        if share is None:
+            told = label_dataset(loaded, dataset, folder, how, portion, origin)
+            say(f"{folder}: written; {told['coverage']:.0%} of the pixels are labelled, the rest is ignored")
+            return told
+        with alone(folder):  # the shares begin at the same time
+            _writer(folder, loaded.card.space, origin, how, portion)
+        read_part(loaded, dataset, folder, how, share, quiet=False)
     say(f"{folder}: part {part} is done; when all are, the same command without --part finishes the set")
     return {}

@@ -239,7 +239,7 @@ def test_batches_are_made_by_one_thread(tmp_path: Path) -> None:
     command = [sys.executable, "-c", ALONE, made.spec]
     out = subprocess.run(command, env=os.environ | threads, check=True, capture_output=True, text=True).stdout
     alone, whole = map(float, out.split())
-    assert whole < 1.1 * alone + 0.02
+    assert whole < 1.4 * alone + 0.02  # another thread that waits busily makes it twice that
 
 
 @pytest.mark.parametrize("count", [1, 3])

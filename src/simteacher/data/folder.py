@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from simteacher.data.dataset_yaml import VERSION, YAML, read_dataset_yaml, split
 from simteacher.data.geometry import write_depth, write_flow
 from simteacher.data.images import image_size, read_image
 from simteacher.errors import UserError
-from simteacher.files import atomic_path, atomic_write, require_empty
+from simteacher.files import atomic_path, atomic_write, require_empty, sole_writer
 from simteacher.labels import IGNORE, SPACES, LabelSpace
 
 Array = NDArray[Any]
@@ -52,11 +53,14 @@ class FolderWriter:
             atomic_write(self.out / YAML, self._yaml(complete=False))
 
     def __enter__(self) -> FolderWriter:
+        self._open = ExitStack()
+        self._open.enter_context(sole_writer(self.out))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.close()
+        with self._open:
+            if kind is None:
+                self.close()
 
     def has(self, name: str, split: str = "train") -> bool:
         """Whether all files of a frame are there; if so it counts as written, to ``split``."""

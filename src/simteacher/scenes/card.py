@@ -98,10 +98,10 @@ def _markdown(card: dict[str, Any]) -> str:
 def _contact(out: Path, job: Job, names: list[str]) -> None:
     """Frames spread over the set, each beside its label where the format keeps them as palette images."""
     shown = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, SHOWN).astype(int))]
-    width = 240
+    width = 320
     height = round(width * job.size[1] / job.size[0])
     labelled = job.format == "folder"
-    columns, each = 4, 2 if labelled else 1
+    columns, each = 3, 2 if labelled else 1
     rows = -(-len(shown) // columns)
     sheet = Image.new("RGB", (columns * each * width, rows * height))
     palette = SPACES["cityscapes19"].palette_K3()

@@ -20,7 +20,7 @@ import yaml
 from simteacher.data.folder import FolderWriter
 from simteacher.encode import package
 from simteacher.errors import UserError, nearest
-from simteacher.files import alone, atomic_write, part_of, require_empty
+from simteacher.files import alone, atomic_write, part_of, require_empty, sole_writer
 from simteacher.labels import SPACES
 from simteacher.progress import progress, say
 from simteacher.scenes.card import write_card
@@ -88,16 +88,24 @@ def render(
         package(out / "videos")
     with nullcontext() if part is None else alone(out):  # the shares begin at the same time
         job, keep = _begin(out, frames, size, seed, scene, like, sequence, format)
-    try:
-        _run(job, workers or _processors(), share)
-    except KeyboardInterrupt:
-        say(f"{out}: stopped")
-        raise
-    if part is not None:
-        say(f"{out}: part {part} is done; when all are, the same command without --part finishes the set")
-        return out
-    names = job.names()
-    WRITERS[format].finish(out, names)
+    with sole_writer(out, shared=part is not None):
+        try:
+            _run(job, workers or _processors(), share)
+        except KeyboardInterrupt:
+            say(f"{out}: stopped")
+            raise
+        if part is None:
+            _finish(job, keep, video)
+            say(f"{out}: {frames} labelled frames; look at {out / 'contact.jpg'}")
+        else:
+            say(f"{out}: part {part} is done; when all are, the same command without --part finishes the set")
+    return out
+
+
+def _finish(job: Job, keep: FolderWriter | None, video: bool) -> None:
+    """What needs all frames: lists, the data card, the videos."""
+    out, names = Path(job.out), job.names()
+    WRITERS[job.format].finish(out, names)
     if keep is not None:
         for name in names:
             keep.has(name)
@@ -105,8 +113,6 @@ def render(
     write_card(out, job, names)
     if video:
         film(job)
-    say(f"{out}: {len(names)} labelled frames; look at {out / 'contact.jpg'}")
-    return out
 
 
 def _begin(
