@@ -24,24 +24,28 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
-# The stamps make both installs happen once, and again when a dependency changes. Python compiles a module when it is first
-# imported: of torch's ten thousand most never are.
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-compile --editable
+# The stamps make both installs happen once, and again when a dependency changes. All processors compile modules, of which
+# pip uses one; some packages hold files that are no Python, which is no error.
+INSTALL = $(BIN)/python -m pip install --quiet --no-compile --editable
+COMPILE = $(BIN)/python -m compileall -q -j 0
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo 'Installing into $(VENV); torch is large, this takes some minutes the first time'
-	$(PIP_INSTALL) '.[onnx,video]'
+	$(INSTALL) '.[onnx,video]'
+	@$(COMPILE) $(VENV)/lib src > /dev/null 2>&1 || true
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	@echo 'Installing into $(VENV), with what the tests need; this takes some minutes the first time'
-	$(PIP_INSTALL) '.[test]'
+	$(INSTALL) '.[test]'
+	@$(COMPILE) $(VENV)/lib src > /dev/null 2>&1 || true
 	@touch $(VENV)/.installed $@
 
 demo: setup
 	$(BIN)/simteacher demo --out $(OUT) $(if $(DATA),--data $(DATA))
 
 test: $(VENV)/.installed-test
+	@$(COMPILE) src tests  # hundreds of processes start, and some environments forbid Python to keep what it compiled
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_FLAGS)
 
 lint: $(VENV)/.installed-test

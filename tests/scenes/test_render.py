@@ -202,6 +202,12 @@ def test_a_scene_file_beside_the_estimate_has_to_be_the_one_it_was_made_with(
     with pytest.raises(UserError, match="holds other files"):
         render(target, frames=1, like=str(target), **FEW)
     assert [p.name for p in target.iterdir()] == ["a.png"]
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "dataset.yaml").write_text("version: 1\n", encoding="utf-8")
+    with pytest.raises(UserError, match="holds a data set that is no render"):
+        render(own, frames=1, like=str(target), **FEW)
+    assert [p.name for p in own.iterdir()] == ["dataset.yaml"]
     for _ in range(2):
         render(tmp_path / "set", frames=1, like=str(target), scene=scene, **FEW)
     scene.write_text("labels: filled\n", encoding="utf-8")

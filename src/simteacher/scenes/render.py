@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import yaml
 
+from simteacher.data.dataset_yaml import YAML, read_dataset_yaml
 from simteacher.data.folder import FolderWriter
 from simteacher.encode import package
 from simteacher.errors import UserError, nearest
@@ -31,6 +32,7 @@ from simteacher.scenes.scenefile import ESTIMATED, movable, told_scene
 from simteacher.scenes.spec import SceneSpec, load_scene
 
 SCENE = "scene.yaml"
+MADE_BY = "simteacher render"
 LOOK = 6
 """Raised whenever the same seed begins to give other pictures: sets of two looks are not mixed."""
 
@@ -126,8 +128,13 @@ def _begin(
     format: str,
 ) -> tuple[Job, FolderWriter | None]:
     """Settle what is rendered and say so in ``out``."""
-    if not any((out / name).is_file() for name in ("dataset.yaml", "origin.json")):
-        require_empty(out, {SCENE})  # before an estimate that takes minutes
+    # before an estimate that takes minutes and leaves its scene file
+    if (out / YAML).is_file():
+        origin = read_dataset_yaml(out).meta.get("origin")
+        if not isinstance(origin, dict) or origin.get("made by") != MADE_BY:
+            raise UserError("holds a data set that is no render", out, "choose another output folder")
+    elif not (out / "origin.json").is_file():
+        require_empty(out, {SCENE})
     source, text = _scene(out, scene, like)
     spec = load_scene(source) if source else SceneSpec()
     if spec.light.paths:
@@ -179,7 +186,7 @@ def defaults() -> str:
 def _claim(out: Path, job: Job) -> FolderWriter | None:
     """Make sure ``out`` is new or holds the same job, and say in it what is being made."""
     origin: dict[str, Any] = {
-        "made by": "simteacher render",
+        "made by": MADE_BY,
         "look": LOOK,
         "seed": job.seed,
         "size": list(job.size),
