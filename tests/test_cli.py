@@ -19,6 +19,7 @@ import yaml
 from simteacher import cli
 from simteacher.cli_help import EXAMPLES, OVERVIEW, style
 from simteacher.errors import UserError
+from tests import lookalikes
 from tests.conftest import ROOT, RunCli
 
 # Word for word from the documentation; a command is never renamed silently.
@@ -219,6 +220,14 @@ def test_a_signal_ends_with_130_and_no_traceback(number: str, ignored: bool, tmp
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == "interrupted; what is finished is kept, run the same command to continue\n"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii"])
+def test_a_terminal_of_another_encoding_shows_what_it_can(encoding: str, tmp_path: Path, run_cli: RunCli) -> None:
+    made = lookalikes.camvid(tmp_path / "camvid", 2)
+    done = run_cli("check", made.spec, PYTHONIOENCODING=encoding)
+    assert (done.returncode, "bug" in done.stderr) == (0, False), done.stderr
+    assert "road" in done.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")

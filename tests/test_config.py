@@ -10,7 +10,7 @@ import yaml
 
 from simteacher.config import BUDGETS, Recipe
 from simteacher.errors import UserError
-from simteacher.recipe_file import load_recipe, parse_set
+from simteacher.recipe_file import load_recipe, parse_set, with_options
 from simteacher.recipes import folder
 
 
@@ -33,6 +33,11 @@ from simteacher.recipes import folder
         ("rounds: {mix: clasmix}", "'rounds.mix' is 'clasmix'"),
         ("optimiser: {lr: fast}", "'optimiser.lr' is 'fast'"),
         ("optimiser: {lr: 0}", "'optimiser.lr' is 0"),
+        ("optimiser: {lr: .inf}", "'optimiser.lr' is inf"),
+        ("optimiser: {lr: .nan}", "'optimiser.lr' is nan"),
+        ("labelled: true", "'labelled' is True: a number or a word is wanted, not true"),
+        ("rounds: {count: yes}", "'rounds.count' is True"),
+        ("budget: {steps: true, batch: 2, size: [64, 48], crop: [64, 32]}", "'budget.steps' is True"),
         ("seed: -1", "'seed' is -1"),
         ("rounds: {augment: {scale: [2, 1]}}", "the smaller first"),
         ("teacher: {augment: {scale: [0, 1]}}", "above 0"),
@@ -112,6 +117,13 @@ def test_set_reaches_every_key(tmp_path: Path) -> None:
     assert len(keys) > 60 and "rounds.pseudo.views" in keys
     for key, value in keys.items():
         assert load_recipe("smoke", {"source": "a", "target": "b", key: value}).model_dump(mode="json") == tree, key
+
+
+def test_options_are_keys_too_and_may_be_said_twice_but_not_otherwise() -> None:
+    assert with_options({"seed": 3}, {"source": "a", "target": None}) == {"seed": 3, "source": "a"}
+    assert with_options({"labelled": 5}, {"labelled": "5"}) == {"labelled": "5"}
+    with pytest.raises(UserError, match="--set source: 'source' is also given as an option, 'a'"):
+        with_options({"source": "b"}, {"source": "a"})
 
 
 def test_set_can_empty_a_key(tmp_path: Path) -> None:

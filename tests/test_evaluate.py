@@ -13,6 +13,7 @@ from simteacher.data import FolderWriter, open_dataset
 from simteacher.errors import UserError
 from simteacher.evaluate import evaluate, evaluate_model
 from simteacher.labels import SPACES, LabelSpace
+from tests import lookalikes
 from tests.stub_model import SPACE, StubModel, blocks, stub_loaded
 
 
@@ -66,8 +67,13 @@ def _yaml(folder: Path, space: LabelSpace) -> Path:
 
 
 def test_no_class_in_common_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="none of the model's classes"):
+    with pytest.raises(UserError, match=r"data: none of its classes \(dark, red, bright\) is in camvid11"):
         evaluate(stub_loaded(tmp_path), write(tmp_path / "data"), classes="camvid11")
+    streets = lookalikes.camvid(tmp_path / "camvid", 2).spec
+    with pytest.raises(UserError, match="none of its classes"):
+        evaluate(stub_loaded(tmp_path), streets)
+    with pytest.raises(UserError, match="none of the model's classes"):
+        evaluate(stub_loaded(tmp_path), streets, classes="camvid11")
 
 
 def test_a_missing_label_names_the_image(tmp_path: Path) -> None:

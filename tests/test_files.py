@@ -112,6 +112,16 @@ def test_names_are_read_as_people_write_them(tmp_path: Path) -> None:
         read_names(path, known)
 
 
+def test_names_that_are_no_utf8_come_back(tmp_path: Path) -> None:
+    name = b"b\xff".decode("utf-8", "surrogateescape")
+    atomic_write(tmp_path / "names.txt", f"{name}\n")
+    assert (tmp_path / "names.txt").read_bytes() == b"b\xff\n"
+    assert read_names(tmp_path / "names.txt", [name, "a"]) == [name]
+    (tmp_path / "names.txt").write_text("a\n", encoding="utf-16")
+    with pytest.raises(UserError, match="write UTF-8 text"):
+        read_names(tmp_path / "names.txt", [name, "a"])
+
+
 def test_only_empty_folders_are_written(tmp_path: Path) -> None:
     require_empty(tmp_path / "none")
     (tmp_path / ".lock").touch()

@@ -20,16 +20,24 @@ from simteacher.labels import SPACES, LabelSpace
 SPACE = SPACES["camvid11"]
 
 
-def labels(out: Path, count: int = 3) -> dict[str, np.ndarray]:
+def labels(out: Path, count: int = 3, space: LabelSpace = SPACE, first: int = 0) -> dict[str, np.ndarray]:
     """Write pseudo-labels with ignored pixels; returns them."""
     made = {}
-    with FolderWriter(out, SPACE, {"kind": "pseudo-labels"}) as writer:
-        for n in range(count):
+    with FolderWriter(out, space, {"kind": "pseudo-labels"}) as writer:
+        for n in range(first, first + count):
             rng = np.random.default_rng(n)
-            label = rng.choice([*range(4 + n), 255], (12, 20)).astype(np.uint8)
+            label = rng.choice([*range(min(4 + n, len(space))), 255], (12, 20)).astype(np.uint8)
             writer.add(f"p{n}", rng.integers(0, 255, (12, 20, 3), np.uint8), label=label, confidence=label)
             made[f"p{n}"] = label
     return made
+
+
+def repack(zip: Path, out: Path, keep: str = "") -> None:
+    """A ZIP as a labelling tool would export it again, with only the masks whose name holds ``keep``."""
+    with zipfile.ZipFile(zip) as old, zipfile.ZipFile(out, "w") as new:
+        for member in old.namelist():
+            if keep in member or not member.startswith("SegmentationClass/"):
+                new.writestr(member, old.read(member))
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -141,3 +149,85 @@ def test_missing_things_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no image 'p7'; did you mean 'p0'"):
         (tmp_path / "names.txt").write_text("p7")
         handover(tmp_path / "pseudo", tmp_path / "other", format="cvat", names=tmp_path / "names.txt")
+
+
+@pytest.mark.parametrize(("format", "file"), [("cvat", "annotations.zip"), ("coco", "annotations.json")])
+def test_a_class_called_background_comes_back(tmp_path: Path, format: str, file: str) -> None:
+    """CVAT calls so what is not labelled."""
+    space = LabelSpace("two", ("background", "thing"), ((10, 10, 10), (200, 0, 0)), {})
+    made = labels(tmp_path / "pseudo", 1, space)["p0"]
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format=format)  # type: ignore[arg-type]
+    dataset = open_dataset(handover(handed / file, tmp_path / "back", format=format, back=True))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(read_label(dataset, dataset.frames[0], space), made)
+    listed = [label["name"] for label in json.loads((handed / "labels.json").read_text())]
+    assert listed == ["background (class)", "thing"]
+
+
+def test_read_back_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a folder of the same name has other photographs."""
+    (tmp_path / "here").mkdir()
+    labels(tmp_path / "here" / "pseudo")
+    labels(tmp_path / "there" / "pseudo", 1, first=7)
+    (tmp_path / "names.txt").write_text("p2\n")
+    monkeypatch.chdir(tmp_path / "here")
+    handover("pseudo", "handed", format="cvat", names=tmp_path / "names.txt")
+    repack(Path("handed/annotations.zip"), Path("handed/job.zip"))
+    monkeypatch.chdir(tmp_path / "there")
+    back = handover("../here/handed", "back", format="cvat", back=True)
+    assert [f.name for f in open_dataset(back).frames] == ["p0", "p1", "p2"] and list(read(back)) == ["p2"]
+
+
+def test_labels_that_a_later_export_leaves_out_go_again(tmp_path: Path) -> None:
+    labels(tmp_path / "pseudo")
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="cvat")
+    for keep, left in (("", ["p0", "p1", "p2"]), ("p1", ["p1"])):
+        repack(handed / "annotations.zip", handed / "job.zip", keep)
+        back = handover(handed, tmp_path / "back", format="cvat", back=True)
+        assert list(read(back)) == left == (back / "labelled.txt").read_text().split()
+        assert len(open_dataset(back).frames) == 3
+    repack(handed / "annotations.zip", handed / "job.zip", "nothing")
+    with pytest.raises(UserError, match="holds no corrected image"):
+        handover(handed, tmp_path / "back", format="cvat", back=True)
+
+
+def test_two_sets_do_not_share_a_folder(tmp_path: Path) -> None:
+    labels(tmp_path / "a")
+    labels(tmp_path / "b", first=3)
+    for _ in range(2):  # the same again is the same
+        handover(tmp_path / "a", tmp_path / "handed", format="cvat")
+    with pytest.raises(UserError, match="what was handed over of other images"):
+        handover(tmp_path / "b", tmp_path / "handed", format="cvat")
+    assert len(list((tmp_path / "handed" / "images").iterdir())) == 3
+    (tmp_path / "names.txt").write_text("\n")
+    with pytest.raises(UserError, match="this file names no image"):
+        handover(tmp_path / "a", tmp_path / "other", format="cvat", names=tmp_path / "names.txt")
+    assert not (tmp_path / "other").exists()
+
+
+def test_coco_may_come_packed(tmp_path: Path) -> None:
+    made = labels(tmp_path / "pseudo", 1)["p0"]
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="coco")
+    with zipfile.ZipFile(handed / "job.zip", "w") as archive:
+        archive.write(handed / "annotations.json", "annotations/instances_default.json")
+    np.testing.assert_array_equal(read(handover(handed, tmp_path / "back", format="coco", back=True))["p0"], made)
+    with zipfile.ZipFile(handed / "job.zip", "a") as archive:
+        archive.writestr("annotations/other.json", "{}")
+    with pytest.raises(UserError, match=r"holds 2 \.json files"):
+        handover(handed / "job.zip", tmp_path / "back", format="coco", back=True)
+
+
+@pytest.mark.parametrize(("format", "file"), [("cvat", "annotations.zip"), ("coco", "annotations.json")])
+def test_whatever_is_damaged_is_an_error_of_the_file(tmp_path: Path, format: str, file: str) -> None:
+    labels(tmp_path / "pseudo", 2)
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format=format)  # type: ignore[arg-type]
+    good, rng, refused = (handed / file).read_bytes(), np.random.default_rng(0), 0
+    for _ in range(150):
+        bad = np.frombuffer(good, np.uint8).copy()
+        bad[rng.integers(len(bad), size=rng.integers(1, 12))] = rng.integers(256)
+        corrected = handed / f"job{Path(file).suffix}"
+        corrected.write_bytes(bad.tobytes()[: len(bad) if rng.random() < 0.7 else int(rng.integers(len(bad)))])
+        try:
+            handover(corrected, tmp_path / "back", format=format, back=True)  # type: ignore[arg-type]
+        except UserError as error:
+            refused += str(corrected) in str(error) or "back" in str(error)
+    assert refused > 50

@@ -69,7 +69,12 @@ def test_inputs(tmp_path: Path) -> None:
     names = lambda given: [f.name for f in find_inputs(given)[0]]  # noqa: E731
     assert names(tmp_path / "a" / "p1.png") == ["p1"]
     assert names(str(tmp_path / "a" / "*1.png")) == ["p1"]
-    assert names(str(tmp_path / "*" / "p1.png")) == ["a_p1_png", "b_p1_png"], "names that repeat tell their folder"
+    assert names(str(tmp_path / "*" / "p1.png")) == ["a__p1", "b__p1"], "names that repeat tell their folder"
+    for place in ("x/c/d", "x/c_d", "x/c__d"):
+        photographs(tmp_path / place, 1)
+    assert len(set(names(str(tmp_path / "x" / "**" / "p0.png")))) == 3
+    with pytest.raises(UserError, match="the input is empty"):
+        find_inputs("")
     (tmp_path / "a" / "film.MP4").touch()
     assert find_inputs(tmp_path / "a")[1] == [tmp_path / "a" / "film.MP4"]
     (tmp_path / "a" / "below").mkdir()

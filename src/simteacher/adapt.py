@@ -37,7 +37,7 @@ from simteacher.models.wrap import Factory, make, name_of
 from simteacher.processes import first_then_others, make_fabric, on_first, one_run
 from simteacher.progress import say
 from simteacher.pseudo import label_dataset, read_part
-from simteacher.recipe_file import load_recipe
+from simteacher.recipe_file import load_recipe, with_options
 from simteacher.report import report
 from simteacher.rundir import RunDir
 from simteacher.samples import write_samples
@@ -79,7 +79,7 @@ def adapt(
     folder = Path(out) if out is not None else Path("runs") / Path(recipe).stem
     fabric = make_fabric()
     with first_then_others(fabric):
-        resolved = load_recipe(recipe, {**(set or {}), **{k: v for k, v in named.items() if v is not None}})
+        resolved = load_recipe(recipe, with_options(set, named))
         data = open_inputs(resolved)
         if not (folder / "teacher" / "model.safetensors").is_file():
             check_teacher(resolved)

@@ -5,6 +5,7 @@ The commands themselves are in `cli_data` and `cli_model`; here is what they sha
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -45,6 +46,9 @@ cli_model.register(app)
 def run() -> None:
     """Entry point of the ``simteacher`` command."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):  # a terminal of another encoding shows what it can
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))
 
 

@@ -50,12 +50,11 @@ def adapt(
     """Train a teacher on the source and adapt it to the target; continues a run that was interrupted."""
     import simteacher
     from simteacher.contradictions import require_data
-    from simteacher.recipe_file import load_recipe, parse_set
+    from simteacher.recipe_file import load_recipe, parse_set, with_options
 
     keys = parse_set(set or [])
     given = {"source": source, "target": target, "labelled": labelled}
-    # before torch is imported
-    require_data(load_recipe(recipe, {**keys, **{k: v for k, v in given.items() if v is not None}}))
+    require_data(load_recipe(recipe, with_options(keys, given)))  # before torch is imported
     run = simteacher.adapt(recipe, source=source, target=target, labelled=labelled, out=out, set=keys)
     say(f"{run}: done; its story: {run / 'report.html'}; to use it: simteacher predict {run} PHOTOGRAPHS")
 

@@ -5,9 +5,9 @@ How a file becomes one: `recipe_file`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from simteacher.errors import UserError, nearest
 
@@ -15,7 +15,16 @@ from simteacher.errors import UserError, nearest
 class Strict(BaseModel):
     """Base of all recipe parts: unknown keys are errors, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic takes true for 1."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and bool not in (kind, *get_args(kind)) and kind is not Any:
+            raise ValueError(f"a number or a word is wanted, not {str(value).lower()}")
+        return value
 
 
 class Budget(Strict):

@@ -17,6 +17,7 @@ from PIL import Image
 
 from simteacher.ahead import ahead, batches
 from simteacher.data import DataSet, Frame, open_dataset, read_image, read_label, require_labels
+from simteacher.data.read import labelling
 from simteacher.dense import Reader, read_images
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
@@ -103,6 +104,11 @@ def evaluate_model(
         UserError: An image has no label, or a wrong one; no class of the model is in the space.
     """
     require_labels(dataset)
+    told = list(dict.fromkeys(labelling(dataset).names.values()))
+    if told and all(space.index(name) is None for name in told):
+        some = ", ".join(told[:4]) + (", ..." if len(told) > 4 else "")
+        fix = "give --classes the label space to measure in, or a YAML file with aliases"
+        raise UserError(f"none of its classes ({some}) is in {space.name}", dataset.root, fix)
     table = class_table(model.card.space, space)
     confusion, worst = Confusion(len(space)), list[_Kept]()
     shown = {dataset.frames[i].name for i in np.linspace(0, len(dataset) - 1, SHOWN).round().astype(int)}

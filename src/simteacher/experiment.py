@@ -36,7 +36,7 @@ from simteacher.experiments.table import table, to_markdown
 from simteacher.files import atomic_write
 from simteacher.inputs import open_inputs, open_measured
 from simteacher.progress import clock, say
-from simteacher.recipe_file import load_recipe
+from simteacher.recipe_file import load_recipe, with_options
 from simteacher.rundir import FREE_KEYS, clean, git_commit
 from simteacher.stages import stage_steps
 
@@ -82,8 +82,10 @@ def experiment(
     Raises:
         UserError: Recipe or data are wrong, or the folder holds another experiment.
     """
+    if seeds < 1:
+        raise UserError(f"{seeds} seeds are nothing to compare", "--seeds", "give 1 or more")
     named = {"source": source, "target": target, "eval_data": eval, "eval_split": eval_split}
-    base = load_recipe(recipe, {**(set or {}), **{k: v for k, v in named.items() if v is not None}})
+    base = load_recipe(recipe, with_options(set, named))
     folder = Path(out) if out is not None else Path("runs") / f"{kind}-{Path(recipe).stem}"
     if kind not in TITLES:
         raise UserError(f"no comparison '{kind}'{nearest(kind, TITLES)}", "experiment", f"one of {', '.join(TITLES)}")

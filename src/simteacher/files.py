@@ -142,7 +142,8 @@ def atomic_write(path: str | Path, data: str | bytes) -> None:
         UserError: The disk is full, or the place cannot be written.
     """
     with atomic_path(path) as part:
-        part.write_bytes(data.encode() if isinstance(data, str) else data)
+        # names of files that are no UTF-8 go out as they came in
+        part.write_bytes(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
 
 
 def require_empty(folder: Path, ours: Collection[str] = ()) -> None:
@@ -168,7 +169,9 @@ def read_names(path: str | Path, known: Collection[str]) -> list[str]:
         UserError: It cannot be read, or names an image that is not there.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        content = Path(path).read_bytes()
+        # bytes that are no UTF-8 may be a file's name; zeros are UTF-16
+        lines = content.decode("utf-8-sig", "strict" if b"\0" in content else "surrogateescape").splitlines()
     except (OSError, UnicodeDecodeError):
         raise UserError("this file of names cannot be read", path, "write UTF-8 text, one image name a line") from None
     names = []

@@ -9,6 +9,8 @@ labelled where they were corrected, with ``labelled.txt`` for ``adapt --labelled
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from simteacher import handover_formats as formats
-from simteacher.data import DataSet, FolderWriter, open_dataset, read_label
+from simteacher.data import DataSet, FolderWriter, Frame, open_dataset, read_label
 from simteacher.data.folder import link_file
 from simteacher.data.images import image_size
 from simteacher.data.read import labelling, require_labels
 from simteacher.errors import UserError, nearest
-from simteacher.files import atomic_write, read_names, require_empty
+from simteacher.files import atomic_write, disk_errors, read_names, require_empty
 from simteacher.labels import space_from_dict
 from simteacher.progress import progress, say
 
@@ -29,7 +31,7 @@ U8 = npt.NDArray[np.uint8]
 
 NOTE = "handover.json"
 OURS = {"cvat": "annotations.zip", "coco": "annotations.json"}
-ENDINGS = {"cvat": ".zip", "coco": ".json"}
+ENDINGS = {"cvat": (".zip",), "coco": (".json", ".zip")}  # CVAT packs what it exports
 
 
 def handover(
@@ -62,8 +64,6 @@ def handover(
 
 
 def _hand_over(data: str | Path, out: Path, format: str, names: str | Path | None) -> Path:
-    if not (out / NOTE).is_file():
-        require_empty(out)
     dataset = open_dataset(data)
     space = dataset.space
     if space is None:
@@ -75,20 +75,32 @@ def _hand_over(data: str | Path, out: Path, format: str, names: str | Path | Non
     space = formats.with_distinct_colours(space)
     dataset = _only(dataset, names)
     files = {frame.name: f"{frame.name}{frame.image.suffix.lower()}" for frame in dataset.frames}
-    note = {"source": str(data), "format": format, "space": space.to_dict(), "images": files}
-    atomic_write(out / NOTE, json.dumps(note, indent=1))  # first: it says whose the folder is
+    # its whole path: it is looked for again, maybe from another folder
+    source = f"{dataset.format}:{dataset.root.resolve()}"
+    note = {"source": source, "format": format, "space": space.to_dict(), "images": files}
+    _claim(out, note)
     maker = formats.CvatMaker if format == "cvat" else formats.CocoMaker
     with maker(out / OURS[format], space) as made:
         for frame in progress(dataset.frames, "hand over"):
             link_file(frame.image, out / "images" / files[frame.name])
             made.add(frame.name, files[frame.name], read_label(dataset, frame, space))
     cvat_labels = [
-        {"name": n, "color": formats.hex_colour(c), "attributes": []}
+        {"name": formats.CVAT_NAMES.get(n, n), "color": formats.hex_colour(c), "attributes": []}
         for n, c in zip(space.classes, space.colors, strict=True)
     ]
     atomic_write(out / "labels.json", json.dumps(cvat_labels, indent=1))
     say(_what_now(out, format))
     return out
+
+
+def _claim(out: Path, note: dict[str, Any]) -> None:
+    """Say in ``out`` what is handed over; refuse a folder that holds anything else."""
+    path, text = out / NOTE, json.dumps(note, indent=1)
+    if not path.is_file():
+        require_empty(out)
+    elif path.read_text(encoding="utf-8") != text:
+        raise UserError("holds what was handed over of other images", out, "choose another output folder, or delete it")
+    atomic_write(path, text)  # first: it says whose the folder is
 
 
 def _what_now(out: Path, format: str) -> str:
@@ -111,30 +123,38 @@ def _only(dataset: DataSet, names: str | Path | None) -> DataSet:
             )
         return found
     known = {f.name: f for f in dataset.frames}
-    return dataset.subset(tuple(known[name] for name in read_names(names, known)))
+    listed = read_names(names, known)
+    if not listed:
+        raise UserError("this file names no image", names, "write one name a line, as select does")
+    return dataset.subset(tuple(known[name] for name in listed))
 
 
 def _back(given: Path, out: Path, format: str) -> Path:
     folder, corrected = _corrected(given, format)
     try:
         note: dict[str, Any] = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-        files, source = dict(note["images"]), str(note["source"])
+        files, source = {str(k): str(v) for k, v in note["images"].items()}, str(note["source"])
         space = space_from_dict(note["space"], folder / NOTE)
     except FileNotFoundError:
         raise UserError(
             f"there is no {NOTE} here", folder, "put the corrected file into the folder handed over"
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError("this file is damaged", folder / NOTE, "hand the data set over again") from None
     sizes = {name: image_size(folder / "images" / file) for name, file in files.items()}
     read = formats.read_cvat if format == "cvat" else formats.read_coco
-    labels = read(corrected, space, files, sizes)
+    labels = iter(read(corrected, space, files, sizes))
+    first = next(labels, None)
+    if first is None:
+        raise UserError("holds no corrected image", corrected, "export the task again, with its annotations")
     done: list[str] = []
     with FolderWriter(out, space, {"kind": "corrected labels", "source": source, "file": corrected.name}) as writer:
-        for name, label in progress(labels, "read back"):
+        for name, label in progress(chain([first], labels), "read back"):
             writer.add(name, folder / "images" / files[name], label=label)
             done.append(name)
-        for frame in _rest(source, set(done)):
+        for frame in _rest(source, files, set(done)):
+            with disk_errors(out):  # corrected once, but no more in this file
+                (out / "labels" / f"{frame.name}.png").unlink(missing_ok=True)
             writer.add(frame.name, frame.image)
     atomic_write(out / "labelled.txt", "".join(f"{name}\n" for name in done))
     learn = f"simteacher adapt --target {out} --labelled {out / 'labelled.txt'}"
@@ -142,13 +162,16 @@ def _back(given: Path, out: Path, format: str) -> Path:
     return out
 
 
-def _rest(source: str, done: set[str]) -> list[Any]:
+def _rest(source: str, handed: Collection[str], done: set[str]) -> list[Frame]:
     """Images of the source that were not corrected: photographs to learn from without labels."""
     try:
-        return [f for f in open_dataset(source).frames if f.name not in done]
+        frames = open_dataset(source).frames
     except UserError:
+        frames = ()
+    if not set(handed) <= {frame.name for frame in frames}:
         say(f"{source} is not there any more: only the corrected images are written")
         return []
+    return [frame for frame in frames if frame.name not in done]
 
 
 def _corrected(given: Path, format: str) -> tuple[Path, Path]:
@@ -162,11 +185,11 @@ def _corrected(given: Path, format: str) -> tuple[Path, Path]:
     found = [
         p
         for p in given.iterdir()
-        if p.suffix.lower() == ENDINGS[format] and p.name not in (OURS[format], NOTE, "labels.json")
+        if p.suffix.lower() in ENDINGS[format] and p.name not in (OURS[format], NOTE, "labels.json")
     ]
     if not found:
         raise UserError(
-            f"there is no corrected {ENDINGS[format]} file in this folder",
+            f"there is no corrected {' or '.join(ENDINGS[format])} file in this folder",
             given,
             f"export it from the labelling tool into it; to read {OURS[format]} itself, name that file",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -24,7 +25,16 @@ U8 = npt.NDArray[np.uint8]
 Sizes = Mapping[str, tuple[int, int]]
 
 BACKGROUND: RGB = (0, 0, 0)  # in CVAT: not labelled, here IGNORE
+CVAT_NAMES = {"background": "background (class)"}
+"""How a class is called there whose name CVAT gives to what is not labelled."""
+
 _MASKS = "SegmentationClass"
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, EOFError, Image.DecompressionBombError,
+    RuntimeError,  # encrypted, or packed in a way that Python cannot unpack
+    AttributeError, IndexError, KeyError, OSError, OverflowError, SyntaxError, TypeError, ValueError,
+)  # fmt: skip
+"""What reading a file raises that was cut off, or written by another tool."""
 
 
 def hex_colour(colour: RGB) -> str:
@@ -58,7 +68,8 @@ class CvatMaker:
 
     def __exit__(self, *error: Any) -> None:
         if error[0] is None:
-            rows = [("background", BACKGROUND), *zip(self.space.classes, self.space.colors, strict=True)]
+            names = (CVAT_NAMES.get(name, name) for name in self.space.classes)
+            rows = [("background", BACKGROUND), *zip(names, self.space.colors, strict=True)]
             table = "".join(f"{name}:{r},{g},{b}::\n" for name, (r, g, b) in rows)
             self._put("labelmap.txt", f"# label:color_rgb:parts:actions\n{table}")
             self._put("ImageSets/Segmentation/default.txt", "".join(f"{name}\n" for name in self.names))
@@ -117,7 +128,7 @@ def read_cvat(path: Path, space: LabelSpace, files: Mapping[str, str], sizes: Si
                         f"{name} holds the colour {at}, which labelmap.txt does not name", path, "export it again"
                     )
                 yield name, label
-    except (zipfile.BadZipFile, KeyError, OSError, SyntaxError, ValueError) as error:
+    except _DAMAGED as error:
         raise UserError(
             f"this is no ZIP of the format 'Segmentation mask 1.1' ({error})",
             path,
@@ -128,12 +139,13 @@ def read_cvat(path: Path, space: LabelSpace, files: Mapping[str, str], sizes: Si
 def _colours(archive: zipfile.ZipFile, path: Path, space: LabelSpace) -> U8:
     """Colour (as one number) -> class index; 255 not labelled, 254 unknown."""
     table = np.full(1 << 24, IGNORE - 1, np.uint8)
+    ours = {theirs: name for name, theirs in CVAT_NAMES.items()}
     for line in archive.read("labelmap.txt").decode("utf-8").splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         name, colour = line.split(":")[:2]
         r, g, b = (int(v) for v in colour.split(","))
-        table[r << 16 | g << 8 | b] = IGNORE if name == "background" else _class(name, space, path)
+        table[r << 16 | g << 8 | b] = IGNORE if name == "background" else _class(ours.get(name, name), space, path)
     table[0] = IGNORE
     return table
 
@@ -184,7 +196,7 @@ def read_coco(path: Path, space: LabelSpace, files: Mapping[str, str], sizes: Si
         UserError: No COCO file, an unknown class or image, or a mask that does not fit its image.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(_json_of(path))
         classes = {int(c["id"]): _class(str(c["name"]), space, path) for c in content["categories"]}
         names = {Path(file).name: name for name, file in files.items()}
         by_image: dict[int, list[dict[str, Any]]] = {}
@@ -200,10 +212,21 @@ def read_coco(path: Path, space: LabelSpace, files: Mapping[str, str], sizes: Si
             for annotation in by_image.get(int(image["id"]), []):
                 label[rle.mask_of(annotation["segmentation"], height, width)] = classes[int(annotation["category_id"])]
             yield name, label
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except _DAMAGED as error:
         raise UserError(
             f"this is no COCO file with masks ({error})", path, "export the task again as COCO 1.0"
         ) from None
+
+
+def _json_of(path: Path) -> str:
+    """The text of a JSON file, or of the one that a ZIP holds, as CVAT exports it."""
+    if not zipfile.is_zipfile(path):
+        return path.read_text(encoding="utf-8")
+    with zipfile.ZipFile(path) as archive:
+        found = [name for name in archive.namelist() if name.endswith(".json")]
+        if len(found) != 1:
+            raise UserError(f"holds {len(found)} .json files", path, "unpack the one with the masks, and name it")
+        return archive.read(found[0]).decode("utf-8")
 
 
 def _class(name: str, space: LabelSpace, path: Path) -> int:

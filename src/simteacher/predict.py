@@ -18,7 +18,7 @@ import numpy.typing as npt
 from simteacher.ahead import ahead, batches
 from simteacher.data import FolderWriter, Frame, open_dataset, read_image
 from simteacher.data.images import IMAGE_SUFFIXES
-from simteacher.data.layouts import list_files
+from simteacher.data.layouts import list_files, unique_names
 from simteacher.data.open import FORMATS
 from simteacher.dense import Prediction, Reader, read_images
 from simteacher.errors import UserError
@@ -131,6 +131,8 @@ def find_inputs(input: str | Path) -> tuple[list[Frame], list[Path]]:
         UserError: Nothing there.
     """
     text, path = str(input), Path(input).expanduser()
+    if not text:
+        raise UserError("the input is empty", "predict", "give an image, a folder, a pattern in quotes, or a video")
     if text.partition(":")[0] in FORMATS and ":" in text and not path.exists():
         return list(open_dataset(text).frames), []
     if path.is_file():
@@ -144,7 +146,7 @@ def find_inputs(input: str | Path) -> tuple[list[Frame], list[Path]]:
         files = sorted(Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file())
         root = Path(*[part for part in path.parts[: next(i for i, p in enumerate(path.parts) if set(p) & set("*?["))]])
         if not files:
-            raise UserError("no file matches this pattern", text, "put it in quotes, and check it with ls")
+            raise UserError("no file matches this pattern", text, "quote it, check it with ls; [ and ] are part of it")
     else:
         raise UserError("no such file or folder", text, "give an image, a folder, a pattern in quotes, or a video")
     videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES]
@@ -152,10 +154,7 @@ def find_inputs(input: str | Path) -> tuple[list[Frame], list[Path]]:
 
 
 def _named(files: Sequence[Path], root: Path) -> list[tuple[str, Path]]:
-    """Files with their stem as name; folder and suffix too where stems repeat. No name begins with a dot."""
-    stems = [p.stem.lstrip(".") or "_" for p in files]
-    whole = [
-        "_".join(p.relative_to(root).parts if p.is_relative_to(root) else p.parts).replace(".", "_") for p in files
-    ]
-    repeated = {s for s in stems if stems.count(s) > 1} if len(set(stems)) < len(stems) else set()
-    return [(w if s in repeated else s, p) for p, s, w in zip(files, stems, whole, strict=True)]
+    """Files with their stem as name; their path, too, where stems repeat. No name begins with a dot."""
+    paths = [(p.relative_to(root) if p.is_relative_to(root) else p).as_posix().lstrip("/.") for p in files]
+    names = unique_names([(path, p.stem.lstrip(".") or "_") for p, path in zip(files, paths, strict=True)])
+    return list(zip(names, files, strict=True))

@@ -83,6 +83,19 @@ def parse_set(pairs: list[str]) -> dict[str, Any]:
     return out
 
 
+def with_options(keys: dict[str, Any] | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Keys of ``--set`` and a command's own options, which are keys too; None where an option is not given.
+
+    Raises:
+        UserError: One is given both ways, with two values.
+    """
+    given = {k: v for k, v in options.items() if v is not None}
+    for key, value in given.items():
+        if str((keys or {}).get(key, value)) != str(value):
+            raise UserError(f"'{key}' is also given as an option, {value!r}", f"--set {key}", "leave one of them out")
+    return {**(keys or {}), **given}
+
+
 def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> Recipe:
     """Read a recipe file, apply dotted overrides, check everything.
 

@@ -156,6 +156,8 @@ def test_translated_rows_read_the_translation(
 
 @pytest.mark.slow
 def test_two_rows_for_real(given: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="0 seeds are nothing to compare"):
+        simteacher.experiment("methods", **{**given, "seeds": 0})
     out = simteacher.experiment("methods", rows="source only; batch-norm; … + ClassMix", **{**given, "seeds": 1})
     result = json.loads((out / "table.json").read_text())
     plain, norm, mixed = result["rows"]
