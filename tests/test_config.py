@@ -126,6 +126,15 @@ def test_options_are_keys_too_and_may_be_said_twice_but_not_otherwise() -> None:
         with_options({"source": "b"}, {"source": "a"})
 
 
+def test_the_order_of_keys_does_not_matter_and_none_is_set_twice(tmp_path: Path) -> None:
+    for keys in (["budget.steps=2", "budget=quick"], ["budget=quick", "budget.steps=2"]):
+        assert load_recipe("smoke", parse_set(keys)).resolved_budget.steps == 2
+    with pytest.raises(UserError, match="'seed' is set twice"):
+        parse_set(["seed=3", "seed=4"])
+    assert load_recipe("smoke", {"labelled": "2"}) == load_recipe("smoke", {"labelled": 2})
+    assert with_options({}, {"source": Path("a")}) == {"source": "a"}
+
+
 def test_set_can_empty_a_key(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("source: x\ntarget: y\n")
     assert load_recipe(tmp_path / "r.yaml", parse_set(["source=null"])).source is None

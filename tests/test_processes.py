@@ -47,7 +47,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path, monkeypatch: pytest
     assert done.returncode == 0, done.stderr[-3000:]
 
     first, second = (json.loads((tmp_path / f"told-{rank}.json").read_text()) for rank in (0, 1))
-    assert "1 source images for 2 processes" in first["error"]
+    assert "leaves 1 of a kind of images for 2 processes" in first["error"]
     assert "larger batch" in first["fix"]
     assert second == {"code": 2}  # ends without a word
 

@@ -207,6 +207,29 @@ def test_events_survive_a_line_that_was_cut_off(tmp_path: Path) -> None:
         assert [e["event"] for e in run.events()] == ["step", "step", "eval"]
 
 
+@pytest.mark.parametrize(
+    ("theirs", "taken"),
+    [
+        ({"source": "s", "target": "t", "measured": "m"}, ["validator", "eval"]),
+        ({"source": "s", "target": "other", "measured": "m"}, ["eval"]),
+        ({"source": "s", "target": "t", "measured": "other"}, ["validator"]),
+        ({"source": "s", "target": "t"}, ["validator"]),
+    ],
+)
+def test_of_a_taken_teacher_only_what_was_measured_on_the_same_data_is_taken(
+    theirs: dict[str, str], taken: list[str], tmp_path: Path
+) -> None:
+    with _open(tmp_path / "other", theirs, eval_data="E") as other:
+        other.log(event="validator", stage="teacher", scores={})
+        other.log(event="eval", stage="teacher", data="E", miou=0.5)
+        other.log(event="eval", stage="teacher", data="F", miou=0.6)
+        other.log(event="step", stage="teacher", step=1)
+    with _open(tmp_path / "run", {"source": "s", "target": "t", "measured": "m"}, eval_data="E") as run:
+        run.inherit(tmp_path / "other", "teacher")
+        run.inherit(tmp_path / "no-run", "teacher")
+        assert [e["event"] for e in run.events()] == taken
+
+
 def test_rewinding_forgets_later_steps_of_that_stage_only(tmp_path: Path) -> None:
     with _open(tmp_path / "run") as run:
         for stage in ("teacher", "round-1"):

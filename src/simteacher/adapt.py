@@ -20,13 +20,14 @@ from torch import Tensor, nn
 
 from simteacher import guard, told
 from simteacher.config import Recipe
+from simteacher.contradictions import require_shares
 from simteacher.data.images import read_image
 from simteacher.data.open import open_dataset
 from simteacher.dense import working_size
 from simteacher.errors import UserError
 from simteacher.files import atomic_path, atomic_write
 from simteacher.given import check_teacher, take_teacher
-from simteacher.inputs import Inputs, glance_at, open_inputs, open_measured
+from simteacher.inputs import Inputs, glance_at, measured_print, open_inputs, open_measured
 from simteacher.memory import keep_freed_memory
 from simteacher.models.batchnorm import reestimate
 from simteacher.models.mean import lean_back
@@ -86,7 +87,9 @@ def adapt(
             if network is None:
                 check_start(resolved.network)
             glance_at(resolved, data)
-        opened = RunDir(folder, resolved, data.fingerprints(), fabric.global_rank == 0, data.images())
+        require_shares(resolved, fabric.world_size)
+        prints = data.fingerprints() | measured_print(resolved)
+        opened = RunDir(folder, resolved, prints, fabric.global_rank == 0, data.images())
     keep_freed_memory()
     with opened as run, one_run(fabric, folder):
         if run.finished:
@@ -301,7 +304,7 @@ class _Run:
         if not any(e["event"] == "guard" and e["stage"] == name for e in self.run.events()):
             self.run.log(event="guard", stage=name, verdict=verdict, reasons=reasons, signals=signals)
         if self.run.writer:
-            say(told.verdict(name, reasons, signals))
+            say(told.verdict(name, reasons, signals, self.recipe.guard.vanish > 0))
         return verdict, after
 
     def finish(self, best: Model) -> None:

@@ -237,6 +237,12 @@ class Recipe(Strict):
     save_seconds: float = Field(60.0, gt=0)
     with_labels: dict[str, Any] = {}  # keys that have other values where `labelled` names photographs
 
+    @field_validator("labelled")
+    @classmethod
+    def _number(cls, labelled: int | str | None) -> int | str | None:
+        """As the command line gives it, or a recipe: the same run."""
+        return int(labelled) if isinstance(labelled, str) and labelled.isdecimal() else labelled
+
     @model_validator(mode="before")
     @classmethod
     def _where_there_are_labels(cls, tree: Any) -> Any:

@@ -27,6 +27,20 @@ def require_data(recipe: Recipe) -> None:
         )
 
 
+def require_shares(recipe: Recipe, processes: int) -> None:
+    """Each process takes a share of each kind of images in a batch.
+
+    Raises:
+        UserError: There are fewer of a kind than processes, in the teacher's batches or in a student's.
+    """
+    batch, least = recipe.resolved_budget.batch, recipe.resolved_budget.batch
+    if recipe.rounds.count and recipe.source is not None:
+        least = min(n for n in recipe.rounds.places(batch, labels=recipe.labelled is not None) if n)
+    if least < processes:
+        problem = f"a batch of {batch} leaves {least} of a kind of images for {processes} processes"
+        raise UserError(problem, "budget.batch", "choose a larger batch")
+
+
 def contradiction(recipe: Recipe) -> tuple[str, str] | None:
     """The first one found, as (problem, fix); None where there is none."""
     rounds, both = recipe.rounds, (recipe.teacher.objectives, recipe.rounds.objectives)

@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import sys
 import time
 from collections import Counter
@@ -34,10 +35,10 @@ from simteacher.experiments.results import Line, collect, keep, kept
 from simteacher.experiments.rows import Row, resolve, rows_of, teacher_key, teacher_recipe, to_yaml, with_teacher
 from simteacher.experiments.table import table, to_markdown
 from simteacher.files import atomic_write
-from simteacher.inputs import open_inputs, open_measured
+from simteacher.inputs import measured_print, open_inputs, open_measured
 from simteacher.progress import clock, say
 from simteacher.recipe_file import load_recipe, with_options
-from simteacher.rundir import FREE_KEYS, clean, git_commit
+from simteacher.rundir import CHANGED, FREE_KEYS, PLACES, clean, git_commit, place
 from simteacher.stages import stage_steps
 
 TITLES = {
@@ -89,21 +90,16 @@ def experiment(
     folder = Path(out) if out is not None else Path("runs") / f"{kind}-{Path(recipe).stem}"
     if kind not in TITLES:
         raise UserError(f"no comparison '{kind}'{nearest(kind, TITLES)}", "experiment", f"one of {', '.join(TITLES)}")
-    photographs, measured, classes = _look(base)
+    inputs, measured = open_inputs(base), open_measured(base)  # before hours are spent
+    photographs, classes = len(inputs.target), len(inputs.space)
     every = rows_of(kind, base, photographs)
     chosen = _chosen(every, rows)
     if base.rounds.count == 0 and any("rounds.count" not in row.changes for row in chosen):
         raise UserError("the recipe has no rounds, so the rows have nothing to compare", recipe, "set rounds.count")
-    _claim(folder, base)
+    _claim(folder, base, kind, inputs.fingerprints() | measured_print(base))
     numbers = range(base.seed, base.seed + seeds)
-    _Work(kind, base, folder, every, chosen, numbers, photographs, measured, classes).go()
+    _Work(kind, base, folder, every, chosen, numbers, photographs, len(measured or ()), classes).go()
     return folder
-
-
-def _look(base: Recipe) -> tuple[int, int, int]:
-    """Open what the recipe names, before hours are spent: photographs, images measured on, classes."""
-    inputs = open_inputs(base)
-    return len(inputs.target), len(open_measured(base) or ()), len(inputs.space)
 
 
 def _chosen(rows: tuple[Row, ...], names: str | None) -> tuple[Row, ...]:
@@ -114,20 +110,33 @@ def _chosen(rows: tuple[Row, ...], names: str | None) -> tuple[Row, ...]:
     for name in wanted:
         if name not in known:
             raise UserError(f"no row '{name}'{nearest(name, known)}", "--rows", f"choose from: {'; '.join(known)}")
+    if not wanted:
+        raise UserError("no row is named", "--rows", f"choose from: {'; '.join(known)}")
     return tuple(row for row in rows if row.name in wanted)
 
 
-def _claim(folder: Path, base: Recipe) -> None:
-    """Take the folder for this recipe.
+def _claim(folder: Path, base: Recipe, kind: str, prints: dict[str, str]) -> None:
+    """Take the folder for this comparison, recipe and data.
 
     Raises:
-        UserError: It holds an experiment with another recipe.
+        UserError: It holds another experiment.
     """
-    path = folder / "recipe.yaml"
+    path, about = folder / "recipe.yaml", folder / "about.json"
+    if about.is_file():
+        before = json.loads(about.read_text(encoding="utf-8"))
+        if before["kind"] != kind:
+            raise UserError(f"holds the comparison '{before['kind']}'", folder, "choose another --out")
+        changed = [k for k, v in prints.items() if before["data"].get(k, v) != v]
+        if changed:
+            what = " and ".join(CHANGED.get(k, f"the {k} data") for k in changed)
+            raise UserError(
+                f"{what} changed since this experiment started", folder, "restore the files, or choose another --out"
+            )
     if path.is_file():
         _same(path, base, "this experiment was started with another recipe")
     else:
         atomic_write(path, to_yaml(base))
+    atomic_write(about, json.dumps({"kind": kind, "data": prints}, indent=1))
 
 
 def _same(path: Path, now: Recipe, problem: str) -> None:
@@ -136,11 +145,19 @@ def _same(path: Path, now: Recipe, problem: str) -> None:
     Raises:
         UserError: They differ in more than what a continuation may change.
     """
-    before, after = load_recipe(path).model_dump(mode="json"), now.model_dump(mode="json")
+    before, after = (_placed(r.model_dump(mode="json")) for r in (load_recipe(path), now))
     differ = [k for k in after if before[k] != after[k] and k not in FREE_KEYS]
     if differ:
         shown = "; ".join(f"{k}: {before[k]!r} then, {after[k]!r} now" for k in differ[:3])
         raise UserError(f"{problem} ({shown})", path, "use the same recipe and data, or another --out")
+
+
+def _placed(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Data sets in one spelling, shared teachers by their names in the folder, wherever that is."""
+    teacher = dict(recipe["teacher"])
+    if teacher["weights"] and Path(teacher["weights"]).parent.name == "teachers":
+        teacher["weights"] = Path(teacher["weights"]).name
+    return {**recipe, **{k: place(recipe[k]) for k in PLACES if k in recipe}, "teacher": teacher}
 
 
 def _safe(name: str) -> str:
@@ -225,6 +242,10 @@ class _Work:
                 say(f"{task.row.name}: cannot run here: {error}")
             self.write(missing)
         say(f"{self.folder}: {len(self.finished())} of {len(tasks)} rows; see table.md and plot.svg")
+        if missing and not self.finished():
+            raise UserError(
+                f"no row can run here ({next(iter(missing.values()))})", self.folder, "see the messages above"
+            )
 
     def is_finished(self, task: _Task) -> bool:
         return any(x["row"] == task.row.name and x["seed"] == task.seed for x in self.finished())
@@ -312,10 +333,12 @@ class _Work:
     def facts(self, seeds: list[int]) -> dict[str, Any]:
         """How the table was made."""
         b, r = self.base.resolved_budget, self.base
-        size = f"{b.steps} steps of {b.batch} crops of {b.crop[0]}×{b.crop[1]} from {b.size[0]}×{b.size[1]}"
+        size = f"{b.steps} steps of {b.batch} crops"
+        if self.kind != "sizes":
+            size += f" of {b.crop[0]}×{b.crop[1]} from {b.size[0]}×{b.size[1]}"
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
         made = {
-            "command": "`" + " ".join(["simteacher", *sys.argv[1:]]) + "`",
+            "command": f"`{shlex.join(['simteacher', *sys.argv[1:]])}`",
             "budget of every row": size,
             "source": r.source,
             "target": r.target,

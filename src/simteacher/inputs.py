@@ -73,7 +73,7 @@ def choose_labelled(target: DataSet, labelled: int | str, seed: int) -> DataSet:
     Raises:
         UserError: More than there are, an unknown name, or no label files.
     """
-    if isinstance(labelled, str) and labelled.isdigit():
+    if isinstance(labelled, str) and labelled.isdecimal():
         labelled = int(labelled)
     frames = target.frames
     if isinstance(labelled, int):
@@ -144,6 +144,12 @@ def open_measured(recipe: Recipe) -> DataSet | None:
     dataset = open_dataset(recipe.eval_data, recipe.eval_split)
     require_labels(dataset)
     return dataset
+
+
+def measured_print(recipe: Recipe) -> dict[str, str]:
+    """Fingerprint of what is measured on, as role ``measured``, where there is such a set."""
+    dataset = open_measured(recipe)
+    return {} if dataset is None else {"measured": fingerprint(dataset)}
 
 
 def glance_at(recipe: Recipe, inputs: Inputs) -> None:

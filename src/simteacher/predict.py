@@ -63,6 +63,8 @@ def predict(
     """
     if not 0.05 <= scale <= 20:  # not so either where it is no number
         raise UserError(f"{scale:g} is no scale to read at", "--scale", "give 0.05 to 20; 1 is as in training")
+    if views not in (None, 1, 2, 3):
+        raise UserError(f"{views} is no number of views", "--views", "give 1, 2 or 3")
     model, input, folder = arguments("predict", model, input, out)
     keep_freed_memory()
     loaded = model if isinstance(model, Model) else load(model)

@@ -21,6 +21,7 @@ from simteacher.data.folder import FolderWriter
 from simteacher.data.images import read_image
 from simteacher.data.open import open_dataset
 from simteacher.data.sample import IGNORE, DataSet, Frame
+from simteacher.data.statistics import fingerprint
 from simteacher.dense import CLOSER, Reader, probabilities
 from simteacher.dense import VIEWS as READ
 from simteacher.errors import UserError
@@ -246,7 +247,8 @@ def label(
     loaded = load(model)
     dataset = open_dataset(data, split).unlabelled()
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
-    origin = {"kind": "pseudo-labels", "model": weights_id(loaded), "data": str(data), "split": split}
+    files = fingerprint(dataset)  # of a set that grew, the new photographs would have no labels
+    origin = {"kind": "pseudo-labels", "model": weights_id(loaded), "data": str(data), "split": split, "files": files}
     share = None if part is None else part_of(part)
     with sole_writer(folder, shared=share is not None):
         if share is None:

@@ -77,9 +77,11 @@ def parse_set(pairs: list[str]) -> dict[str, Any]:
         if not eq or not key:
             raise UserError("needs the form key=value", f"--set {pair}", "for example --set seed=3")
         try:
-            out[key.strip()] = load_yaml(text)
+            value = load_yaml(text)
         except yaml.YAMLError as e:
             raise UserError("the value is not YAML", f"--set {pair}", "quote it, or simplify it") from e
+        if out.setdefault(key.strip(), value) != value:
+            raise UserError(f"'{key.strip()}' is set twice", f"--set {pair}", "leave one of them out")
     return out
 
 
@@ -89,7 +91,7 @@ def with_options(keys: dict[str, Any] | None, options: dict[str, Any]) -> dict[s
     Raises:
         UserError: One is given both ways, with two values.
     """
-    given = {k: v for k, v in options.items() if v is not None}
+    given = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if v is not None}
     for key, value in given.items():
         if str((keys or {}).get(key, value)) != str(value):
             raise UserError(f"'{key}' is also given as an option, {value!r}", f"--set {key}", "leave one of them out")
@@ -106,7 +108,9 @@ def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> 
     tree = read_yaml(path) or {}
     if not isinstance(tree, dict):
         raise UserError("a recipe is a mapping of keys to values", path, "start from a file in recipes/")
-    for key, value in (overrides or {}).items():
+    for key, value in sorted(
+        (overrides or {}).items(), key=lambda pair: pair[0].count(".")
+    ):  # the whole before its parts
         _put(tree, key, value)
         forget(tree.get("with_labels"), key)
     loaded = _checked(tree, path, overrides or {})

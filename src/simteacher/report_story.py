@@ -78,18 +78,25 @@ def headline(run: Run) -> str:
         if gain > 0:
             return (
                 f"{points(gain)} points on {pictures} whose labels it never saw"
-                if not labelled(run)
+                if _unseen(run)
                 else f"{points(gain)} points on {pictures}"
             )
         return f"No gain on {pictures} this time: {points(gain)} points"
     if before:
         return f"{percent(before['miou'])} % mean IoU on {pictures}"
-    return f"A model for {pictures}, made without their labels" if not labelled(run) else f"A model for {pictures}"
+    return f"A model for {pictures}, made without their labels" if _unseen(run) else f"A model for {pictures}"
 
 
 def labelled(run: Run) -> bool:
     """Whether target labels took part in training."""
     return run.config.get("labelled") not in (None, 0, "0")
+
+
+def _unseen(run: Run) -> bool:
+    """Whether no network of this run can have seen target labels: what another run learned is not known here."""
+    given = (run.config.get("teacher") or {}).get("weights")
+    start = (run.config.get("network") or {}).get("weights", "imagenet")
+    return not labelled(run) and given in (None, "street") and start in ("imagenet", "none", "street")
 
 
 def scores(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -110,7 +117,8 @@ def _teacher(run: Run) -> str:
         return ""
     given = (run.config.get("teacher") or {}).get("weights")
     if given:
-        return f"The teacher, a network that reads streets from synthetic images alone, was trained before ({given})."
+        what = ", a network that reads streets from synthetic images alone," if given == "street" else ""
+        return f"The teacher{what} was trained before ({given})."
     if not stage.steps:
         return ""
     spent = minutes([stage])
@@ -151,7 +159,11 @@ def _rounds(run: Run) -> str:
     mean = f" The student keeps {percent(keep, 0)} % of the weights of its teacher, against forgetting." if keep else ""
     times = "In one round" if len(rounds) == 1 else f"In {len(rounds)} rounds"
     known = images_of(run, "labelled") if labelled(run) else 0
-    whose = f"{kind}, {known:,} of them labelled" if known else f"{kind} nobody had labelled"
+    whose = (
+        f"{kind}, {known:,} of them labelled"
+        if known
+        else f"{kind} {'nobody had labelled' if _unseen(run) else 'whose labels it did not open'}"
+    )
     them = "the others" if known else "them"
     return (
         f"Then it was shown {f'{count:,} ' if count else ''}{whose}. {times} the model labelled "
@@ -177,7 +189,7 @@ def _guard(run: Run) -> str:
 
 def _result(run: Run) -> str:
     before, after = scores(run)
-    where = f"On {run.eval_data}, whose labels were opened only to measure"
+    where = f"On {run.eval_data}" + (", whose labels were opened only to measure" if not labelled(run) else "")
     if not before and not after:
         return "No labels for measuring were given, so there is no score here: the pictures below are the evidence."
     if not before or not after:

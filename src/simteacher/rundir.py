@@ -123,7 +123,7 @@ class RunDir:
                 f"its records cannot be read ({type(e).__name__})", self.path, "choose another --out"
             ) from e
         before, after = _flat(kept), _flat(now)
-        places = {k for k in PLACES if _place(before.get(k)) == _place(after.get(k))}
+        places = {k for k in PLACES if place(before.get(k)) == place(after.get(k))}
         free = {*FREE_KEYS, *places}
         differ = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k) and k not in free]
         if differ:
@@ -213,8 +213,13 @@ class RunDir:
         mine = [e for e in self.events() if e.get("stage") == stage]
         config = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
         data = f"{config['eval_data']} {config['eval_split'] or ''}".strip()
+        ours, theirs = _prints(self.path), _prints(other)
+        same = {
+            "validator": all(ours.get(role) == theirs.get(role) for role in ("source", "target")),
+            "eval": ours.get("measured") == theirs.get("measured"),
+        }
         for event in read_events(other):
-            measured = event["event"] == "validator" or (event["event"] == "eval" and event["data"] == data)
+            measured = same.get(event["event"], False) and event.get("data", data) == data
             if event.get("stage") == stage and measured and event not in mine:
                 self.log(**event)
 
@@ -225,6 +230,14 @@ class RunDir:
         kept = [e for e in self.events() if e.get("stage") != stage or e["event"] != "step" or e["step"] <= step]
         if (self.path / "metrics.jsonl").is_file():
             atomic_write(self.path / "metrics.jsonl", "".join(json.dumps(e) + "\n" for e in kept))
+
+
+def _prints(run: Path) -> dict[str, str]:
+    """Fingerprints of the data that a run was started with; none of what is no run."""
+    try:
+        return dict(json.loads((run / "provenance.json").read_text(encoding="utf-8"))["data"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def read_events(run: Path) -> list[dict[str, Any]]:
@@ -239,7 +252,7 @@ def read_events(run: Path) -> list[dict[str, Any]]:
     return out
 
 
-def _place(data: Any) -> Any:
+def place(data: Any) -> Any:
     """A data set's name in one spelling: ``a/`` and ``/here/a`` are ``a``."""
     kind, colon, path = data.rpartition(":") if isinstance(data, str) else ("", "", "")
     return f"{kind}{colon}{os.path.abspath(path)}" if path else data

@@ -16,6 +16,9 @@ def plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
     photographs = f"{len(data.target)} photographs{labels}"
     classes = f"{len(data.space)} classes of {data.space.name}"
     teacher, each = stage_steps(recipe)
+    if data.source is None and recipe.teacher.weights:
+        how = "without a source nothing is trained; network.weights would start from it"
+        return f"{folder}: the teacher of {recipe.teacher.weights} as it is, as {how}; {classes}"
     if data.source is None:
         return f"{folder}: {teacher} steps on {photographs}; {classes}"
     rounds = recipe.rounds.count if each else 0
@@ -25,12 +28,12 @@ def plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
     return f"{folder}: {first}{then}; {classes}"
 
 
-def verdict(name: str, reasons: list[str], signals: dict[str, Any]) -> str:
-    """One line after a round: kept or set aside, and by which signs."""
+def verdict(name: str, reasons: list[str], signals: dict[str, Any], watched: bool = True) -> str:
+    """One line after a round: kept or set aside, and by which signs; ``watched``: classes that vanish were one."""
     if reasons:
         return f"{name}: set aside, the model before it is kept: " + "; ".join(reasons)
     before, after = signals["agreement"]
     seen = (
         f"{signals['drift']:.1%} of the pixels changed class, mirrored views agree on {after:.1%} (before {before:.1%})"
     )
-    return f"{name}: kept; no class vanished, {seen}"
+    return f"{name}: kept; {'no class vanished, ' if watched else ''}{seen}"

@@ -15,6 +15,7 @@ import yaml
 import simteacher.experiment
 from simteacher import UserError
 from simteacher.config import Recipe
+from simteacher.data.open import open_dataset
 from simteacher.recipe_file import load_recipe
 from tests import lookalikes, tiny
 
@@ -134,6 +135,33 @@ def test_another_recipe_in_the_same_folder_is_refused(fake: Fake, given: dict[st
     with pytest.raises(UserError, match=r"another recipe \(classes: 'auto' then, 'camvid11' now\)"):
         simteacher.experiment("methods", rows="source only", set={"classes": "camvid11"}, **given)
     simteacher.experiment("methods", rows="source only", set={"log_every": 3}, **given)
+
+
+def test_rows_of_other_data_or_of_another_comparison_are_not_mixed(fake: Fake, given: dict[str, Any]) -> None:
+    one = {**given, "seeds": 1}
+    simteacher.experiment("methods", rows="source only", **one)
+    with pytest.raises(UserError, match="holds the comparison 'methods'"):
+        simteacher.experiment("stages", rows="none", **one)
+    with pytest.raises(UserError, match="no row is named"):
+        simteacher.experiment("methods", rows=" ; ", **one)
+    label = open_dataset(given["eval"], "val").frames[0].label
+    assert label is not None
+    label.write_bytes(label.read_bytes() + b"\0")
+    with pytest.raises(UserError, match="the measured data changed since this experiment started"):
+        simteacher.experiment("methods", rows="source only; batch-norm", **one)
+
+
+def test_damaged_lines_cost_their_own_row_and_the_folder_may_move(fake: Fake, given: dict[str, Any]) -> None:
+    one = {**given, "seeds": 1}
+    out = simteacher.experiment("methods", rows="source only; batch-norm", **one)
+    trained = len(fake.trained)
+    path = out / "rows.jsonl"
+    path.write_bytes(b"{}\n[]\n\xff\n" + path.read_bytes()[:-20])  # the last one is cut off
+    moved = out.rename(out.with_name("moved"))
+    simteacher.experiment("methods", rows="source only; batch-norm", **{**one, "out": moved})
+    result = json.loads((moved / "table.json").read_text())
+    assert [r["row"] for r in result["rows"]] == ["source only", "batch-norm"]
+    assert len(fake.trained) == trained, "its run is there, only the line was not"
 
 
 def test_translated_rows_read_the_translation(

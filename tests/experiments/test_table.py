@@ -9,7 +9,7 @@ import pytest
 
 from simteacher.experiments.plot import bars, curves
 from simteacher.experiments.rows import Row
-from simteacher.experiments.table import summarise, table, to_markdown
+from simteacher.experiments.table import _gap, summarise, table, to_markdown
 
 ROWS = (Row("source only"), Row("method & more", x=10, line="a"), Row("absent"), Row("supervised", x=20, line="b"))
 
@@ -29,6 +29,11 @@ LINES = [
     line("source only", 1, 0.20), line("source only", 2, 0.30), line("method & more", 1, 0.40),
     line("method & more", 2, 0.40), line("supervised", 1, 0.60), line("supervised", 2, 0.50),
 ]  # fmt: skip
+
+
+def test_there_is_no_gap_where_labels_do_not_help() -> None:
+    assert _gap(0.4, 0.3, 0.5) == pytest.approx(0.5)
+    assert _gap(0.4, 0.3, 0.3) is None and _gap(0.25, 0.3, 0.2) is None
 
 
 def test_means_spread_gain_and_gap() -> None:

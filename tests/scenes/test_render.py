@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from simteacher.data.check import check
 from simteacher.data.geometry import read_depth, read_flow
 from simteacher.data.open import open_dataset
 from simteacher.errors import UserError
@@ -160,9 +161,11 @@ class TestSmallStreet:
             render(tmp_path / "set", frames=2, **FEW)
         assert digest(tmp_path / "set") == before
 
-    @pytest.mark.parametrize("lost", ["images/000001.jpg", "labels/000002.png"])
+    @pytest.mark.parametrize(
+        "lost", ["images/000001.jpg", "labels/000002.png", "depth/000001.png", "instances/000000.png"]
+    )
     def test_what_was_lost_is_drawn_again(self, tmp_path: Path, lost: str) -> None:
-        """A picture or its label, by the same command."""
+        """A picture or a part of its truth, by the same command."""
         render(tmp_path / "set", frames=3, **FEW)
         before = digest(tmp_path / "set")
         (tmp_path / "set" / lost).unlink()
@@ -215,6 +218,35 @@ def test_a_scene_file_beside_the_estimate_has_to_be_the_one_it_was_made_with(
         render(tmp_path / "set", frames=1, like=str(target), scene=scene, **FEW)
     with pytest.raises(UserError, match=r"gone\.yaml"):
         render(tmp_path / "set", frames=1, like=str(target), scene=tmp_path / "gone.yaml", **FEW)
+
+
+def test_a_scene_stays_what_it_was_when_its_frames_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file, the meshes it names, and what it is like."""
+    scene, mesh = tmp_path / "s.yaml", tmp_path / "box.obj"
+    corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\n"
+    mesh.write_text(corners + "f 1 2 3\nf 1 2 4\nf 1 3 4\nf 2 3 4\n")
+    scene.write_text("meshes: [{file: box.obj, name: car, ahead: 6}]\n", encoding="utf-8")
+    render(tmp_path / "set", frames=1, scene=scene, **FEW)
+    job = job_module.Job("", 1, SIZE, 3, str(scene), False, 24, 10.0, "folder", job_module.text_hash(scene))
+    assert len(list(job_module.captures(job, 0))) == 1
+    with pytest.raises(UserError, match=r"its frames are of a scene file and not like photos"):
+        render(tmp_path / "set", frames=2, like="photos", **FEW)
+    mesh.write_text(corners.replace("1", "2") + "f 1 2 3\nf 1 2 4\nf 1 3 4\nf 2 3 4\n")
+    with pytest.raises(UserError, match=r"holds another data set \(meshes was"):
+        render(tmp_path / "set", frames=2, scene=scene, **FEW)
+    scene.write_text("{}\n", encoding="utf-8")
+    with pytest.raises(UserError, match="this scene file changed while its frames were drawn"):
+        list(job_module.captures(job, 0))
+
+
+def test_clips_as_kitti_are_a_set_without_problems(tmp_path: Path) -> None:
+    """The second picture of a flow pair has no labels, in the benchmark neither."""
+    (tmp_path / "s.yaml").write_text("clip: {frames: 2}\n", encoding="utf-8")
+    for _ in range(2):
+        out = render(tmp_path / "k", frames=4, sequence=True, format="kitti", scene=tmp_path / "s.yaml", **FEW)
+    assert not [p.name for p in out.rglob("*") if p.name.startswith(".part")]
+    assert check(out)["problems"] == [] and check(out)["labelled"] == 4
+    assert len(list(out.glob("training/image_2/*_11.png"))) == 2
 
 
 @pytest.mark.slow

@@ -68,6 +68,11 @@ def open_with_splits(spec: str | Path) -> tuple[DataSet, dict[str, set[str]]]:
         frames = tuple(pair for pair in frames if pair[0].name not in GTA5_MISFITS)
         if len(frames) < len(found.frames):
             why += f"; left out {len(found.frames) - len(frames)} frames known to differ in size from their labels"
+    if spec_.format == "kitti":  # the second picture of a flow pair has no labels where the first has
+        first = {frame.name for frame, _ in frames if frame.label is not None}
+        frames = tuple(
+            p for p in frames if p[0].label or not p[0].name.endswith("_11") or p[0].name[:-1] + "0" not in first
+        )
     dataset = DataSet(
         spec_.format, root, None, tuple(f for f, _ in frames), dict(spec_.names), decode=spec_.decode, why=why
     )

@@ -39,17 +39,18 @@ def collect(run: Path) -> Line:
 def keep(path: Path, line: Line) -> None:
     """Append a finished row."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    whole = not path.is_file() or path.read_bytes()[-1:] in (b"", b"\n")  # else a kill cut the last line off
     with open(path, "a", encoding="utf-8") as f:
-        f.write(json.dumps(line, ensure_ascii=False) + "\n")
+        f.write(("" if whole else "\n") + json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def kept(path: Path) -> list[Line]:
     """All whole lines; of a row and seed that stand there twice the last one."""
     lines: dict[tuple[str, int], Line] = {}
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             line = json.loads(text)
-        except ValueError:
-            continue  # cut off by a kill
-        lines[line["row"], line["seed"]] = line
+            lines[line["row"], line["seed"]] = line
+        except (ValueError, KeyError, TypeError):
+            continue  # cut off by a kill, or damaged
     return list(lines.values())

@@ -39,7 +39,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _gap(miou: float | None, floor: float | None, ceiling: float | None) -> float | None:
-    if miou is None or floor is None or ceiling is None or ceiling == floor:
+    if miou is None or floor is None or ceiling is None or ceiling <= floor:
         return None
     return (miou - floor) / (ceiling - floor)
 

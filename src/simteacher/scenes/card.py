@@ -103,6 +103,7 @@ def _contact(out: Path, job: Job, names: list[str]) -> None:
     labelled = job.format == "folder"
     columns, each = 3, 2 if labelled else 1
     rows = -(-len(shown) // columns)
+    height = min(height, 65000 // rows)  # what a JPEG can hold
     sheet = Image.new("RGB", (columns * each * width, rows * height))
     palette = SPACES["cityscapes19"].palette_K3()
     for i, name in enumerate(shown):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from simteacher.files import atomic_write
+from simteacher.errors import UserError
+from simteacher.files import atomic_write, disk_errors
 from simteacher.scenes import motion, textures, write_cityscapes, write_coco, write_folder, write_kitti
 from simteacher.scenes.assemble import assemble
 from simteacher.scenes.atlas import Atlas
@@ -39,6 +41,7 @@ class Job:
         clip: Frames of a clip.
         rate: Frames a second of a clip.
         format: Key of `WRITERS`.
+        scene_hash: Of the scene file's text when the job began, see `text_hash`.
     """
 
     out: str
@@ -50,6 +53,7 @@ class Job:
     clip: int
     rate: float
     format: str
+    scene_hash: str | None = None
 
     def to_json(self) -> str:
         """For another process."""
@@ -83,12 +87,18 @@ class Job:
         out = Path(self.out)
         lacks = self.format == "kitti" and self.sequence and not write_kitti.whole(out, name, self._ends_clip(name))
         there = (out / "meta" / f"{name}.json").is_file() and WRITERS[self.format].image_path(out, name).is_file()
-        labelled = self.format != "folder" or (out / "labels" / f"{name}.png").is_file()
-        return there and labelled and not lacks
+        maps = ("labels", "instances", "depth", "normals") if self.format == "folder" else ()
+        return there and not lacks and all((out / kind / f"{name}.png").is_file() for kind in maps)
 
     def _ends_clip(self, name: str) -> bool:
         clip, frame = (int(part) for part in name.split("_"))
         return frame + 1 == self.clip or clip * self.clip + frame + 1 == self.frames
+
+
+def text_hash(path: Path) -> str:
+    """Of a file's content."""
+    with disk_errors(path):
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)
@@ -101,6 +111,9 @@ def captures(
     job: Job, unit: int, skip: frozenset[str] = frozenset(), spec: SceneSpec | None = None
 ) -> Iterator[Capture]:
     """Render the frames of one unit, except those of ``skip``."""
+    if spec is None and job.scene and job.scene_hash and text_hash(Path(job.scene)) != job.scene_hash:
+        fix = "put it back, or name a copy of it; frames of two scenes are not mixed"
+        raise UserError("this scene file changed while its frames were drawn", job.scene, fix)
     spec = spec or (load_scene(job.scene) if job.scene else SceneSpec())
     if job.format in PINHOLE:
         spec = spec.model_copy(update={"camera": spec.camera.model_copy(update={"distortion": (0.0, 0.0)})})

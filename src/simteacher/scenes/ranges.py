@@ -6,6 +6,7 @@ Weighted(TIME)]``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -71,6 +72,8 @@ class Weighted:
         if rest < -1e-9 or min(shares.values()) < 0:
             raise ValueError(f"the shares add up to {100 * (1 - rest):g} %")
         others = {k: v for k, v in self.defaults.items() if k not in shares}
+        if rest > 1e-9 and not sum(others.values()):
+            raise ValueError(f"the shares of all choices add up to {100 * (1 - rest):g} %")
         scale = max(rest, 0.0) / sum(others.values()) if others else 0.0
         return {**shares, **{k: v * scale for k, v in others.items()}}
 
@@ -78,6 +81,8 @@ class Weighted:
         """The table itself, or ValueError."""
         if any(v < 0 for v in value.values()) or sum(value.values()) <= 0:
             raise ValueError("weights must be at least 0 and not all 0")
+        if not math.isfinite(sum(value.values())):
+            raise ValueError("weights must be numbers whose sum is one, too")
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

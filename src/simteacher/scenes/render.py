@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +27,7 @@ from simteacher.labels import SPACES
 from simteacher.progress import progress, say
 from simteacher.scenes.card import write_card
 from simteacher.scenes.film import film
-from simteacher.scenes.job import WRITERS, Job, make
+from simteacher.scenes.job import WRITERS, Job, make, text_hash
 from simteacher.scenes.pathlight import require
 from simteacher.scenes.scenefile import ESTIMATED, movable, told_scene
 from simteacher.scenes.spec import SceneSpec, load_scene
@@ -139,6 +140,8 @@ def _begin(
     spec = load_scene(source) if source else SceneSpec()
     if spec.light.paths:
         require()
+    if text is not None and source is None and (out / SCENE).is_file():  # another command was quicker
+        source, text = _scene(out, scene, like)
     if text is not None and source is None:  # estimated just now
         atomic_write(out / SCENE, text)
         source, spec = out / SCENE, load_scene(out / SCENE)
@@ -147,7 +150,9 @@ def _begin(
         raise UserError(f"{size[0]}x{size[1]} is no size to render", "--size", "give 16 to 8192 pixels a side")
     where = str(source.resolve()) if source else None
     job = Job(str(out), frames, size, seed, where, sequence, spec.clip.frames, spec.clip.rate, format)
-    keep = _claim(out, job)
+    if source is not None:
+        job = replace(job, scene_hash=text_hash(source))
+    keep = _claim(out, job, spec)
     known = set(job.names())
     beyond = [p for p in (out / "meta").glob("*.json") if p.stem.replace("_", "").isdigit() and p.stem not in known]
     if beyond:
@@ -167,6 +172,8 @@ def _scene(out: Path, scene: str | Path | None, like: str | None) -> tuple[Path 
         said = (out / SCENE).read_text(encoding="utf-8").split("\n", 1)[0]
         if said.startswith(ESTIMATED) and f" of {like}, " not in said:
             raise UserError(f"its frames are not like {like} ({said[2:]})", out, "choose another output folder")
+        if not said.startswith(ESTIMATED) and any((out / name).is_file() for name in (YAML, "origin.json")):
+            raise UserError(f"its frames are of a scene file and not like {like}", out, "choose another output folder")
         if scene is not None and said.startswith(ESTIMATED) and told_scene(scene) not in said:
             raise UserError(f"its frames are not of {scene} ({said[2:]})", out, "choose another output folder")
         return out / SCENE, None
@@ -183,7 +190,7 @@ def defaults() -> str:
     )
 
 
-def _claim(out: Path, job: Job) -> FolderWriter | None:
+def _claim(out: Path, job: Job, spec: SceneSpec) -> FolderWriter | None:
     """Make sure ``out`` is new or holds the same job, and say in it what is being made."""
     origin: dict[str, Any] = {
         "made by": MADE_BY,
@@ -193,6 +200,8 @@ def _claim(out: Path, job: Job) -> FolderWriter | None:
         "scene": Path(job.scene).read_text(encoding="utf-8") if job.scene else "defaults",
         "sequence": job.sequence,
     }
+    if spec.meshes:  # their files are part of the scene
+        origin["meshes"] = {str(mesh.file): text_hash(mesh.file) for mesh in spec.meshes}
     if job.format == "folder":
         return FolderWriter(out, SPACES["cityscapes19"], origin, suffix=".jpg")
     origin["format"] = job.format

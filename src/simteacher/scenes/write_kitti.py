@@ -7,14 +7,13 @@ next image, ``image_2/NNNNNN_11.png``. Depth is the depth benchmark's (metres * 
 
 from __future__ import annotations
 
-import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from simteacher.data.folder import link_file
 from simteacher.data.png16 import write_png16
 from simteacher.files import atomic_path, atomic_write
 from simteacher.scenes.capture import Capture
@@ -62,7 +61,7 @@ def write(out: Path, c: Capture) -> None:
             with atomic_path(at / kind / name) as part:
                 write_png16(part, stored)
     detection = out / "object" / "training"
-    _link(at / "image_2" / name, detection / "image_2" / f"{stem(c.name)}.png")
+    link_file(at / "image_2" / name, detection / "image_2" / f"{stem(c.name)}.png")
     atomic_write(detection / "label_2" / f"{stem(c.name)}.txt", "".join(label_line(o, c) for o in c.meta["objects"]))
     atomic_write(detection / "calib" / f"{stem(c.name)}.txt", calib(c))
 
@@ -94,16 +93,6 @@ def calib(c: Capture) -> str:
     return "".join(f"{key}: {' '.join(f'{v:.12e}' for v in value.ravel())}\n" for key, value in rows.items())
 
 
-def _link(source: Path, path: Path) -> None:
-    """The same file at a second place."""
-    with atomic_path(path) as part:
-        part.unlink(missing_ok=True)
-        try:
-            os.link(source, part)
-        except OSError:
-            shutil.copyfile(source, part)
-
-
 def whole(out: Path, name: str, last: bool) -> bool:
     """Whether a clip's frame has the flow that it should: a set that grows lacks that of what was its last frame."""
     return last or (out / "training" / "flow_occ" / f"{stem(name)}_10.png").is_file()
@@ -117,7 +106,7 @@ def finish(out: Path, names: list[str]) -> None:
         if not clip:
             return
         if following.rpartition("_")[0] == clip:
-            _link(image_path(out, following), at / "image_2" / f"{stem(name)}_11.png")
+            link_file(image_path(out, following), at / "image_2" / f"{stem(name)}_11.png")
         else:
             for kind in ("flow_occ", "flow_noc"):
                 with suppress(FileNotFoundError):
