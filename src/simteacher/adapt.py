@@ -88,7 +88,7 @@ def adapt(
                 check_start(resolved.network)
             glance_at(resolved, data)
         require_shares(resolved, fabric.world_size)
-        prints = data.fingerprints() | measured_print(resolved)
+        prints = data.fingerprints() | measured_print(open_measured(resolved))
         opened = RunDir(folder, resolved, prints, fabric.global_rank == 0, data.images())
     keep_freed_memory()
     with opened as run, one_run(fabric, folder):

@@ -97,6 +97,12 @@ def working_size(height: int, width: int, trained_wh: tuple[int, int], scale: fl
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
+def require_views(views: int | None) -> None:
+    """Raise UserError where a photograph cannot be read in so many views; None leaves it to the model's card."""
+    if views is not None and not 1 <= views <= VIEWS:
+        raise UserError(f"a photograph is read in 1, 2 or 3 views, not in {views}", "--views", "give one of these")
+
+
 def read_images(model: Reader, images: Sequence[U8], *, scale: float = 1.0, views: int | None = 1) -> list[Prediction]:
     """Class and confidence of every pixel of a few photographs (RGB, HWC); equal sizes share one forward pass.
 
@@ -111,8 +117,7 @@ def read_images(model: Reader, images: Sequence[U8], *, scale: float = 1.0, view
         UserError: Another number of views.
     """
     views = model.card.views if views is None else views
-    if not 1 <= views <= VIEWS:
-        raise UserError(f"a photograph is read in 1, 2 or 3 views, not in {views}", "--views", "give one of these")
+    require_views(views)
     out = [Prediction(np.empty(i.shape[:2], np.uint8), np.empty(i.shape[:2], np.float32)) for i in images]
     for shape in dict.fromkeys(i.shape for i in images):
         chosen = [n for n, i in enumerate(images) if i.shape == shape]

@@ -38,7 +38,7 @@ from simteacher.files import atomic_write
 from simteacher.inputs import measured_print, open_inputs, open_measured
 from simteacher.progress import clock, say
 from simteacher.recipe_file import load_recipe, with_options
-from simteacher.rundir import CHANGED, FREE_KEYS, PLACES, clean, git_commit, place
+from simteacher.rundir import FREE_KEYS, PLACES, clean, git_commit, place, what_changed
 from simteacher.stages import stage_steps
 
 TITLES = {
@@ -96,7 +96,7 @@ def experiment(
     chosen = _chosen(every, rows)
     if base.rounds.count == 0 and any("rounds.count" not in row.changes for row in chosen):
         raise UserError("the recipe has no rounds, so the rows have nothing to compare", recipe, "set rounds.count")
-    _claim(folder, base, kind, inputs.fingerprints() | measured_print(base))
+    _claim(folder, base, kind, inputs.fingerprints() | measured_print(measured))
     numbers = range(base.seed, base.seed + seeds)
     _Work(kind, base, folder, every, chosen, numbers, photographs, len(measured or ()), classes).go()
     return folder
@@ -126,9 +126,7 @@ def _claim(folder: Path, base: Recipe, kind: str, prints: dict[str, str]) -> Non
         before = json.loads(about.read_text(encoding="utf-8"))
         if before["kind"] != kind:
             raise UserError(f"holds the comparison '{before['kind']}'", folder, "choose another --out")
-        changed = [k for k, v in prints.items() if before["data"].get(k, v) != v]
-        if changed:
-            what = " and ".join(CHANGED.get(k, f"the {k} data") for k in changed)
+        if what := what_changed(before["data"], prints):
             raise UserError(
                 f"{what} changed since this experiment started", folder, "restore the files, or choose another --out"
             )

@@ -166,7 +166,7 @@ def read_names(path: str | Path, known: Collection[str]) -> list[str]:
         known: All names that there are.
 
     Raises:
-        UserError: It cannot be read, or names an image that is not there.
+        UserError: It cannot be read, names no image, or one that is not there.
     """
     try:
         content = Path(path).read_bytes()
@@ -182,4 +182,6 @@ def read_names(path: str | Path, known: Collection[str]) -> list[str]:
         if name is None:
             raise UserError(f"no image '{line}'{nearest(line, known)}", path, "correct the name")
         names.append(name)
+    if not names:
+        raise UserError("this file names no image", path, "write one image name a line")
     return list(dict.fromkeys(names))

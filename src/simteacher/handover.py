@@ -123,10 +123,7 @@ def _only(dataset: DataSet, names: str | Path | None) -> DataSet:
             )
         return found
     known = {f.name: f for f in dataset.frames}
-    listed = read_names(names, known)
-    if not listed:
-        raise UserError("this file names no image", names, "write one name a line, as select does")
-    return dataset.subset(tuple(known[name] for name in listed))
+    return dataset.subset(tuple(known[name] for name in read_names(names, known)))
 
 
 def _back(given: Path, out: Path, format: str) -> Path:

@@ -95,10 +95,7 @@ def choose_labelled(target: DataSet, labelled: int | str, seed: int) -> DataSet:
                 "neither a number, 'all', nor a file of names", f"--labelled {labelled}", "give one of these"
             )
         by_name = {f.name: f for f in frames}
-        names = read_names(path, by_name)
-        if not names:
-            raise UserError("names no image", path, "list one image name a line")
-        frames = tuple(by_name[n] for n in names)
+        frames = tuple(by_name[n] for n in read_names(path, by_name))
     missing = [f for f in frames if f.label is None or not f.label.is_file()]
     if missing:
         raise UserError(
@@ -146,9 +143,8 @@ def open_measured(recipe: Recipe) -> DataSet | None:
     return dataset
 
 
-def measured_print(recipe: Recipe) -> dict[str, str]:
+def measured_print(dataset: DataSet | None) -> dict[str, str]:
     """Fingerprint of what is measured on, as role ``measured``, where there is such a set."""
-    dataset = open_measured(recipe)
     return {} if dataset is None else {"measured": fingerprint(dataset)}
 
 

@@ -20,7 +20,7 @@ from simteacher.data import FolderWriter, Frame, open_dataset, read_image
 from simteacher.data.images import IMAGE_SUFFIXES
 from simteacher.data.layouts import list_files, unique_names
 from simteacher.data.open import FORMATS
-from simteacher.dense import Prediction, Reader, read_images
+from simteacher.dense import Prediction, Reader, read_images, require_views
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
 from simteacher.memory import keep_freed_memory
@@ -63,8 +63,7 @@ def predict(
     """
     if not 0.05 <= scale <= 20:  # not so either where it is no number
         raise UserError(f"{scale:g} is no scale to read at", "--scale", "give 0.05 to 20; 1 is as in training")
-    if views not in (None, 1, 2, 3):
-        raise UserError(f"{views} is no number of views", "--views", "give 1, 2 or 3")
+    require_views(views)
     model, input, folder = arguments("predict", model, input, out)
     keep_freed_memory()
     loaded = model if isinstance(model, Model) else load(model)

@@ -108,14 +108,13 @@ def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> 
     tree = read_yaml(path) or {}
     if not isinstance(tree, dict):
         raise UserError("a recipe is a mapping of keys to values", path, "start from a file in recipes/")
-    for key, value in sorted(
-        (overrides or {}).items(), key=lambda pair: pair[0].count(".")
-    ):  # the whole before its parts
-        _put(tree, key, value)
+    overrides = overrides or {}
+    for key in sorted(overrides, key=lambda key: key.count(".")):  # the whole before its parts
+        _put(tree, key, overrides[key])
         forget(tree.get("with_labels"), key)
-    loaded = _checked(tree, path, overrides or {})
+    loaded = _checked(tree, path, overrides)
     if loaded.with_labels:  # what waits for labels is checked without them, too
-        _checked({**tree, "labelled": "all"}, path, overrides or {})
+        _checked({**tree, "labelled": "all"}, path, overrides)
     return loaded
 
 

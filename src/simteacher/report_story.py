@@ -159,11 +159,8 @@ def _rounds(run: Run) -> str:
     mean = f" The student keeps {percent(keep, 0)} % of the weights of its teacher, against forgetting." if keep else ""
     times = "In one round" if len(rounds) == 1 else f"In {len(rounds)} rounds"
     known = images_of(run, "labelled") if labelled(run) else 0
-    whose = (
-        f"{kind}, {known:,} of them labelled"
-        if known
-        else f"{kind} {'nobody had labelled' if _unseen(run) else 'whose labels it did not open'}"
-    )
+    unlabelled = f"{kind} nobody had labelled" if _unseen(run) else f"{kind} whose labels it did not open"
+    whose = f"{kind}, {known:,} of them labelled" if known else unlabelled
     them = "the others" if known else "them"
     return (
         f"Then it was shown {f'{count:,} ' if count else ''}{whose}. {times} the model labelled "

@@ -133,10 +133,7 @@ class RunDir:
                 self.path,
                 "use the recipe in its config.yaml, or another --out",
             )
-        then = facts.get("data", {})
-        changed = [role for role, value in fingerprints.items() if then.get(role, value) != value]
-        if changed:
-            what = " and ".join(CHANGED.get(role, f"the {role} data") for role in changed)
+        if what := what_changed(facts.get("data", {}), fingerprints):
             raise UserError(
                 f"{what} changed since this run started", self.path, "restore the files, or choose another --out"
             )
@@ -250,6 +247,12 @@ def read_events(run: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue  # cut off by a kill
     return out
+
+
+def what_changed(before: dict[str, str], now: dict[str, str]) -> str:
+    """The data of which both have a fingerprint, and not the same, in words; empty where there are none."""
+    changed = [role for role, value in now.items() if before.get(role, value) != value]
+    return " and ".join(CHANGED.get(role, f"the {role} data") for role in changed)
 
 
 def place(data: Any) -> Any:
