@@ -53,7 +53,9 @@ def render(
     size: Annotated[str | None, Parameter(help="Width x height in pixels; that of --like, or 480x360.")] = None,
     seed: Annotated[int, Parameter(help="The same seed gives the same images.")] = 0,
     scene: Annotated[str | None, Parameter(help="A YAML file: streets, light, weather, camera, objects.")] = None,
-    like: Annotated[str | None, Parameter(help="A set of photographs whose size and colours to come close to.")] = None,
+    like: Annotated[
+        str | None, Parameter(help="A set of photographs whose camera and streets to come close to.")
+    ] = None,
     sequence: Annotated[bool, flag("Consecutive frames with optical flow, instead of single ones.")] = False,
     workers: Annotated[int | None, Parameter(help="Processes; by default one a processor.")] = None,
     format: Annotated[Literal["folder", "cityscapes", "coco", "kitti"], Parameter(help="Layout to write.")] = "folder",

@@ -17,7 +17,7 @@ from simteacher.data.geometry import read_depth, read_flow
 from simteacher.data.open import open_dataset
 from simteacher.errors import UserError
 from simteacher.scenes import job as job_module
-from simteacher.scenes import like
+from simteacher.scenes import layout, like
 from simteacher.scenes.capture import Capture
 from simteacher.scenes.render import render
 from tests.scenes.conftest import SIZE, _build
@@ -198,6 +198,7 @@ def test_a_scene_file_beside_the_estimate_has_to_be_the_one_it_was_made_with(
 ) -> None:
     """And a folder with photographs is refused before anything is estimated."""
     monkeypatch.setattr(like, "PROBES", 2)
+    monkeypatch.setattr(layout, "WORLDS", 3)
     target, scene = tmp_path / "photos", tmp_path / "mine.yaml"
     target.mkdir()
     Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(target / "a.png")

@@ -1,8 +1,9 @@
 """A scene file from unlabelled photographs: ``render --like TARGET``.
 
 What can be measured in the target (`photostats`) is measured in a few neutral renders too; each camera range is then
-moved until both agree. Size, horizon, exposure, contrast, colour, sharpness, grain and compression are set; what a
-street holds is not.
+moved until both agree: horizon, exposure, contrast, colour, sharpness, grain, compression. The field of view is set
+where files tell their lens. What a street holds is set so that it is laid out as the tool's own teacher reads the
+photographs (`layout`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import yaml
-from PIL import Image
+from PIL import ExifTags, Image
 
 from simteacher.data.images import image_size, read_image
 from simteacher.data.open import open_dataset
+from simteacher.dense import Reader, read_images
+from simteacher.models.store import load
 from simteacher.progress import progress, say
+from simteacher.scenes import layout
 from simteacher.scenes.assemble import assemble
 from simteacher.scenes.camera import expose, meter
 from simteacher.scenes.frame import linear
@@ -29,18 +33,21 @@ from simteacher.scenes.raycast import gbuffer
 from simteacher.scenes.scenefile import ESTIMATED, load_scene, movable, told_scene
 from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.world import build_world
+from simteacher.shipped import NAME
 
 PHOTOS, PROBES = 48, 8
+FILM = 43.27  # diagonal of a frame of 35 mm film, millimetres
 LARGEST = 480 * 360 * 2  # pixels of a render by default; larger photographs are matched at a smaller scale
 U8 = npt.NDArray[np.uint8]
 
 
-def match(target: str, scene: str | Path | None = None) -> str:
-    """Estimate the camera of photographs.
+def match(target: str, scene: str | Path | None = None, reader: Reader | None = None) -> str:
+    """Estimate the camera of photographs and what their streets hold.
 
     Args:
         target: A data set; only its images are opened.
-        scene: A scene file to start from; what it says besides the camera is kept.
+        scene: A scene file to start from; what it says is kept, but for the camera, whose place and field of view are.
+        reader: A model of the 19 Cityscapes classes that says what is where; by default the teacher of the tool.
 
     Returns:
         The text of a scene file.
@@ -48,26 +55,51 @@ def match(target: str, scene: str | Path | None = None) -> str:
     Raises:
         UserError: The set or the scene file cannot be read.
     """
+    spec = load_scene(scene) if scene else SceneSpec()
+    said: dict[str, Any] = (yaml.safe_load(movable(Path(scene))) if scene else None) or {}
     frames = open_dataset(target).frames
     chosen = [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, PHOTOS).astype(int))]
+    reader = reader or load(NAME)
     size = render_size(image_size(chosen[0].image))
-    photos, quality = [], []
+    photos, quality, views, layouts = [], [], [], []
     for frame in progress(chosen, "look at photographs"):
-        photos.append(photo_stats(_shrunk(read_image(frame.image), size)))
+        image = read_image(frame.image)
+        photos.append(photo_stats(_shrunk(image, size)))
         quality.append(jpeg_quality(frame.image) if image_size(frame.image) == size else None)
-    spec = load_scene(scene) if scene else SceneSpec()
-    found = Fit(photos, _probes(spec, size)).ranges(spec)
+        views.append(lens_view(frame.image))
+        seen = read_images(reader, [image], views=1)[0]
+        layouts.append(layout.layout(seen.label_HW, reader.card.space.classes))
+    found: dict[str, tuple[float, float]] = {}
+    lenses = [v for v in views if v]
+    if lenses and "fov" not in (said.get("camera") or {}):
+        found["fov"] = (max(min(lenses) - 1, 10.0), min(max(lenses) + 1, 130.0))
+    found["pitch"] = pitch_range(photos, size, found.get("fov", spec.camera.fov))
+    spec = spec.model_copy(update={"camera": spec.camera.model_copy(update=found)})
+    knobs, shares = layout.contents(spec, size, np.mean(layouts, 0), layout.free_knobs(said))
+    spec = layout.with_knobs(spec, knobs)
+    found |= Fit(photos, _probes(spec, size)).ranges()
     known = [q for q in quality if q]
     if known:
         found["jpeg"] = (max(min(known) - 3, 5), max(known))
-    data: dict[str, Any] = yaml.safe_load(movable(Path(scene))) if scene else {}
-    data = data or {}
-    data["size"] = list(size)
-    data["camera"] = {**(data.get("camera") or {}), **{k: [round(float(v), 3) for v in r] for k, r in found.items()}}
+    data = {**said, "size": list(size)}
+    for (part, key), value in {**knobs, **{("camera", k): v for k, v in found.items()}}.items():
+        plain = [round(float(v), 3) for v in value] if isinstance(value, tuple) else value
+        data[part] = {**(data.get(part) or {}), key: plain}
     say(f"the camera of {target}: " + ", ".join(f"{k} {r[0]:.2f} to {r[1]:.2f}" for k, r in found.items()))
+    say(f"the streets of {target}: " + (", ".join(map(_in_words, knobs.items())) or "as the scene file says"))
     base = f" All else: {told_scene(scene)}." if scene else ""
     head = f"{ESTIMATED} from {len(photos)} photographs of {target}, without labels.{base} Every range may be edited.\n"
-    return head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    head += "".join(f"# {line}\n" for line in shares)
+    return head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+
+
+def _in_words(item: tuple[layout.Knob, Any]) -> str:
+    """A knob and its value; of a table the three heaviest choices."""
+    (_, key), value = item
+    if isinstance(value, dict):
+        heavy = sorted(value.items(), key=lambda choice: -choice[1])[:3]
+        return f"{key} " + " ".join(f"{name} {100 * share:.0f} %" for name, share in heavy)
+    return f"{key} {value[0]:.2f} to {value[1]:.2f}" if isinstance(value, tuple) else f"{key} {value:.2f}"
 
 
 def render_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -93,6 +125,30 @@ def jpeg_quality(path: Path) -> int | None:
     scale = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)[:, None]
     table = np.clip((standard * scale + 50) // 100, 1, 255)
     return int(quality[np.abs(table - stored).sum(1).argmin()])
+
+
+def lens_view(path: Path) -> float | None:
+    """Horizontal field of view in degrees, where a file tells its focal length on 35 mm film (EXIF, by diagonal)."""
+    try:
+        with Image.open(path) as image:
+            focal = float(image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
+            across = image.width / float(np.hypot(image.width, image.height))
+    except (OSError, ValueError, TypeError, SyntaxError):
+        return None
+    view = float(np.rad2deg(2 * np.arctan(FILM * across / 2 / focal))) if focal > 0 else 0.0
+    return view if 10 <= view <= 130 else None
+
+
+def pitch_range(photos: list[PhotoStats], size: tuple[int, int], fov: tuple[float, float]) -> tuple[float, float]:
+    """Camera pitch in degrees, from the row where most photographs have their horizon and the field of view."""
+    votes = np.sum([p.votes for p in photos], 0)
+    peak = HORIZONS[int(np.convolve(votes, [0.5, 1, 0.5], "same").argmax())]
+    own = np.array([HORIZONS[int(p.votes.argmax())] for p in photos])
+    near = own[np.abs(own - peak) < 0.12]
+    spread = max(float(np.median(np.abs(near - peak))) * 1.5 if len(near) else 0.0, 0.02)
+    focal = size[0] / 2 / np.tan(np.deg2rad(np.mean(fov)) / 2)
+    low, high = (float(np.rad2deg(np.arctan((row - 0.5) * size[1] / focal))) for row in (peak - spread, peak + spread))
+    return max(low - 1.0, -60.0), min(high + 1.0, 60.0)  # a level road is not always level
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +229,7 @@ class Fit:
         put((low + high) / 2)
         return (low + high) / 2
 
-    def ranges(self, spec: SceneSpec) -> dict[str, tuple[float, float]]:
+    def ranges(self) -> dict[str, tuple[float, float]]:
         """Ranges of ``camera`` in a scene file."""
         for _ in range(2):  # exposure, contrast and colour lean on each other
             self._solve("exposure", "mean", self._target("mean"), 0.1, 4.0)
@@ -187,7 +243,6 @@ class Fit:
         bright = self._solve("exposure", "mean", self._target("mean", 0.85), 0.1, 4.0)
         self.settings["exposure"] = middle
         return {
-            "pitch": self._pitch(spec),
             "exposure": (min(dark, 0.9 * middle), max(bright, 1.1 * middle)),
             "warmth": (max(warmth - 0.05, -0.4), min(warmth + 0.05, 0.4)),
             "contrast": (0.88 * contrast, 1.12 * contrast),
@@ -206,15 +261,3 @@ class Fit:
             else:
                 high = warm
         return (low + high) / 2
-
-    def _pitch(self, spec: SceneSpec) -> tuple[float, float]:
-        """Camera pitch in degrees, from the row where most photographs have their horizon and the field of view."""
-        votes = np.sum([p.votes for p in self.photos], 0)
-        peak = HORIZONS[int(np.convolve(votes, [0.5, 1, 0.5], "same").argmax())]
-        own = np.array([HORIZONS[int(p.votes.argmax())] for p in self.photos])
-        near = own[np.abs(own - peak) < 0.12]
-        spread = max(float(np.median(np.abs(near - peak))) * 1.5 if len(near) else 0.0, 0.02)
-        h, w, _ = self.probes[0].rgb_HW3.shape
-        focal = w / 2 / np.tan(np.deg2rad(np.mean(spec.camera.fov)) / 2)
-        low, high = (float(np.rad2deg(np.arctan((row - 0.5) * h / focal))) for row in (peak - spread, peak + spread))
-        return max(low - 1.0, -60.0), min(high + 1.0, 60.0)  # a level road is not always level

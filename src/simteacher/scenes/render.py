@@ -186,7 +186,7 @@ def defaults() -> str:
     """The scene file that changes nothing, with every default written out."""
     data = SceneSpec().model_dump(mode="json", exclude_none=True)
     return "# every range and weight of this render; edit and pass with --scene\n" + yaml.safe_dump(
-        data, sort_keys=False
+        data, sort_keys=False, default_flow_style=None, width=100
     )
 
 
