@@ -153,7 +153,7 @@ def weigh(worlds: Worlds, wanted_F: F64) -> F64:
         gradient_K = 2 * (off_NF.T @ slope_NK).T @ rest_F / len(rest_F) + 2 * ridge * t_K
         return float((rest_F**2).mean() + ridge * (t_K @ t_K)), gradient_K
 
-    for ridge in RIDGE * 3.0 ** np.arange(30):
+    for ridge in RIDGE * 1.5 ** np.arange(60):
         start_K = np.zeros(k_NK.shape[1])
         found_N = weights(minimize(loss, start_K, (float(ridge),), jac=True, method="L-BFGS-B").x)
         if 1 / float(found_N @ found_N) >= EVEN * len(found_N):
