@@ -224,25 +224,23 @@ def test_an_unreadable_photograph_is_named(photographs: DataSet, tmp_path: Path)
     assert caught.value.where == str(image) and caught.value.fix
 
 
-def test_the_command(photographs: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from simteacher.models import store
+def test_the_command(photographs: DataSet, tmp_path: Path) -> None:
     from tests.stub_model import stub_loaded
 
     loaded = stub_loaded(tmp_path)
-    monkeypatch.setattr(store, "load", lambda path: loaded)
     root = str(tmp_path / "photos")
-    result = module.label("stub", root, tmp_path / "out", threshold=0.5)
+    result = module.label(loaded, root, tmp_path / "out", threshold=0.5)
     assert set(result["thresholds"].values()) == {128 / 255}
-    assert module.label("stub", root, tmp_path / "out", threshold=0.5) == result
+    assert module.label(loaded, root, tmp_path / "out", threshold=0.5) == result
     with pytest.raises(UserError, match="holds another data set"):
-        module.label("stub", root, tmp_path / "out", threshold=0.7)
+        module.label(loaded, root, tmp_path / "out", threshold=0.7)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="holds other files"):
-        module.label("stub", root, tmp_path / "full")
+        module.label(loaded, root, tmp_path / "full")
     for wrong in ({"portion": 2}, {"portion": -1}, {"threshold": 1.5}, {"portion": 0.5, "threshold": 0.5}):
         with pytest.raises(UserError):
-            module.label("stub", root, tmp_path / "wrong", **wrong)
+            module.label(loaded, root, tmp_path / "wrong", **wrong)
     loaded.path.write_bytes(b"other weights")
     with pytest.raises(UserError, match="holds another data set"):
-        module.label("stub", root, tmp_path / "out", threshold=0.5)
+        module.label(loaded, root, tmp_path / "out", threshold=0.5)

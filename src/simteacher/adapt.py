@@ -34,7 +34,7 @@ from simteacher.models.mean import lean_back
 from simteacher.models.prior import tilt
 from simteacher.models.start import check_start, knows, start
 from simteacher.models.store import Model, ModelCard, load, save_model
-from simteacher.models.wrap import Factory, make, name_of
+from simteacher.models.wrap import Factory, layers_of, make, name_of
 from simteacher.processes import first_then_others, make_fabric, on_first, one_run
 from simteacher.progress import say
 from simteacher.pseudo import label_dataset, read_part
@@ -89,6 +89,7 @@ def adapt(
             glance_at(resolved, data)
         require_shares(resolved, fabric.world_size)
         prints = data.fingerprints() | measured_print(open_measured(resolved))
+        prints["network"] = layers_of(network, len(data.space)) if network else "the recipe's"
         opened = RunDir(folder, resolved, prints, fabric.global_rank == 0, data.images())
     keep_freed_memory()
     with opened as run, one_run(fabric, folder):

@@ -28,6 +28,7 @@ from simteacher.errors import UserError
 from simteacher.files import alone, atomic_path, atomic_write, disk_errors, part_of, sole_writer
 from simteacher.labels import LabelSpace
 from simteacher.memory import keep_freed_memory
+from simteacher.models.store import Model, load
 from simteacher.predict import weights_id
 from simteacher.progress import progress, say
 from simteacher.prototypes import weighed
@@ -207,7 +208,7 @@ def _split(path: Path) -> tuple[U8, U8]:
 
 
 def label(
-    model: str | Path,
+    model: str | Path | Model,
     data: str | None = None,
     out: str | Path | None = None,
     split: str | None = None,
@@ -218,7 +219,8 @@ def label(
     """Label a data set's photographs with a model; the result is a `folder` data set with confidence.
 
     Args:
-        model: Run folder, stage of one, ``model.safetensors`` or ``.onnx``, or ``street``, which comes with the tool.
+        model: Run folder, stage of one, ``model.safetensors`` or ``.onnx``, ``street``, which comes with the tool, or a
+            loaded model.
         data: The photographs; their labels, if there are any, are not opened. Where it is left out, the only word is
             the data, and ``street`` labels it.
         out: Folder to write; ``runs/label/NAME`` where it is left out.
@@ -234,8 +236,6 @@ def label(
     Raises:
         UserError: Model or data cannot be read, or ``out`` holds other files.
     """
-    from simteacher.models.store import load
-
     if portion is not None and threshold is not None:
         raise UserError("a portion and a threshold are given", "--threshold", "leave one of them out")
     for flag, value in (("--portion", portion), ("--threshold", threshold)):
@@ -244,7 +244,7 @@ def label(
     portion = 1.0 if portion is None else portion
     model, data, folder = arguments("label", model, data, out)
     keep_freed_memory()
-    loaded = load(model)
+    loaded = model if isinstance(model, Model) else load(model)
     dataset = open_dataset(data, split).unlabelled()
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
     files = fingerprint(dataset)  # of a set that grew, the new photographs would have no labels

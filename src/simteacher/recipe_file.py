@@ -13,14 +13,8 @@ from simteacher.config import BUDGETS, Recipe
 from simteacher.contradictions import contradiction
 from simteacher.errors import UserError, nearest
 from simteacher.recipes import find
+from simteacher.wording import in_words
 from simteacher.yaml_once import load_yaml, read_yaml
-
-PLAIN = {
-    "int_": "it has to be a whole number",
-    "float_": "it has to be a number",
-    "bool_": "it has to be true or false",
-}
-"""pydantic's kinds of errors, by how they begin, in words."""
 
 
 def _known_keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
@@ -45,9 +39,9 @@ def _explain(error: ValidationError, where: str, overrides: Iterable[str]) -> Us
         return UserError(
             f"unknown key '{key}'{nearest(str(path[-1]), known)}", where, f"keys allowed there: {', '.join(known)}"
         )
-    plain = next((text for kind, text in PLAIN.items() if first["type"].startswith(kind)), None)
-    message = plain or first["msg"].removeprefix("Value error, ")
-    return UserError(f"'{key}' is {first.get('input')!r}: {message}", where, f"correct '{key}'")
+    if first["type"] == "missing" and isinstance(first["loc"][-1], int):  # of a list that is too short
+        key = ".".join(str(p) for p in path[:-1])
+    return UserError(f"'{key}' is {first.get('input')!r}: {in_words(first)}", where, f"correct '{key}'")
 
 
 def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
@@ -120,7 +114,7 @@ def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> 
 
 def _checked(tree: dict[str, Any], path: Path, overrides: dict[str, Any]) -> Recipe:
     try:
-        recipe = Recipe.model_validate(tree)
+        recipe = Recipe.model_validate({k: v for k, v in tree.items() if v is not None})  # "rounds:" and nothing there
     except ValidationError as e:
         raise _explain(e, str(path), overrides) from e
     _ = recipe.resolved_budget

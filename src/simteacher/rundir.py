@@ -24,7 +24,10 @@ from simteacher.files import PART, atomic_write, disk_errors
 FREE_KEYS = ("cache_gib", "log_every", "save_seconds", "with_labels")
 # Data sets, which may be written in several ways.
 PLACES = ("source", "target", "eval_data")
-CHANGED = {"classes": "the classes, or what the numbers of the labels mean,"}
+CHANGED = {
+    "classes": "the classes, or what the numbers of the labels mean,",
+    "network": "the network of one's own (the names or shapes of its layers)",
+}
 PACKAGES = (
     "simteacher",
     "torch",

@@ -84,6 +84,21 @@ def test_a_fingerprint_follows_names_and_sizes(tmp_path: Path) -> None:
     assert fingerprint(dataset) != first
 
 
+def test_a_fingerprint_sees_labels_painted_anew_in_as_many_bytes(tmp_path: Path) -> None:
+    """One pixel of another class: uncompressed, so that the file's size cannot tell."""
+    dataset = open_dataset(lookalikes.gta5(tmp_path / "gta5", 2).spec)
+    path = dataset.frames[1].label
+    pixels = np.zeros((48, 64), np.uint8)
+    prints = []
+    for value in (7, 8):
+        pixels[20, 30] = value
+        Image.fromarray(pixels).save(path, compress_level=0)
+        prints.append((path.stat().st_size, fingerprint(dataset)))
+    assert prints[0][0] == prints[1][0] and prints[0][1] != prints[1][1]
+    path.unlink()
+    assert fingerprint(dataset) not in {p for _, p in prints}
+
+
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
 def test_class_weights_in_closed_form(exponent: float) -> None:
     counts = np.array([[600.0, 100, 0, 200], [200, 300, 0, 600]])  # shares 0.4, 0.2, 0, 0.4

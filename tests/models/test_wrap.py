@@ -67,6 +67,9 @@ def test_a_run_with_a_network_of_ones_own(tmp_path: Path) -> None:
     run = simteacher.adapt(recipe, out=tmp_path / "run", network=Mine)
     with pytest.raises(UserError, match=r"a network of your own, made by .*Mine"):
         simteacher.load(run)
+    for other in (None, lambda classes: nn.Conv2d(3, classes, 3, padding=1)):
+        with pytest.raises(UserError, match=r"the network of one's own .* changed since this run started"):
+            simteacher.adapt(recipe, out=tmp_path / "run", network=other)
     model = simteacher.load(run, network=Mine)
     assert isinstance(model.network.encoder, Mine)
     assert simteacher.evaluate(model, photos, split="val")["images"] > 0

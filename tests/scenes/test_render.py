@@ -172,6 +172,36 @@ class TestSmallStreet:
         render(tmp_path / "set", frames=3, **FEW)
         assert digest(tmp_path / "set") == before
 
+    @pytest.mark.parametrize(
+        ("format", "lost"),
+        [
+            ("coco", "meta/000001.coco.json"),
+            ("cityscapes", "gtFine/train/simteacher/simteacher_000000_000001_gtFine_labelIds.png"),
+            ("cityscapes", "camera/train/simteacher/simteacher_000000_000001_camera.json"),
+            ("kitti", "object/training/calib/000000.txt"),
+            ("kitti", "training/depth_2/000001_10.png"),
+        ],
+    )
+    def test_what_was_lost_of_another_format_too(self, tmp_path: Path, format: str, lost: str) -> None:
+        """Whatever a finished frame has."""
+        render(tmp_path / "set", frames=2, format=format, **FEW)
+        before = digest(tmp_path / "set")
+        (tmp_path / "set" / lost).unlink()
+        render(tmp_path / "set", frames=2, format=format, **FEW)
+        assert digest(tmp_path / "set") == before
+
+    def test_facts_that_cannot_be_read_are_named(self, tmp_path: Path) -> None:
+        """Deleted as the message says, they are drawn again."""
+        render(tmp_path / "set", frames=2, **FEW)
+        before = digest(tmp_path / "set")
+        facts = tmp_path / "set/meta/000001.json"
+        facts.write_bytes(facts.read_bytes()[:40])
+        with pytest.raises(UserError, match=r"000001\.json: this frame's facts cannot be read\n.*delete it"):
+            render(tmp_path / "set", frames=2, **FEW)
+        facts.unlink()
+        render(tmp_path / "set", frames=2, **FEW)
+        assert digest(tmp_path / "set") == before
+
     def test_a_record_that_cannot_be_read_is_named(self, tmp_path: Path) -> None:
         """Of another format than `folder`."""
         render(tmp_path / "set", frames=1, format="coco", **FEW)

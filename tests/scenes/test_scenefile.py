@@ -38,11 +38,18 @@ MISTAKES = [
     ("light: {time: {dusk: -1}}\n", 1, "weights must be at least 0"),
     ("camera:\n\n  height: [3, 1]\n", 3, "runs backwards, from 3 to 1"),
     ("camera:\n  height: 30\n", 2, "outside what is possible, 0.1 to 6"),
-    ("objects:\n  parked: 2\n", 2, "less than or equal to 1"),
+    ('camera:\n  pitch: "5"\n', 2, "camera.pitch: it has to be one number, or two in brackets, [low, high]"),
+    ("light: {azimuth: [0]}\n", 1, "light.azimuth: it has to be one number, or two"),
+    ("size: 160x120\n", 1, "size: it has to be width and height in pixels, [480, 360]"),
+    ("size: [160, 8]\n", 1, "size.1: it has to be 16 or more"),
+    ("street: {kinds: [town]}\n", 1, "street.kinds: it has to be one of town, shopping"),
+    ('street: {lanes: {2: 1, "2": 3}}\n', 1, "'2' is there twice, once in quotes"),
+    ("light: {weather: {rain: x%}}\n", 1, "the shares are x%; each has to be a number"),
+    ("objects:\n  parked: 2\n", 2, "has to be 1 or less"),
     ("objects:\n  vehicles: {bicycle: 70%, saloon: 60%}\n", 2, "the shares add up to 130 %"),
     ("objects:\n  vehicles: {bicycle: 70%, saloon: 6}\n", 2, "'saloon: 6' is a weight among shares"),
     ("stage:\n  - what: persom\n    ahead: 2\n", 2, "unknown value 'persom'; did you mean 'person'?"),
-    ("stage:\n  - {what: person}\n", 2, "stage.0.ahead: field required"),
+    ("stage:\n  - {what: person}\n", 2, "stage.0.ahead: it is missing"),
     ("stage:\n  - {what: person, ahead: 12}\n  - what: tram\n    ahead: 13\n", 3, "the tram stands in the person"),
     ("stage:\n  - {what: tree, ahead: 12, speed: 3}\n", 2, "a tree does not move"),
     ("stage:\n  - {what: car, ahead: 12}\n  - {what: car, ahead: 15}\n", 3, "the car stands in the car"),
@@ -54,9 +61,9 @@ MISTAKES = [
     ("camera:\n  pitch: [.nan, .nan]\n", 2, "finite number"),
     ("light:\n  time: {day: .nan}\n", 2, "finite number"),
     ("clip:\n  rate: .inf\n", 2, "finite number"),
-    ("meshes:\n  - {file: a.obj, name: car, ahead: 9, scale: 0}\n", 2, "greater than 0"),
+    ("meshes:\n  - {file: a.obj, name: car, ahead: 9, scale: 0}\n", 2, "has to be more than 0"),
     ("stage:\n\n  - {what: person, ahead: 12, pose: sitting, speed: 1}\n", 3, "a sitting person does not move"),
-    ("stage:\n  - {what: person, ahead: -3}\n", 2, "greater than or equal to 0.5"),
+    ("stage:\n  - {what: person, ahead: -3}\n", 2, "has to be 0.5 or more"),
     ("meshes:\n  - {file: none.obj, name: car, ahead: 8}\n", 2, "there is no mesh none.obj"),
     ("meshes:\n  - {file: scene.yaml, name: caar, ahead: 8}\n", 2, "unknown class 'caar'; did you mean 'car'?"),
     ("street: [\n", 2, "not valid YAML"),
@@ -158,6 +165,32 @@ def test_the_scene_beside_a_render_finds_the_meshes_of_the_original(tmp_path: Pa
 def test_a_scene_without_meshes_is_copied_as_it_is(tmp_path: Path, text: str) -> None:
     _load(tmp_path, text)
     assert movable(tmp_path / "scene.yaml") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stage: []\nmeshes:\n- {file: &f box.obj, name: car, ahead: 10}\n- {file: *f, name: car, ahead: 20}\n",
+        "meshes:\n- file: >-\n    box.obj\n  name: car\n  ahead: 10\n",
+        "meshes:\n- &a {file: box.obj, name: car, ahead: 10}\n- {<<: *a, ahead: 20}\n",
+    ],
+)
+def test_a_copy_says_the_same_however_its_meshes_are_written(tmp_path: Path, text: str) -> None:
+    """Anchors, folded text and merged tables, read from another folder."""
+    (tmp_path / "box.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    said = _load(tmp_path, text)
+    (tmp_path / "elsewhere").mkdir()
+    copy = tmp_path / "elsewhere" / "scene.yaml"
+    copy.write_text(movable(tmp_path / "scene.yaml"))
+    assert load_scene(copy) == said and len(said.meshes) == text.count("name") + text.count("<<")
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e7])
+def test_a_mesh_of_absurd_size_is_refused(tmp_path: Path, scale: float) -> None:
+    (tmp_path / "box.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    spec = _load(tmp_path, f"meshes: [{{file: box.obj, name: car, ahead: 10, scale: {scale}}}]\n")
+    with pytest.raises(UserError, match=r"box\.obj: this mesh is .* m large"):
+        build_world(2, 0, spec, SIZE)
 
 
 def test_an_unreadable_mesh_is_refused(tmp_path: Path) -> None:

@@ -73,6 +73,9 @@ def open_with_splits(spec: str | Path) -> tuple[DataSet, dict[str, set[str]]]:
         frames = tuple(
             p for p in frames if p[0].label or not p[0].name.endswith("_11") or p[0].name[:-1] + "0" not in first
         )
+    coco = next((f for f in files if f.startswith("annotations/") and f.endswith(".json")), None)
+    if coco and not found.labelled:
+        why += f"; {coco}, COCO's masks of some things, is no label of every pixel and not read"
     dataset = DataSet(
         spec_.format, root, None, tuple(f for f, _ in frames), dict(spec_.names), decode=spec_.decode, why=why
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +18,25 @@ from simteacher.files import atomic_write
 from simteacher.labels import LabelSpace
 from simteacher.progress import progress
 
+TAIL = 64  # bytes: the end of a PNG's last data, its checksum, and its closing chunk
 F64 = npt.NDArray[np.float64]
 
 
 def fingerprint(dataset: DataSet, times: bool = False) -> str:
-    """Hash of all names and file sizes (with ``times``, of modification times too) of a data set: 16 hex digits."""
+    """Hash of all names, file sizes and ends of labels (with ``times``, of modification times too): 16 hex digits.
+
+    Labels painted anew often have the size that they had; the end of a PNG holds a checksum of its pixels.
+    """
     digest = hashlib.sha256(f"{dataset.format} {dataset.split}".encode())
     for f in dataset.frames:
         for path in (f.image, f.label, f.confidence):
             if path is not None and path.exists():
                 stat = path.stat()
                 digest.update(f"{f.name} {stat.st_size} {stat.st_mtime_ns if times else ''}".encode())
+        if f.label is not None:
+            with suppress(OSError), f.label.open("rb") as file:  # one that cannot be read is found where it is needed
+                file.seek(-min(TAIL, f.label.stat().st_size), os.SEEK_END)
+                digest.update(file.read())
     return digest.hexdigest()[:16]
 
 

@@ -8,6 +8,7 @@ Recipes and model files name no code, so that neither can run any: such a model 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -94,6 +95,12 @@ def make(factory: Factory, classes: int) -> Wrapped:
     """Call a user's function; a plain module is wrapped with ImageNet's normalisation."""
     made = factory(classes)
     return made if isinstance(made, Wrapped) else wrap(made, classes)
+
+
+def layers_of(factory: Factory, classes: int) -> str:
+    """Hash of the names and shapes of all layers that a user's function makes: 16 hex digits."""
+    shapes = [(name, tuple(value.shape)) for name, value in make(factory, classes).state_dict().items()]
+    return hashlib.sha256(repr(shapes).encode()).hexdigest()[:16]
 
 
 def name_of(factory: Factory) -> dict[str, Any]:

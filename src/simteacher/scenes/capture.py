@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from simteacher.errors import UserError
 from simteacher.scenes.camera import jpeg
 from simteacher.scenes.classes import CLASSES
 from simteacher.scenes.frame import Rendered
@@ -98,6 +100,19 @@ def _brief(value: Any) -> Any:
     if isinstance(value, np.floating):
         return round(float(value), 5)
     return int(value) if isinstance(value, np.integer) else value
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What is written beside a frame.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        fix = "delete it and run the same command again, which draws that frame again"
+        raise UserError("this frame's facts cannot be read", path, fix) from None
 
 
 def meta_json(meta: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from simteacher.files import atomic_path, atomic_write
 from simteacher.labels import SPACES
-from simteacher.scenes.capture import DEPTH_EDGES
+from simteacher.scenes.capture import DEPTH_EDGES, read_facts
 from simteacher.scenes.classes import CLASSES
 from simteacher.scenes.job import WRITERS, Job
 
@@ -31,7 +31,7 @@ def write_card(out: Path, job: Job, names: list[str]) -> dict[str, Any]:
     distances = np.zeros(len(DEPTH_EDGES), np.int64)
     ignored = 0
     for name in names:
-        meta = json.loads((out / "meta" / f"{name}.json").read_text(encoding="utf-8"))
+        meta = read_facts(out / "meta" / f"{name}.json")
         pixels.update(meta["classes"])
         present.update(meta["classes"].keys())
         ignored += meta["ignored"]

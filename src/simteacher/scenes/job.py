@@ -86,9 +86,8 @@ class Job:
         """Whether a frame is complete; its facts are written last."""
         out = Path(self.out)
         lacks = self.format == "kitti" and self.sequence and not write_kitti.whole(out, name, self._ends_clip(name))
-        there = (out / "meta" / f"{name}.json").is_file() and WRITERS[self.format].image_path(out, name).is_file()
-        maps = ("labels", "instances", "depth", "normals") if self.format == "folder" else ()
-        return there and not lacks and all((out / kind / f"{name}.png").is_file() for kind in maps)
+        there = (out / "meta" / f"{name}.json", *WRITERS[self.format].files(out, name))
+        return not lacks and all(path.is_file() for path in there)
 
     def _ends_clip(self, name: str) -> bool:
         clip, frame = (int(part) for part in name.split("_"))

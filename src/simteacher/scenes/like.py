@@ -20,6 +20,7 @@ from PIL import ExifTags, Image
 from simteacher.data.images import image_size, read_image
 from simteacher.data.open import open_dataset
 from simteacher.dense import Reader, read_images
+from simteacher.errors import UserError
 from simteacher.models.store import load
 from simteacher.progress import progress, say
 from simteacher.scenes import layout
@@ -31,7 +32,7 @@ from simteacher.scenes.mesh import F32, CameraSpec
 from simteacher.scenes.photostats import HORIZONS, MEASURES, PhotoStats, photo_stats
 from simteacher.scenes.raycast import gbuffer
 from simteacher.scenes.scenefile import ESTIMATED, load_scene, movable, told_scene
-from simteacher.scenes.spec import SceneSpec
+from simteacher.scenes.spec import SIDES, SceneSpec
 from simteacher.scenes.world import build_world
 from simteacher.shipped import NAME
 
@@ -61,6 +62,10 @@ def match(target: str, scene: str | Path | None = None, reader: Reader | None = 
     chosen = [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, PHOTOS).astype(int))]
     reader = reader or load(NAME)
     size = render_size(image_size(chosen[0].image))
+    if min(size) < SIDES[0]:
+        raise UserError(
+            f"a photograph of {size[0]}x{size[1]} pixels is too small to draw like it", chosen[0].image, "name others"
+        )
     photos, quality, views, layouts = [], [], [], []
     for frame in progress(chosen, "look at photographs"):
         image = read_image(frame.image)

@@ -60,6 +60,9 @@ class Weighted:
             return {str(value): 1.0}
         if not isinstance(value, dict):
             return value
+        twice = [k for k in value if not isinstance(k, str) and str(k) in value]
+        if twice:
+            raise ValueError(f"'{twice[0]}' is there twice, once in quotes")
         value = {str(k): v for k, v in value.items()}
         percent = {k: isinstance(v, str) and v.strip().endswith("%") for k, v in value.items()}
         if not any(percent.values()):
@@ -67,7 +70,10 @@ class Weighted:
         odd = [k for k, yes in percent.items() if not yes]
         if odd:
             raise ValueError(f"'{odd[0]}: {value[odd[0]]}' is a weight among shares; write all as percentages or none")
-        shares = {k: float(v.strip()[:-1]) / 100 for k, v in value.items()}
+        try:
+            shares = {k: float(v.strip()[:-1]) / 100 for k, v in value.items()}
+        except ValueError:
+            raise ValueError(f"the shares are {', '.join(value.values())}; each has to be a number and %") from None
         rest = 1 - sum(shares.values())
         if rest < -1e-9 or min(shares.values()) < 0:
             raise ValueError(f"the shares add up to {100 * (1 - rest):g} %")

@@ -30,7 +30,7 @@ from simteacher.scenes.film import film
 from simteacher.scenes.job import WRITERS, Job, make, text_hash
 from simteacher.scenes.pathlight import require
 from simteacher.scenes.scenefile import ESTIMATED, movable, told_scene
-from simteacher.scenes.spec import SceneSpec, load_scene
+from simteacher.scenes.spec import SIDES, SceneSpec, load_scene
 
 SCENE = "scene.yaml"
 MADE_BY = "simteacher render"
@@ -89,7 +89,8 @@ def render(
         raise UserError("single frames make no video", "--video", "add --sequence")
     if video:
         package(out / "videos")
-    with nullcontext() if part is None else alone(out):  # the shares begin at the same time
+    # shares begin at the same time; an estimate is made by one
+    with alone(out) if part is not None else sole_writer(out) if like is not None else nullcontext():
         job, keep = _begin(out, frames, size, seed, scene, like, sequence, format)
     with sole_writer(out, shared=part is not None):
         try:
@@ -108,12 +109,12 @@ def render(
 def _finish(job: Job, keep: FolderWriter | None, video: bool) -> None:
     """What needs all frames: lists, the data card, the videos."""
     out, names = Path(job.out), job.names()
+    write_card(out, job, names)  # first: it finds facts that cannot be read
     WRITERS[job.format].finish(out, names)
     if keep is not None:
         for name in names:
             keep.has(name)
         keep.close()
-    write_card(out, job, names)
     if video:
         film(job)
 
@@ -146,8 +147,8 @@ def _begin(
         atomic_write(out / SCENE, text)
         source, spec = out / SCENE, load_scene(out / SCENE)
     size = size or spec.size or (480, 360)
-    if min(size) < 16 or max(size) > 8192:
-        raise UserError(f"{size[0]}x{size[1]} is no size to render", "--size", "give 16 to 8192 pixels a side")
+    if min(size) < SIDES[0] or max(size) > SIDES[1]:
+        raise UserError(f"{size[0]}x{size[1]} is no size to render", "--size", f"give {SIDES[0]} to {SIDES[1]} a side")
     where = str(source.resolve()) if source else None
     job = Job(str(out), frames, size, seed, where, sequence, spec.clip.frames, spec.clip.rate, format)
     if source is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from simteacher.errors import UserError, nearest
 from simteacher.files import disk_errors
+from simteacher.scenes.ranges import Pair
 from simteacher.scenes.spec import SceneSpec
+from simteacher.wording import in_words
 from simteacher.yaml_once import load_yaml, reason
 
 ESTIMATED = "# Camera estimated"  # how a file that `like` wrote begins
@@ -45,7 +48,7 @@ def load_scene(path: str | Path) -> SceneSpec:
             "a scene file is a table of settings", path, f"its keys are {', '.join(SceneSpec.model_fields)}"
         )
     try:
-        spec = SceneSpec.model_validate(data)
+        spec = SceneSpec.model_validate({k: v for k, v in data.items() if v is not None})  # "street:" and nothing there
     except ValidationError as problem:
         raise _explain(problem, path, tree) from None
     for index, mesh in enumerate(spec.meshes):
@@ -74,6 +77,20 @@ def told_scene(path: str | Path) -> str:
 def movable(path: Path) -> str:
     """Text of a valid scene file that says the same in any folder: its meshes are named by their whole paths."""
     text = path.read_text(encoding="utf-8")
+    said = load_yaml(text)
+    if not (said or {}).get("meshes"):
+        return text
+    meshes = [{**mesh, "file": str((path.parent / mesh["file"]).resolve())} for mesh in said["meshes"]]
+    wanted = {**said, "meshes": meshes}
+    for written in (_in_place(path, text), text):  # comments stay where they can
+        with suppress(yaml.YAMLError):
+            if load_yaml(written) == wanted:
+                return written
+    return yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True)  # anchors, folded text
+
+
+def _in_place(path: Path, text: str) -> str:
+    """The text with whole paths where its meshes name their files."""
     tree = yaml.compose(text, Loader=yaml.SafeLoader)
     tables = {k.value: v for k, v in tree.value} if isinstance(tree, yaml.MappingNode) else {}
     meshes = tables["meshes"].value if "meshes" in tables else []
@@ -114,6 +131,17 @@ def _choices(place: tuple[Any, ...]) -> list[str]:
     return [str(a) for a in get_args(model)]
 
 
+def _is_range(place: tuple[Any, ...]) -> bool:
+    """Whether a place of the file takes ``[low, high]``."""
+    model: Any = SceneSpec
+    for step in place:
+        field = model.model_fields.get(step) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if field is None:
+            return False
+        model = field.annotation
+    return bool(model == Pair)
+
+
 def _inner(annotation: Any) -> Any:
     """Item type of tuples, key type of tables, else the type itself."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -147,7 +175,15 @@ def _explain(problem: ValidationError, path: Path, tree: yaml.Node | None) -> Us
             where,
             f"one of: {', '.join(known)}",
         )
-    text = first["msg"].removeprefix("Value error, ")
-    return UserError(
-        f"{'.'.join(map(str, place))}: {text[0].lower() + text[1:]}", where, "see docs/simulator.md for the scene file"
-    )
+    if first["type"] == "missing" and isinstance(first["loc"][-1], int):  # of a list that is too short
+        place = place[:-1]
+    said = in_words(first)
+    if first["type"].startswith(("tuple_", "missing", "too_long")) and _is_range(place):
+        said = "it has to be one number, or two in brackets, [low, high]"
+    if first["type"].startswith("dict_"):
+        known = _choices(place)
+        said = f"it has to be one of {', '.join(known)}, or a table of weights such as {{{known[0]}: 1}}"
+    if place[:1] == ("size",) and not first["type"].startswith(("greater", "less")):
+        place, said = ("size",), "it has to be width and height in pixels, [480, 360]"
+    key = ".".join(map(str, place))
+    return UserError(f"{key}: {said}", where, f"correct {key}; docs/simulator.md has all keys")

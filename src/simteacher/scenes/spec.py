@@ -39,6 +39,10 @@ TIME: dict[TimeOfDay, float] = {"day": 5, "low_sun": 3, "dusk": 1.2, "night": 0.
 LANES: dict[Lanes, float] = {"1": 0.6, "2": 3, "3": 0.7, "4": 0.7}
 
 
+SIDES = (16, 8192)  # pixels of a picture
+Side = Annotated[int, Field(ge=SIDES[0], le=SIDES[1])]
+
+
 class Strict(BaseModel):
     """Refuses keys it does not know."""
 
@@ -252,7 +256,7 @@ class SceneSpec(Strict):
     light: LightSpec = LightSpec()
     camera: CameraRanges = CameraRanges()
     clip: ClipSpec = ClipSpec()
-    size: tuple[int, int] | None = None
+    size: tuple[Side, Side] | None = None
     random_textures: Chance = 0.15
     labels: Literal["filled", "exact"] = "filled"
     stage: tuple[Stage, ...] = ()

@@ -14,6 +14,7 @@ from simteacher.scenes.mesh import Material, Mesh
 from simteacher.scenes.palette import rgb
 
 COLOURS = 24
+EXTENT = (0.01, 5000.0)  # metres, of the longest side
 
 
 @lru_cache(maxsize=32)
@@ -26,7 +27,7 @@ def load_mesh(file: Path, scale: float, up: str) -> Mesh:
         up: "y" or "z"; with "y", the file's z axis becomes x, forward.
 
     Raises:
-        UserError: It cannot be read or has no triangles.
+        UserError: It cannot be read, has no triangles, or is too small or large to be meant.
     """
     try:
         import trimesh
@@ -43,6 +44,10 @@ def load_mesh(file: Path, scale: float, up: str) -> Mesh:
         vertices = vertices[:, [2, 0, 1]]
     vertices = vertices * scale
     low, high = vertices.min(0), vertices.max(0)
+    extent = float((high - low).max())
+    if not EXTENT[0] <= extent <= EXTENT[1]:  # not so either where a corner is no number
+        fix = f"give it a scale, metres per unit of the file; it is {scale:g} now"
+        raise UserError(f"this mesh is {extent:g} m large, nothing that a street shows", file, fix)
     vertices -= [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]]
     colour_F3 = _face_colours(found, len(faces))
     coarse = (colour_F3 // 32).astype(np.int64) @ [64, 8, 1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from simteacher.files import atomic_path, atomic_write
@@ -19,6 +20,7 @@ from simteacher.scenes.capture import U8, Capture
 from simteacher.scenes.classes import LABEL_ID
 
 CITY, SPLIT = "simteacher", "train"
+KINDS = ("labelIds", "labelTrainIds", "instanceIds", "color")
 _IDS = np.zeros(256, np.uint8)  # 0 is "unlabeled"
 _IDS[: len(LABEL_ID)] = LABEL_ID
 
@@ -47,23 +49,31 @@ def image_path(out: Path, name: str) -> Path:
     return out / "leftImg8bit" / SPLIT / CITY / f"{stem(name)}_leftImg8bit.png"
 
 
+def files(out: Path, name: str) -> list[Path]:
+    """All that a finished frame has."""
+    return [image_path(out, name), _camera_path(out, name), *(_fine(out, name, kind) for kind in KINDS)]
+
+
+def _fine(out: Path, name: str, kind: str) -> Path:
+    return out / "gtFine" / SPLIT / CITY / f"{stem(name)}_gtFine_{kind}.png"
+
+
+def _camera_path(out: Path, name: str) -> Path:
+    return out / "camera" / SPLIT / CITY / f"{stem(name)}_camera.json"
+
+
 def write(out: Path, c: Capture) -> None:
     """Write one frame."""
-    fine = out / "gtFine" / SPLIT / CITY
     color = np.concatenate(
         [SPACES["cityscapes19"].palette_K3()[c.label_HW], np.full((*c.label_HW.shape, 1), 255, np.uint8)], 2
     )
-    pictures: dict[Path, Any] = {
-        fine / f"{stem(c.name)}_gtFine_labelIds.png": Image.fromarray(label_ids(c.label_HW)),
-        fine / f"{stem(c.name)}_gtFine_labelTrainIds.png": Image.fromarray(c.label_HW),
-        fine / f"{stem(c.name)}_gtFine_instanceIds.png": Image.fromarray(c.instance_HW),
-        fine / f"{stem(c.name)}_gtFine_color.png": Image.fromarray(color),
-        image_path(out, c.name): stored_image(c),
-    }
+    maps: tuple[npt.NDArray[Any], ...] = (label_ids(c.label_HW), c.label_HW, c.instance_HW, color)
+    pictures = {_fine(out, c.name, kind): Image.fromarray(m) for kind, m in zip(KINDS, maps, strict=True)}
+    pictures[image_path(out, c.name)] = stored_image(c)
     for path, picture in pictures.items():
         with atomic_path(path) as part:
             picture.save(part, "PNG", compress_level=1)
-    atomic_write(out / "camera" / SPLIT / CITY / f"{stem(c.name)}_camera.json", json.dumps(camera(c), indent=1))
+    atomic_write(_camera_path(out, c.name), json.dumps(camera(c), indent=1))
 
 
 def camera(c: Capture) -> dict[str, Any]:

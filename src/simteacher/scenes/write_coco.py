@@ -8,7 +8,7 @@ from typing import Any
 
 from simteacher import rle
 from simteacher.files import atomic_path, atomic_write
-from simteacher.scenes.capture import Capture
+from simteacher.scenes.capture import Capture, read_facts
 from simteacher.scenes.classes import CLASS_ID, CLASSES, LABEL_ID
 
 CATEGORIES = [
@@ -21,6 +21,15 @@ CATEGORIES = [
 def image_path(out: Path, name: str) -> Path:
     """Where the picture of a frame is."""
     return out / "images" / f"{name}.jpg"
+
+
+def files(out: Path, name: str) -> list[Path]:
+    """All that a finished frame has until `finish` joins them."""
+    return [image_path(out, name), _record_path(out, name)]
+
+
+def _record_path(out: Path, name: str) -> Path:
+    return out / "meta" / f"{name}.coco.json"
 
 
 def write(out: Path, c: Capture) -> None:
@@ -42,7 +51,7 @@ def write(out: Path, c: Capture) -> None:
         )
     h, w = c.label_HW.shape
     record = {"image": {"file_name": f"{c.name}.jpg", "width": w, "height": h}, "annotations": annotations}
-    atomic_write(out / "meta" / f"{c.name}.coco.json", json.dumps(record))
+    atomic_write(_record_path(out, c.name), json.dumps(record))
     atomic_write(image_path(out, c.name), c.jpeg)
 
 
@@ -50,7 +59,7 @@ def finish(out: Path, names: list[str]) -> None:
     """Join to annotations/instances.json, a frame at a time."""
     head: dict[str, Any] = {"info": {"description": "simteacher render"}, "licenses": [], "categories": CATEGORIES}
     path = out / "annotations" / "instances.json"
-    records = (json.loads((out / "meta" / f"{n}.coco.json").read_text(encoding="utf-8")) for n in names)
+    records = (read_facts(_record_path(out, n)) for n in names)
     with (
         atomic_path(path) as part,
         part.open("w", encoding="utf-8") as file,

@@ -22,6 +22,7 @@ from simteacher.scenes.mesh import F32
 
 # zlib: synthetic maps are flat, so that run lengths alone are found faster than matches, and pack them better
 _PACK = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+MAPS = ("labels", "instances", "depth", "normals")
 _PALETTE = SPACES["cityscapes19"].palette_K3().tobytes()
 
 
@@ -59,6 +60,11 @@ def flow_pixels(flow_HW2: F32, state_HW: U8) -> npt.NDArray[np.uint16]:
 def image_path(out: Path, name: str) -> Path:
     """Where the picture of a frame is."""
     return out / "images" / f"{name}.jpg"
+
+
+def files(out: Path, name: str) -> list[Path]:
+    """All that a finished frame has, but for flow."""
+    return [image_path(out, name), *(out / kind / f"{name}.png" for kind in MAPS)]
 
 
 def finish(out: Path, names: list[str]) -> None:

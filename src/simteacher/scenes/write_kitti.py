@@ -93,6 +93,13 @@ def calib(c: Capture) -> str:
     return "".join(f"{key}: {' '.join(f'{v:.12e}' for v in value.ravel())}\n" for key, value in rows.items())
 
 
+def files(out: Path, name: str) -> list[Path]:
+    """All that a finished frame has, but for flow."""
+    maps = [out / "training" / kind / f"{stem(name)}_10.png" for kind in ("image_2", "semantic", "instance", "depth_2")]
+    boxes = [out / "object" / "training" / kind / f"{stem(name)}.txt" for kind in ("label_2", "calib")]
+    return [*maps, *boxes, out / "object" / "training" / "image_2" / f"{stem(name)}.png"]
+
+
 def whole(out: Path, name: str, last: bool) -> bool:
     """Whether a clip's frame has the flow that it should: a set that grows lacks that of what was its last frame."""
     return last or (out / "training" / "flow_occ" / f"{stem(name)}_10.png").is_file()
