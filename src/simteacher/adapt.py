@@ -52,14 +52,16 @@ BATCHNORM_IMAGES = 128
 
 def adapt(
     recipe: str | Path = "laptop",
-    source: str | None = None,
-    target: str | None = None,
-    labelled: int | str | None = None,
+    source: str | Path | None = None,
+    target: str | Path | None = None,
+    labelled: int | str | Path | None = None,
     out: str | Path | None = None,
     set: dict[str, Any] | None = None,
     network: Factory | None = None,
 ) -> Path:
     """Train a teacher on the source, adapt it to unlabelled photographs, keep the better model.
+
+    Call it once at a time in a process: runs draw from torch's random numbers, which threads share.
 
     Args:
         recipe: YAML file, or the name of one that comes with the tool.
