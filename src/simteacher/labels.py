@@ -252,6 +252,11 @@ def _names(content: dict[str, Any], key: str, classes: tuple[str, ...], where: s
             kind = "alias" if key == "aliases" else "name"
             what = f"{kind} '{other}' leads to '{known}', which is no class{nearest(str(known), classes)}"
             raise UserError(what, where, "use a name from 'classes', or ignore")
+    told: dict[str, str] = {}
+    for other, known in found.items():
+        if told.setdefault(_key(str(other)), _key(str(known))) != _key(str(known)):
+            what = f"'{other}' is in '{key}' twice, in another spelling, and leads to two classes"
+            raise UserError(what, where, "leave one of them out")
     return {str(other): str(known) for other, known in found.items()}
 
 

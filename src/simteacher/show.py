@@ -27,13 +27,14 @@ def print_scores(result: Mapping[str, Any]) -> None:
     """The result of `evaluate`: mean IoU, pixel accuracy and IoU by class, in percent."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(justify="right")
     table.add_column()
     for name, value in result["iou"].items():
-        table.add_row(name, percent(value), _bar(value))
+        table.add_row(Text(name), percent(value), _bar(value))  # brackets in a name are no markup
     console = Console(highlight=False)
     console.print(f"mean IoU [bold]{percent(result['miou'])}[/]   pixel accuracy {percent(result['pixel_accuracy'])}")
     console.print(table)
@@ -51,17 +52,18 @@ def print_comparison(rows: Mapping[str, Mapping[str, Any]]) -> None:
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     table.add_column("IoU, %")
     for name in [*rows, "gain"]:
-        table.add_column(name, justify="right")
+        table.add_column(Text(name), justify="right")
     results = list(rows.values())
 
     def add(label: str, values: list[float | None], style: str | None = None) -> None:
         first, last = values[0], values[-1]
         gain = "-" if first is None or last is None else f"{100 * (last - first):+.1f}"
-        table.add_row(label, *map(percent, values), gain, style=style)
+        table.add_row(Text(label), *map(percent, values), gain, style=style)
 
     for name in results[0]["iou"]:
         add(name, [r["iou"].get(name) for r in results])

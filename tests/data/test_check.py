@@ -153,7 +153,7 @@ def test_an_export_with_values_that_nobody_named(tmp_path: Path) -> None:
 
 
 def test_what_was_overlooked_is_said(tmp_path: Path) -> None:
-    for folder in ("rgb", "seg"):
+    for folder in ("rgb", "tags"):
         (tmp_path / folder).mkdir()
         for n in range(2):
             Image.fromarray(photo(np.random.default_rng(n), (64, 48))).save(tmp_path / folder / f"{n}.png")

@@ -218,7 +218,11 @@ def test_splits_may_name_files_and_miss_some(tmp_path: Path) -> None:
     text = "space: cityscapes19\nsplits: {train: [frame_0.jpg, frame_1, gone], val: [frame_2]}"
     (made.root / "dataset.yaml").write_text(text)
     dataset = open_dataset(made.root, "train")
-    assert [f.name for f in dataset.frames] == ["frame_0", "frame_1"] and "1 images" in dataset.why
+    assert (
+        [f.name for f in dataset.frames] == ["frame_0", "frame_1"]
+        and dataset.gone == ("gone",)
+        and "1 image" in dataset.why
+    )
     assert len(open_dataset(made.root)) == 4
 
 

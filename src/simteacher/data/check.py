@@ -119,15 +119,13 @@ def _look(
 
 def _described(dataset: DataSet) -> list[UserError]:
     """What is wrong with a set's own description."""
-    path, names, problems = dataset.root / "dataset.yaml", {f.name for f in dataset.frames}, []
+    path, problems = dataset.root / "dataset.yaml", []
     if dataset.meta.get("complete") is False:
         problems.append(
             UserError("the command that writes this set has not finished", path, "run the same command again")
         )
-    splits = (dataset.meta.get("splits") or {}).values()
-    listed = {n for some in splits if some != "all" for n in some}
-    if gone := sorted(n for n in listed if n not in names and Path(n).stem not in names):
-        what = f"the splits name {len(gone)} images that are not there, such as {gone[0]}"
+    if gone := dataset.gone:
+        what = f"the splits name {len(gone)} image{'s' * (len(gone) > 1)} not to be found, such as {gone[0]}"
         problems.append(UserError(what, path, "put them back, or take their names out"))
     return problems
 
@@ -245,11 +243,16 @@ def _shared(seen: list[Seen], splits: Mapping[str, set[str]]) -> list[list[str]]
 def _orphans(dataset: DataSet) -> list[UserError]:
     """Label files that belong to no image."""
     used = {frame.label for frame in dataset.frames if frame.label}
-    tail = {"cityscapes": "_labelIds.png", "carla": "_labelIds.png"}.get(dataset.format, ".png")
     folders = {label.parent for label in used}
+    shown = dataset.root / "labels"
+    if not used and dataset.format == "folder" and shown.is_dir():
+        folders = {shown, *(p for p in shown.rglob("*") if p.is_dir())}
+    tail = {"cityscapes": "_labelIds.png", "carla": "_labelIds.png"}.get(dataset.format, ".png")
     if dataset.format == "carla" and not any(label.name.endswith(tail) for label in used):
         tail = ".png"
     lost = [p for f in folders for p in f.iterdir() if p.name.endswith(tail) and p not in used]
+    if not tail.startswith("_"):  # converters for other tools leave their own labels beside
+        lost = [p for p in lost if not p.name.endswith("_labelTrainIds.png")]
     fix = "put its image back, or remove it"
     problems = [UserError("this label has no image", p, fix) for p in sorted(lost) if not p.name.startswith(".")]
     if dataset.format == "folder" and (dataset.root / "labels").is_dir():

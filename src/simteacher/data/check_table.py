@@ -79,10 +79,11 @@ def _head(result: Result, role: str) -> list[str]:
 
 def _shares(result: Result, target: Result | None) -> RenderableType:
     from rich.table import Table
+    from rich.text import Text
 
     sides = [result] + ([target] if target and target["classes"] else [])
     table = Table(box=None, pad_edge=False, show_header=len(sides) > 1)
-    table.add_column(f"classes of {result['space']}" if result.get("space") else "class")
+    table.add_column(Text(f"classes of {result['space']}" if result.get("space") else "class"))
     for name in ("this set", "target")[: len(sides)]:
         table.add_column(name, justify="right")
         table.add_column("")
@@ -92,7 +93,7 @@ def _shares(result: Result, target: Result | None) -> RenderableType:
             total = sum(side["classes"].values()) + side["ignored"]
             share = (side["ignored"] if name == "(ignored)" else side["classes"].get(name, 0)) / total if total else 0
             cells += [f"{100 * share:.2f} %", "█" * round(_BAR * share)]
-        table.add_row(name, *cells)
+        table.add_row(Text(name), *cells)  # brackets in a name are no markup
     return table
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from simteacher.data.images import IMAGE_SUFFIXES
+from simteacher.data.layouts import split_name
 from simteacher.errors import UserError, nearest
 from simteacher.labels import SPACES, LabelSpace, load_space, space_from_dict
 from simteacher.yaml_once import read_yaml
@@ -91,22 +92,25 @@ def _splits(value: Any, path: Path) -> dict[str, list[str] | None]:
     if not isinstance(value, dict):
         raise UserError("'splits' is no map", path, "write splits: {train: [name, name], val: [name]}")
     splits: dict[str, list[str] | None] = {}
-    for split, listed in value.items():
+    for said, listed in value.items():
+        split = split_name(str(said))
+        if split in splits:
+            raise UserError(f"'splits' has {split} twice, also as {said}", path, "join the two, or rename one")
         if listed != "all" and not isinstance(listed, list):
             raise UserError(f"split '{split}' is no list of image names", path, "write [name, name], or all")
         if listed == "all":
-            splits[str(split)] = None
+            splits[split] = None
             continue
         for name in listed:
             if not isinstance(name, str):  # YAML reads 00012 as the number 10
                 raise UserError(
                     f"split '{split}' lists {name!r}, no name", path, "put names that look like numbers in quotes"
                 )
-        splits[str(split)] = [_bare(name) for name in listed]
+        splits[split] = [bare_name(name) for name in listed]
     return splits
 
 
-def _bare(name: str) -> str:
+def bare_name(name: str) -> str:
     stem, suffix = os.path.splitext(name.replace("/", "__"))  # images of subfolders are called so
     return stem if suffix.lower() in IMAGE_SUFFIXES else stem + suffix
 

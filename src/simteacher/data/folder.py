@@ -135,16 +135,17 @@ class FolderWriter:
             require_empty(self.out, {"scene.yaml"})
             return False
         old = read_dataset_yaml(self.out)
-        before, now = old.meta.get("origin") or {}, self.origin
+        said, now = old.meta.get("origin") or {}, self.origin
+        before = said if isinstance(said, dict) else {"origin": said}  # one written by hand may be a sentence
         differ = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
         if old.space != self.space:
             differ.append("space")
         if differ:
-            said = ", ".join(
+            told = ", ".join(
                 f"{k} was {before.get(k)!r}, now {now.get(k)!r}" if k != "space" else k for k in differ[:3]
             )
             raise UserError(
-                f"holds another data set ({said})", self.out, "choose another output folder, or delete this one"
+                f"holds another data set ({told})", self.out, "choose another output folder, or delete this one"
             )
         for split, listed in old.splits.items():
             for path in (self.out / "images").glob("*") if listed is None else ():

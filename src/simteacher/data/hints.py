@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from itertools import combinations
 from pathlib import Path, PurePosixPath
 
-from simteacher.data.images import UNREAD_SUFFIXES
-from simteacher.data.layouts import list_files
+from simteacher.data.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from simteacher.data.layouts import NO_PHOTOGRAPH, list_files
 from simteacher.data.sample import DataSet
+
+ALIKE = 4  # more folders of the same names are clips, whose frames are counted from one
 
 
 def hints(dataset: DataSet) -> list[str]:
     """Sentences about a whole set; none where nothing was overlooked."""
-    return [*unread(dataset.root), *_twins(dataset)]
+    return [*unread(dataset.root), *_twins(dataset), *_unused(dataset)]
 
 
 def unread(root: Path) -> list[str]:
@@ -34,8 +36,31 @@ def _twins(dataset: DataSet) -> list[str]:
     stems: dict[Path, set[str]] = {}
     for frame in dataset.frames:
         stems.setdefault(frame.image.parent, set()).add(frame.image.stem)
+    alike: dict[frozenset[str], list[Path]] = {}
+    for folder, names in sorted(stems.items()):
+        alike.setdefault(frozenset(names), []).append(folder)
     return [
-        f"{a} and {b} hold files of the same names: if one of them holds labels, call it labels/ and the other images/"
-        for a, b in combinations(sorted(stems), 2)
-        if len(stems[a]) > 1 and stems[a] == stems[b]
+        f"{' and '.join(map(str, folders))} hold files of the same names: if one of them holds labels, call it labels/ "
+        "and the other images/"
+        for names, folders in alike.items()
+        if len(names) > 1 and 2 <= len(folders) <= ALIKE
     ]
+
+
+def _unused(dataset: DataSet) -> list[str]:
+    """Pictures of a `folder` set that are no part of it: outside of images/, or in folders called like labels."""
+    if dataset.format != "folder":
+        return []
+    inside = any(frame.image.is_relative_to(dataset.root / "images") for frame in dataset.frames)
+    read = {
+        str(file) for f in dataset.frames for file in (f.image, f.label, f.confidence, f.instances, f.depth, f.flow)
+    }
+    files = [f for f in list_files(dataset.root) if f.lower().endswith(IMAGE_SUFFIXES) and "/" in f]
+    files = [f for f in files if str(dataset.root / f) not in read]
+    labels = [f for f in files if re.match(NO_PHOTOGRAPH, f, re.IGNORECASE)]
+    if inside:
+        others = [f for f in files if f not in set(labels) and not f.startswith("images/")]
+        why = "outside of images/, so no part of the set"
+    else:
+        others, why = labels, "in folders that are called like labels, so not taken for photographs"
+    return [f"{len(others)} picture{'s' * (len(others) > 1)} {why}, such as {others[0]}"] if others else []

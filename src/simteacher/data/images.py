@@ -12,9 +12,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 from simteacher.errors import UserError
+from simteacher.files import user_error
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
-UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".gif", ".dng", ".cr2", ".cr3", ".nef", ".arw")
+UNREAD_SUFFIXES = (
+    ".heic", ".heif", ".avif", ".jxl", ".gif", ".dng", ".cr2", ".cr3", ".nef", ".arw",
+    ".raf", ".rw2", ".orf", ".jp2", ".jfif", ".jpe", ".pgm",
+)  # fmt: skip
 
 # What Pillow raises on damaged files, by format and by place of the damage.
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
@@ -42,7 +46,11 @@ def open_image(path: Path) -> Image.Image:
 
 
 def damaged(path: Path, error: Exception) -> UserError:
-    """The error for a file whose pixels cannot be decoded."""
+    """The error for a file whose pixels cannot be decoded, or that the system does not let us read."""
+    if isinstance(error, OSError) and error.errno:
+        return user_error(error, path)
+    if isinstance(error, Image.DecompressionBombError):
+        return UserError("the image has more pixels than can be read at once", path, "cut it up, or scale it down")
     said = str(error).splitlines()[0] if str(error) else type(error).__name__
     return UserError(f"the image is truncated or damaged ({said})", path, "copy it again from its source, or remove it")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,12 +16,19 @@ from pathlib import Path
 from simteacher.data.images import IMAGE_SUFFIXES
 from simteacher.data.numbering import CAMVID_IDS, CITYSCAPES_IDS, GTA5_IDS, TRAIN_IDS
 from simteacher.data.sample import Frame
+from simteacher.files import user_error
 
 _TOP = r"(?P<top>(?:.*?/)??)"  # folders between the root and the set, as few as fit
 _IMAGE = r"\.(?:jpe?g|png|webp|bmp|tiff?|ppm)"
 # folders that people split their own pictures into; in a plain folder other folders are just folders
 _SPLIT = r"(?P<split>train|training|val|valid|validation|test|testing)"
 _MAPS = "instances|depth|normals|flow|flow_back"
+# What stands beside photographs under these names is not a photograph; as to capitals, all are the same.
+NO_PHOTOGRAPH = (
+    rf"(?:.*/)?(?:labels?|[^/]*_labels?|labeledapproved[^/]*|masks?|[^/]*_masks?|annotations?|[^/]*annot|confidence|overlays?|"
+    rf"{_MAPS}|gt|gt_[^/]*|gt(?:fine|coarse|left|right)[^/]*|ground_?truth|semantic|semantic_[^/]*|instance|seg|"
+    r"[^/]*segmentation[^/]*|disparity|(?:forward|backward)\w*flow)/|.*_(?:gtfine|gtcoarse)_\w+\.png"
+)
 SPLIT_ALIASES = {"training": "train", "testing": "test", "valid": "val", "validation": "val"}
 
 
@@ -51,13 +59,26 @@ class Spec:
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+# "outer": an archive unpacked into a folder of its name; "weather": the foggy and rainy versions of the stills
 _CITYSCAPES_IMAGE = (
-    rf"{_TOP}(?:leftImg8bit[^/]*/)*(?P<split>[^/]+)/(?P<city>[^/]+)/(?P<key>[^/]+)_leftImg8bit\.(?:png|jpg)"
+    rf"{_TOP}(?P<outer>(?:leftImg8bit[^/]*/)??)(?:leftImg8bit[^/]*/)?(?P<split>[^/]+)/(?P<city>[^/]+)/"
+    r"(?P<key>[^/]+)_leftImg8bit(?P<weather>(?:_(?:foggy|rain)_[^/]+)?)\.(?:png|jpg)"
 )
 _VKITTI_IMAGE = (
     rf"{_TOP}(?P<release>(?:vkitti_[\d.]+_)?)(?:rgb/)?(?P<split>Scene\d+)/(?P<variant>[^/]+)/frames/rgb/"
     r"(?P<camera>Camera_\d)/rgb_(?P<key>\d+)\.(?:jpg|png)"
 )
+
+
+def _cityscapes(kind: str, what: str) -> tuple[str, ...]:
+    """Places of one kind of Cityscapes file: archives in one tree, or each in a folder of its name."""
+    inner = f"{kind}/{{split}}/{{city}}/{{key}}_{kind}_{what}.png"
+    return (
+        f"{{top}}{inner}",
+        f"{{top}}{{outer}}{inner}",
+        f"{{top}}{kind}_trainvaltest/{inner}",
+        f"{{top}}{kind}/{inner}",
+    )
 
 
 def _vkitti(kind: str, stem: str) -> tuple[str, str]:
@@ -72,20 +93,19 @@ SPECS: tuple[Spec, ...] = (
         "cityscapes",
         "images are called <city>/*_leftImg8bit",
         _CITYSCAPES_IMAGE,
-        (
-            "{top}gtFine/{split}/{city}/{key}_gtFine_labelIds.png",
-            "{top}gtCoarse/{split}/{city}/{key}_gtCoarse_labelIds.png",
-        ),
+        (*_cityscapes("gtFine", "labelIds"), *_cityscapes("gtCoarse", "labelIds")),
         CITYSCAPES_IDS,
+        name="{key}{weather}",
         tells=True,
-        extras={"instances": ("{top}gtFine/{split}/{city}/{key}_gtFine_instanceIds.png",)},
+        extras={"instances": _cityscapes("gtFine", "instanceIds")},
     ),
     Spec(
         "cityscapes",
         "images are called <city>/*_leftImg8bit, labels *_labelTrainIds",
         _CITYSCAPES_IMAGE,
-        ("{top}gtFine/{split}/{city}/{key}_gtFine_labelTrainIds.png",),
+        _cityscapes("gtFine", "labelTrainIds"),
         TRAIN_IDS,
+        name="{key}{weather}",
         tells=True,
     ),
     Spec(
@@ -137,7 +157,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "carla",
         "images and labels are in RGB/ and Segmentation_Images/, or in another such pair of folders",
-        rf"{_TOP}(?:RGB|rgb|CameraRGB|images)/(?P<key>.+)\.(?:png|jpg)",
+        rf"{_TOP}(?:RGB|rgb|CameraRGB)/(?P<key>.+)\.(?:png|jpg)",
         tuple(
             f"{{top}}{f}/{{key}}.png" for f in ("Segmentation_Images", "CameraSeg", "semantic", "semantic_segmentation")
         ),
@@ -146,15 +166,15 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "camvid",
         "images are in train/, val/, test/, labels in trainannot/, valannot/, testannot/",
-        rf"{_TOP}(?P<split>train|val|test)/(?P<key>[^/]+)\.(?:png|jpg)",
-        ("{top}{split}annot/{key}.png",),
+        rf"{_TOP}(?P<split>train|val|test)/(?P<key>[^/]+)\.(?i:png|jpe?g)",
+        ("{top}{split}annot/{key}.png", "{top}{split}annot/{key}.PNG"),
         CAMVID_IDS,
     ),
     Spec(
         "gta5",
         "images/ and labels/ hold PNG files called NNNNN, and there is no dataset.yaml",
-        rf"{_TOP}images/(?P<key>\d{{5}})\.png",
-        ("{top}labels/{key}.png",),
+        rf"{_TOP}(?:(?P<part>\d\d)_images/)?images/(?P<key>\d{{5}})\.png",
+        ("{top}labels/{key}.png", "{top}{part}_labels/labels/{key}.png"),
         GTA5_IDS,
         decode="gta5",
     ),
@@ -173,8 +193,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "folder",
         "it holds pictures in no known layout: a plain folder of photographs, unlabelled",
-        # what stands beside photographs under these names is not a photograph
-        rf"(?!(?:.*/)?(?:labels?|masks?|annotations?|[^/]*annot|confidence|overlays?|{_MAPS})/)(?:{_SPLIT}/)?(?P<key>.+){_IMAGE}",
+        rf"(?!{NO_PHOTOGRAPH})(?:{_SPLIT}/)?(?P<key>.+){_IMAGE}",
         tells=True,
     ),
 )
@@ -187,7 +206,7 @@ def list_files(root: Path) -> list[str]:
     """Relative paths of all files below ``root``, with ``/``, sorted; without hidden ones, linked folders followed."""
     found: list[str] = []
     above: dict[str, frozenset[str]] = {}  # real paths of the folders that lead to one
-    for folder, folders, files in os.walk(root, followlinks=True):
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=_unreadable):
         real, parents = os.path.realpath(folder), above.get(os.path.dirname(folder), frozenset())
         if real in parents:  # a link back up
             folders.clear()
@@ -198,6 +217,12 @@ def list_files(root: Path) -> list[str]:
         prefix = "" if below == "." else below + "/"
         found += [prefix + name for name in files if not name.startswith(".")]
     return sorted(found)
+
+
+def _unreadable(error: OSError) -> None:
+    """A folder that cannot be listed would be left out without a word."""
+    if not str(error.filename).endswith("lost+found"):  # of a disk, for its keeper alone
+        raise user_error(error)
 
 
 @dataclass(frozen=True)
@@ -212,20 +237,23 @@ class Match:
 def match(spec: Spec, root: Path, files: list[str]) -> Match:
     """Group ``files`` into frames as ``spec`` says."""
     free = spec.format == "folder"  # as to capitals
-    pattern, spelled = re.compile(spec.image, re.IGNORECASE if free else 0), str.lower if free else str
-    known = {spelled(file): file for file in files}
+    pattern, spelled = re.compile(spec.image, re.IGNORECASE if free else 0), folded if free else str
+    known = {spelled(file): file for file in files} | {file: file for file in files}  # as it is written goes first
     if free and not spec.labels:
         files = _photographs(files, root)
+    if spec.format == "cityscapes":
+        files = _stills(files)
     rows: list[tuple[str, str, str | None, dict[str, Path]]] = []
     for file in files:
         found = pattern.fullmatch(file) if file.lower().endswith(IMAGE_SUFFIXES) else None
         if found is None:
             continue
         parts = {k: v or "" for k, v in found.groupdict().items()}
+        parts["weather"] = parts.get("weather", "").replace(".", "_")
         paths = {}
         for kind, templates in (("label", spec.labels), *spec.extras.items()):
-            filled = (t.format(**parts) for t in templates)
-            existing = next((known[t] for t in map(spelled, filled) if t in known), None)
+            filled = [t.format(**parts) for t in templates]
+            existing = next((known[t] for t in (*filled, *map(spelled, filled)) if t in known), None)
             if existing:
                 paths[kind] = root / existing
         split = spelled(parts.get("split") or "") or None
@@ -234,6 +262,23 @@ def match(spec: Spec, root: Path, files: list[str]) -> Match:
     frames = [(Frame(n, root / file, **paths), split) for n, (file, _, split, paths) in zip(names, rows, strict=True)]
     frames.sort(key=lambda pair: pair[0].name)
     return Match(spec, tuple(frames), sum(f.label is not None for f, _ in frames))
+
+
+def split_name(said: str) -> str:
+    """A split's name in the one spelling: ``Training`` is ``train``; names of one's own stay."""
+    low = said.lower()
+    return SPLIT_ALIASES.get(low, low if low in SPLIT_ALIASES.values() else said)
+
+
+def folded(name: str) -> str:
+    """A file's name without its capitals, its accents composed: Macs store them taken apart."""
+    return unicodedata.normalize("NFC", name).lower()
+
+
+def _stills(files: list[str]) -> list[str]:
+    """Without Cityscapes' video frames where its stills are there too: every twentieth frame is one of these."""
+    stills = [file for file in files if "leftImg8bit_sequence" not in file]
+    return stills if any("_leftImg8bit" in file for file in stills) else files
 
 
 def _photographs(files: list[str], root: Path) -> list[str]:
@@ -248,16 +293,15 @@ def _photographs(files: list[str], root: Path) -> list[str]:
 
 
 def unique_names(files: list[tuple[str, str]]) -> list[str]:
-    """Names safe as file names: as given where unique, else from the path, else from the path with its suffix."""
+    """Names safe as file names: as given; those that are not unique from the path, or the path with its suffix."""
 
     def path_name(file: str) -> str:
         return os.path.splitext(file)[0].replace("/", "__")
 
     names = [name.replace("/", "__") for _, name in files]
     for other in (path_name, lambda file: file.replace("/", "__").replace(".", "_")):
-        if len(set(names)) == len(names):
-            break
-        names = [other(file) for file, _ in files]
+        counts = Counter(names)
+        names = [name if counts[name] == 1 else other(file) for name, (file, _) in zip(names, files, strict=True)]
     counts = Counter(names)
     return [name if counts[name] == 1 else f"{name}_{at}" for at, name in enumerate(names)]
 

@@ -7,7 +7,17 @@ from pathlib import Path
 
 from simteacher.data.dataset_yaml import read_dataset_yaml
 from simteacher.data.images import UNREAD_SUFFIXES
-from simteacher.data.layouts import GTA5_MISFITS, SPECS, SPLIT_ALIASES, Match, list_files, match, splits_of
+from simteacher.data.layouts import (
+    GTA5_MISFITS,
+    SPECS,
+    SPLIT_ALIASES,
+    Match,
+    folded,
+    list_files,
+    match,
+    split_name,
+    splits_of,
+)  # fmt: skip
 from simteacher.data.numbering import NATURAL
 from simteacher.data.sample import DataSet
 from simteacher.errors import UserError, nearest
@@ -26,6 +36,8 @@ def parse_spec(spec: str | Path) -> tuple[str | None, Path]:
     """
     text = str(spec)
     head, colon, rest = text.partition(":")
+    if not (rest if colon and head in FORMATS else text).strip():
+        raise UserError("no path is given", f"'{text}'", "name a folder; is a variable unset?")
     if colon and head in FORMATS:
         return head, Path(rest).expanduser()
     # a drive letter, and paths that really hold a colon, are paths
@@ -117,20 +129,46 @@ def _open_described(root: Path, files: list[str]) -> tuple[DataSet, dict[str, se
         raise UserError("there is a dataset.yaml, but images/ is empty or missing", root, "put the images into images/")
     frames = tuple(f for f, _ in found.frames)
     names = {f.name for f in frames}
-    splits = {s: names if listed is None else names & set(listed) for s, listed in described.splits.items()}
+    splits, gone = _listed(described.splits, names)
     splits = splits or {s: {f.name for f, p in found.frames if p == s} for s in splits_of(found)}
     why = "recognised as folder: it has a dataset.yaml"
-    gone = sum(len(set(listed or ()) - names) for listed in described.splits.values())
     if gone:
-        why += (
-            f"; {gone} images that its splits name are not there"  # a bad image may be taken out without editing lists
-        )
+        # a bad image may be taken out without editing lists
+        images = "1 image" if len(gone) == 1 else f"{len(gone)} images"
+        why += f"; of what its splits name {images} cannot be found"
     if described.meta.get("complete") is False:
         why += "; the command that writes it has not finished"
     dataset = DataSet(
-        "folder", root, None, frames, described.names, described.space, described.decode, why, meta=described.meta
+        "folder",
+        root,
+        None,
+        frames,
+        described.names,
+        described.space,
+        described.decode,
+        why,
+        meta=described.meta,
+        gone=tuple(gone),
     )
     return _with_probe(dataset), splits
+
+
+def _listed(splits: dict[str, list[str] | None], names: set[str]) -> tuple[dict[str, set[str]], list[str]]:
+    """Split -> names of its frames; and what is listed and not there.
+
+    A frame may be listed as ``train/a``, too, and with its accents taken apart, as Macs do.
+    """
+    composed = {folded(name): name for name in names}
+    found: dict[str, set[str]] = {}
+    gone: list[str] = []
+    for split, listed in splits.items():
+        found[split] = set(names) if listed is None else set()
+        for said in listed or ():
+            bare = (said.removeprefix(f"{prefix}__") for prefix in (split, *SPLIT_ALIASES))
+            name = next((n for n in (said, *bare, composed.get(folded(said), "")) if n in names), None)
+            gone += [said] if name is None else []
+            found[split] |= {name} if name is not None else set()
+    return found, sorted(set(gone))
 
 
 def _with_probe(dataset: DataSet) -> DataSet:
@@ -142,7 +180,7 @@ def _with_probe(dataset: DataSet) -> DataSet:
 def _select(opened: tuple[DataSet, dict[str, set[str]]], split: str | None) -> DataSet:
     """Keep the frames of one split."""
     dataset, splits = opened
-    wanted = SPLIT_ALIASES.get(split or ALL, split or ALL)
+    wanted = split_name(split or ALL)
     if wanted == ALL or (wanted == "train" and not splits):
         only = next(iter(splits)) if len(splits) == 1 else None
         return replace(dataset, split=only)

@@ -23,6 +23,13 @@ def label_mode(path: Path) -> str:
     return "RGB;16" if mode in ("RGB", "RGBA") and is_wide_rgb(path) else mode
 
 
+def palette(path: Path) -> dict[int, tuple[int, int, int]]:
+    """Colours of a palette picture by number; empty for others."""
+    with open_image(path) as image:
+        flat = image.getpalette("RGB") if image.mode == "P" else None
+    return {k: (c[0], c[1], c[2]) for k, c in enumerate(zip(*[iter(flat or ())] * 3, strict=False))}
+
+
 def read_raw(path: Path, decode: str) -> NDArray[Any]:
     """Raw ids of a label file.
 
@@ -53,8 +60,12 @@ def _decode(image: Image.Image, decode: str, path: Path) -> NDArray[Any]:
     if decode == "rgb":
         rgb_HWC = np.asarray(image.convert("RGB")).astype(np.int32)
         return rgb_HWC[..., 0] << 16 | rgb_HWC[..., 1] << 8 | rgb_HWC[..., 2]
+    tiles = getattr(image, "tile", None)  # of files that are not decoded yet
+    stored = str(tiles[0][3]) if tiles else ""
     raw = np.asarray(image)
-    if image.mode in ("L", "P"):
+    if image.mode == "L":  # Pillow spreads grey of 2 and 4 bits over 8
+        return raw // {"L;2": 85, "L;4": 17}.get(stored, 1)
+    if image.mode == "P":
         return raw
     if image.mode == "1":
         return raw.astype(np.uint8)

@@ -55,7 +55,7 @@ def _table(names: tuple[tuple[int, str], ...], space: LabelSpace, size: int) -> 
     if size <= 65536:
         table[IGNORE] = table[-1] = IGNORE  # -1 and 255 mean ignore in files of any depth
     for raw, name in names:
-        if raw < size:
+        if 0 <= raw < size:  # -1 is stored as 255, which is ignored whatever it is called
             index = space.index(name)
             table[raw] = IGNORE if index is None else index
     return table

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from simteacher.data.numbering import CARLA_COLORS, CARLA_RELEASES, SYNTHIA_RELEASES, VKITTI2_COLORS, packed
 from simteacher.data.png16 import read_png16
-from simteacher.data.raw import label_mode, read_raw
+from simteacher.data.raw import label_mode, palette, read_raw
 from simteacher.errors import UserError
 from simteacher.labels import LabelSpace
+
+GTA5_ROAD = (128, 64, 128)  # at 7 in the palette of its labels
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Labelling:
         if self.decode == "rgb":
             return "the colours of its classes"
         numbers = sorted(v for v in self.names if v >= 0)
+        if not numbers:
+            return "none but 255"
         if numbers == list(range(numbers[0], numbers[-1] + 1)):
             return f"{numbers[0]} to {numbers[-1]} and 255"
         return ", ".join(map(str, numbers[:30])) + (" …" if len(numbers) > 30 else "") + " and 255"
@@ -62,7 +66,9 @@ def resolve(
         if probe and label_mode(probe[0]) != "P":
             fix = f"write folder:{root} and state the classes in {root / 'dataset.yaml'} (space: NAME)"
             raise UserError("looked like GTA5 by its file names, but its labels are no palette pictures", probe[0], fix)
-        decode = "index"
+        other = bool(probe) and palette(probe[0]).get(7) != GTA5_ROAD
+        why = "numbers of GTA5's classes, though their palette is not GTA5's: are they? If not, write a dataset.yaml"
+        return Labelling("index", names, why if other else "")
     return Labelling(decode, names)
 
 
@@ -70,12 +76,42 @@ def _folder(names: dict[int, str], space: LabelSpace | None, probe: tuple[Path, 
     if space is None:
         fix = "write a line such as `space: cityscapes19` there, or name a YAML file of your own classes"
         raise UserError("nothing says which classes the labels hold", root / "dataset.yaml", fix)
-    if probe and label_mode(probe[0]) in ("RGB", "RGBA"):
-        colors = {packed(color): name for color, name in zip(space.colors, space.classes, strict=True)}
+    if probe and (_coloured(probe, names) or _painted(probe, space)):
+        colors: dict[int, str] = {}
+        for color, name in zip(space.colors, space.classes, strict=True):
+            if colors.setdefault(packed(color), name) != name:
+                what = f"labels are colour pictures, and {colors[packed(color)]} and {name} have one colour, {color}"
+                raise UserError(what, root / "dataset.yaml", "give each class of the label space a colour of its own")
         return Labelling(
             "rgb", {0: "ignore", **colors}, "labels are colour pictures, read by the colours of the label space"
         )
     return Labelling("index", names)
+
+
+def _coloured(probe: tuple[Path, ...], names: dict[int, str]) -> bool:
+    """Whether labels are colour pictures; class numbers are often saved with three equal channels."""
+    if label_mode(probe[0]) not in ("RGB", "RGBA"):
+        return False
+    known = [packed((v, v, v)) for v in (*(v for v in names if 0 <= v < 255), 255)]
+    return not all(np.isin(read_raw(path, "rgb"), known).all() for path in probe)
+
+
+def _painted(probe: tuple[Path, ...], space: LabelSpace) -> bool:
+    """Whether palettes say that the numbers are no classes: all colours are the space's, but not at their places.
+
+    Such are colour pictures that a program has packed into a palette.
+    """
+    place = {color: index for index, color in enumerate(space.colors)}
+    moved = False
+    for path in probe:
+        colors = palette(path)
+        used = [int(v) for v in np.unique(read_raw(path, "index")) if v != 255] if colors else []
+        found = [place.get(colors.get(v, (-1, -1, -1)), -1) for v in used]
+        black = [colors.get(v) == (0, 0, 0) for v in used]
+        if not used or not all(at >= 0 or none for at, none in zip(found, black, strict=True)):
+            return False
+        moved |= any(at not in (v, -1) for v, at in zip(used, found, strict=True))
+    return moved
 
 
 def _carla(probe: tuple[Path, ...]) -> Labelling:
@@ -84,7 +120,7 @@ def _carla(probe: tuple[Path, ...]) -> Labelling:
     seen, road_new, road_old = 0, 0, 0
     for path in probe:
         raw_HW = read_raw(path, "red")
-        if label_mode(path) in ("RGB", "RGBA"):
+        if label_mode(path) in ("RGB", "RGBA", "P"):
             rgb_HW = read_raw(path, "rgb")
             known = np.isin(rgb_HW[::8, ::8], list(colors)).mean()
             grey = ((rgb_HW & 0xFFFF) == 0).mean()
@@ -100,6 +136,8 @@ def _carla(probe: tuple[Path, ...]) -> Labelling:
         "ids above 22 occur"
         if seen > 22
         else f"the ground before the camera is mostly {1 if newer else 7}, so that is road"
+        if road_new or road_old
+        else "no road before the camera tells which, so this is assumed"
     )
     return Labelling("red", CARLA_RELEASES[release], f"class numbers of CARLA {release}: {why}")
 
@@ -109,8 +147,6 @@ def _synthia(probe: tuple[Path, ...], root: Path) -> Labelling:
     path_text = str(probe[0].resolve() if probe else root.resolve()).upper().replace("_", "-")
     if "RAND-CITYSCAPES" in path_text:
         return Labelling("red", SYNTHIA_RELEASES["RAND-CITYSCAPES"], "RAND-CITYSCAPES by the folder's name")
-    if "SEQS" in path_text or "STEREO-LEFT" in path_text or "STEREO-RIGHT" in path_text:
-        return Labelling("red", SYNTHIA_RELEASES["SEQS"], "a SYNTHIA sequence by the folder's name")
     things = lanes = 0
     for path in probe:
         raw_HW, instances_HW = _synthia_channels(path)
@@ -119,6 +155,8 @@ def _synthia(probe: tuple[Path, ...], root: Path) -> Labelling:
         at_12 = raw_HW == 12
         things += int((instances_HW[at_12] > 0).sum())
         lanes += int((instances_HW[at_12] == 0).sum())
+    if "SEQS" in path_text or "STEREO-LEFT" in path_text or "STEREO-RIGHT" in path_text:
+        return Labelling("red", SYNTHIA_RELEASES["SEQS"], "a SYNTHIA sequence by the folder's name")
     if things or lanes:
         release = "RAND-CITYSCAPES" if things > lanes else "SEQS"
         what = (
@@ -155,11 +193,18 @@ def _vkitti2(probe: tuple[Path, ...]) -> Labelling:
 def _read_colors(path: Path) -> dict[int, str]:
     """Lines ``Category r g b`` under a head line."""
     names: dict[int, str] = {}
-    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+    fix = "use the file that comes with the set"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise UserError("cannot be read as text", path, fix) from None
+    for line in text.splitlines()[1:]:
         parts = line.split()
         if not parts:
             continue
         if len(parts) != 4 or not all(p.isdigit() and int(p) < 256 for p in parts[1:]):
-            raise UserError(f"not a class and its colour: '{line}'", path, "use the file that comes with the set")
+            raise UserError(f"not a class and its colour: '{line}'", path, fix)
         names[packed((int(parts[1]), int(parts[2]), int(parts[3])))] = parts[0]
+    if not names:
+        raise UserError("names no class", path, fix)
     return names

@@ -42,6 +42,7 @@ class DataSet:
         why: One sentence on how the layout was recognised.
         probe: A few label files from all over the set, all splits, by which its release is told apart.
         meta: Contents of ``dataset.yaml`` for `folder` sets, else empty.
+        gone: Names that its splits list and that are not there.
     """
 
     format: str
@@ -54,6 +55,7 @@ class DataSet:
     why: str = ""
     probe: tuple[Path, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -32,7 +32,9 @@ def fingerprint(dataset: DataSet, times: bool = False) -> str:
         for path in (f.image, f.label, f.confidence):
             if path is not None and path.exists():
                 stat = path.stat()
-                digest.update(f"{f.name} {stat.st_size} {stat.st_mtime_ns if times else ''}".encode())
+                digest.update(
+                    f"{f.name} {stat.st_size} {stat.st_mtime_ns if times else ''}".encode("utf-8", "surrogateescape")
+                )
         if f.label is not None:
             with suppress(OSError), f.label.open("rb") as file:  # one that cannot be read is found where it is needed
                 file.seek(-min(TAIL, f.label.stat().st_size), os.SEEK_END)

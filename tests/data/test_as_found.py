@@ -1,0 +1,326 @@
+"""Data sets as they lie on people's disks: unpacked another way, converted, half copied, from a Mac."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simteacher.data import open_dataset, read_label
+from simteacher.data.check import check
+from simteacher.data.folder import FolderWriter
+from simteacher.data.hints import hints
+from simteacher.data.images import open_image
+from simteacher.data.layouts import list_files, unique_names
+from simteacher.data.raw import read_raw
+from simteacher.data.statistics import fingerprint
+from simteacher.errors import UserError
+from simteacher.inputs import training_split
+from simteacher.labels import SPACES, space_from_dict
+from tests import lookalikes
+
+SPACE = SPACES["cityscapes19"]
+SIZE = (8, 6)
+
+
+def put(path: Path, label: int | None = None, mode: str = "L") -> Path:
+    """A picture of one value, or a photograph."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.new("RGB", SIZE, (90, 120, 60)) if label is None else Image.new("L", SIZE, label)
+    picture.convert(mode if label is not None else "RGB").save(path)
+    return path
+
+
+def described(root: Path, text: str = "space: cityscapes19\n") -> Path:
+    """A `folder` set's own description."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "dataset.yaml").write_text(text, encoding="utf-8")
+    return root
+
+
+def only(root: Path) -> int:
+    """The one class of a set's one label."""
+    data = open_dataset(root)
+    (value,) = np.unique(read_label(data, data.frames[0], SPACE))
+    return int(value)
+
+
+def test_capitals_tell_files_apart(tmp_path: Path) -> None:
+    described(tmp_path)
+    for name, value in (("A", 1), ("a", 2)):
+        put(tmp_path / f"images/{name}.jpg")
+        put(tmp_path / f"labels/{name}.png", value)
+    data = open_dataset(tmp_path)
+    assert {f.name: int(read_label(data, f, SPACE)[0, 0]) for f in data.frames} == {"A": 1, "a": 2}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "LabeledApproved_full",
+        "train_labels",
+        "GT/COLOR",
+        "semantic",
+        "semantic_rgb",
+        "classSegmentation/Camera_0",
+        "gtFine/a",
+    ],
+)
+def test_what_is_called_like_labels_is_no_photograph(tmp_path: Path, folder: str) -> None:
+    """And `check` says that it was left out."""
+    put(tmp_path / "photos/1.png")
+    put(tmp_path / folder / "1.png", 3)
+    data = open_dataset(tmp_path)
+    assert [f.image.parent.name for f in data.frames] == ["photos"]
+    assert (
+        f"1 picture in folders that are called like labels, so not taken for photographs, such as {folder}/1.png"
+        in hints(data)
+    )
+
+
+@pytest.mark.parametrize("folder", ["gta_photos", "segway", "instances of snow", "mylabelmaker"])
+def test_other_folders_hold_photographs(tmp_path: Path, folder: str) -> None:
+    put(tmp_path / folder / "1.png")
+    assert len(open_dataset(tmp_path)) == 1
+
+
+def test_pictures_outside_of_images_are_told(tmp_path: Path) -> None:
+    put(tmp_path / "images/1.jpg")
+    put(tmp_path / "DCIM/2.jpg")
+    assert hints(open_dataset(tmp_path)) == ["1 picture outside of images/, so no part of the set, such as DCIM/2.jpg"]
+
+
+def _moved(root: Path, how: dict[str, str]) -> Path:
+    for old, new in how.items():
+        (root / new).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(root / old, root / new)
+    return root
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"leftImg8bit": "leftImg8bit_trainvaltest/leftImg8bit", "gtFine": "leftImg8bit_trainvaltest/gtFine"},
+        {"leftImg8bit": "leftImg8bit_trainvaltest/leftImg8bit", "gtFine": "gtFine_trainvaltest/gtFine"},
+        {"leftImg8bit": "all/leftImg8bit", "gtFine": "all/gtFine"},
+    ],
+)
+def test_cityscapes_archives_each_in_its_folder(tmp_path: Path, how: dict[str, str]) -> None:
+    before = open_dataset(lookalikes.cityscapes(tmp_path / "a").root)
+    after = open_dataset(_moved(lookalikes.cityscapes(tmp_path / "b").root, how))
+    labelled = [[f.name for f in data.frames if f.label] for data in (before, after)]
+    assert labelled[0] == labelled[1] != []
+
+
+def test_cityscapes_in_fog_and_its_video(tmp_path: Path) -> None:
+    """Three fogs of a still share its label; video frames are left out beside stills, and a target without them."""
+    stem = "aachen_000000_000019"
+    put(tmp_path / f"gtFine/train/aachen/{stem}_gtFine_labelIds.png", 7)
+    for beta in ("0.01", "0.02"):
+        put(tmp_path / f"leftImg8bit_foggy/train/aachen/{stem}_leftImg8bit_foggy_beta_{beta}.png")
+    data = open_dataset(tmp_path)
+    assert [f.name for f in data.frames] == [f"{stem}_foggy_beta_0_01", f"{stem}_foggy_beta_0_02"]
+    assert all(f.label and f.label.name.endswith("labelIds.png") for f in data.frames)
+    for k in (18, 19, 20):
+        put(tmp_path / f"video/leftImg8bit_sequence/train/aachen/aachen_000000_{k:06d}_leftImg8bit.png")
+    assert open_dataset(tmp_path).frames == data.frames and len(open_dataset(tmp_path / "video")) == 3
+
+
+def test_gta5_in_its_parts(tmp_path: Path) -> None:
+    made = lookalikes.gta5(tmp_path / "a")
+    _moved(made.root, {"images": "01_images/images", "labels": "01_labels/labels"})
+    data = open_dataset(made.root)
+    assert data.format == "gta5" and {f.name for f in data.frames if f.label} == set(made.truth)
+
+
+@pytest.mark.parametrize("splits", ["{training: [a, b], validation: [c]}", "{Train: [a.jpg, b], VAL: [c]}"])
+def test_splits_in_any_spelling(tmp_path: Path, splits: str) -> None:
+    described(tmp_path, f"splits: {splits}\n")
+    for name in "abc":
+        put(tmp_path / f"images/{name}.jpg")
+    assert [f.name for f in training_split(str(tmp_path), None).frames] == ["a", "b"]
+    for said in ("val", "validation", "Val"):
+        assert [f.name for f in open_dataset(tmp_path, said).frames] == ["c"]
+
+
+def test_a_split_twice(tmp_path: Path) -> None:
+    described(tmp_path, "splits: {train: [a], training: [b]}\n")
+    put(tmp_path / "images/a.jpg")
+    with pytest.raises(UserError, match="'splits' has train twice, also as training"):
+        open_dataset(tmp_path)
+
+
+def test_names_in_splits_as_people_write_them(tmp_path: Path) -> None:
+    """With folders, with suffixes, with accents taken apart; and one that is not there."""
+    apart = unicodedata.normalize("NFD", "straße_é")
+    described(tmp_path, f"space: cityscapes19\nsplits:\n  train: [sub/x.jpg, train/y.png, {apart}, gone]\n")
+    for name in ("sub/x.jpg", "train/y.png", unicodedata.normalize("NFC", "straße_é") + ".jpg"):
+        put(tmp_path / "images" / name)
+    put(tmp_path / "labels" / f"{apart}.png", 4)
+    data = open_dataset(tmp_path, "train")
+    assert len(data) == 3 and data.gone == ("gone",)
+    assert [f.name for f in data.frames if f.label] == [unicodedata.normalize("NFC", "straße_é")]
+    problems = [p["problem"] for p in check(tmp_path)["problems"]]
+    assert "the splits name 1 image not to be found, such as gone" in problems
+
+
+def test_only_names_that_collide_change() -> None:
+    """So that a picture that is added does not rename all others."""
+    assert unique_names([("a/x.jpg", "x"), ("a/y.jpg", "y"), ("b/y.jpg", "y")]) == ["x", "a__y", "b__y"]
+    assert unique_names([("y.jpg", "y"), ("y.png", "y"), ("z.png", "z")]) == ["y_jpg", "y_png", "z"]
+    assert len(set(unique_names([("a/b.jpg", "q"), ("c.jpg", "q"), ("a__b.jpg", "a__b")]))) == 3
+
+
+def test_colours_packed_into_a_palette_are_colours(tmp_path: Path) -> None:
+    """Sky and road, numbered by a program that saves space; numbers whose palette is ours stay numbers."""
+    described(tmp_path)
+    put(tmp_path / "images/a.jpg")
+    (tmp_path / "labels").mkdir()
+    colours = np.zeros((6, 8, 3), np.uint8)
+    colours[:3], colours[3:] = SPACE.colors[10], SPACE.colors[0]
+    packed = Image.fromarray(colours).quantize(2)
+    assert packed.mode == "P"
+    packed.save(tmp_path / "labels/a.png")
+    data = open_dataset(tmp_path)
+    found = read_label(data, data.frames[0], SPACE)
+    assert (found[:3] == 10).all() and (found[3:] == 0).all()
+    numbers = Image.fromarray(np.full((6, 8), 13, np.uint8))
+    numbers.putpalette(SPACE.palette_K3().tobytes())
+    numbers.save(tmp_path / "labels/a.png")
+    from simteacher.data.read import _labelling
+
+    _labelling.cache_clear()
+    assert only(tmp_path) == 13
+
+
+def test_grey_in_three_channels_is_numbers(tmp_path: Path) -> None:
+    described(tmp_path)
+    put(tmp_path / "images/a.jpg")
+    put(tmp_path / "labels/a.png", 11, "RGB")
+    assert only(tmp_path) == 11
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_grey_of_few_bits(tmp_path: Path, bits: int) -> None:
+    """As a compressor of PNG files stores small numbers; written by hand, since Pillow cannot."""
+    import struct
+    import zlib
+
+    rows = b"".join(b"\0" + bytes([0b00011011] if bits == 2 else [0x01, 0x23]) for _ in range(6))  # 0 1 2 3
+    head = struct.pack(">IIBBBBB", 4, 6, bits, 0, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    data = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    assert (read_raw(tmp_path / "a.png", "index") == [0, 1, 2, 3]).all()
+
+
+def test_minus_one_is_ignored_whatever_it_is_called(tmp_path: Path) -> None:
+    """Cityscapes' licence plates are -1, which files hold as 255."""
+    space = space_from_dict({"classes": ["road", "car"], "aliases": {"license plate": "car"}}, "own.yaml")
+    put(tmp_path / "leftImg8bit/val/ulm/ulm_000000_000019_leftImg8bit.png")
+    put(tmp_path / "gtFine/val/ulm/ulm_000000_000019_gtFine_labelIds.png", 255)
+    data = open_dataset(tmp_path)
+    assert (read_label(data, data.frames[0], space) == 255).all()
+
+
+def test_a_carla_set_without_road_says_that_it_guesses(tmp_path: Path) -> None:
+    put(tmp_path / "RGB/1.png")
+    put(tmp_path / "Segmentation_Images/1.png", 10, "RGB")
+    assert "no road before the camera tells which" in check(tmp_path)["labels"]
+    put(tmp_path / "home/images/1.png")
+    put(tmp_path / "home/semantic/1.png", 0)
+    assert open_dataset(tmp_path / "home").format == "folder"
+
+
+def test_labels_of_no_image_are_told_where_none_has_one(tmp_path: Path) -> None:
+    described(tmp_path)
+    put(tmp_path / "images/a.jpg")
+    put(tmp_path / "labels/a_mask.png", 1)
+    put(tmp_path / "labels/a_labelTrainIds.png", 1)  # what converters for other tools leave
+    assert [Path(p["file"]).name for p in check(tmp_path)["problems"]] == ["a_mask.png"]
+
+
+def test_clips_counted_from_one_are_no_twins(tmp_path: Path) -> None:
+    for clip in range(12):
+        for frame in range(2):
+            put(tmp_path / f"clip_{clip:02d}/{frame:05d}.jpg")
+    assert hints(open_dataset(tmp_path)) == []
+
+
+def test_names_that_are_no_text_have_a_fingerprint(tmp_path: Path) -> None:
+    described(tmp_path)
+    put(tmp_path / "images/a.jpg")
+    try:
+        os.rename(tmp_path / "images/a.jpg", os.fsencode(tmp_path) + b"/images/stra\xdfe.jpg")
+    except OSError:
+        pytest.skip("this file system knows text alone")
+    assert len(fingerprint(open_dataset(tmp_path))) == 16
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_told(tmp_path: Path) -> None:
+    put(tmp_path / "a/1.png")
+    put(tmp_path / "b/2.png").chmod(0)
+    with pytest.raises(UserError, match=r"2\.png: permission denied"):
+        open_image(tmp_path / "b/2.png")
+    (tmp_path / "a").chmod(0)
+    with pytest.raises(UserError, match="a: permission denied"):
+        list_files(tmp_path)
+    (tmp_path / "a").chmod(0o700)
+
+
+def test_a_link_to_itself_is_no_damaged_image(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"a\.png: (?!the image is truncated)"):
+        open_image(tmp_path / "a.png")
+
+
+def test_brackets_in_names_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from simteacher.show import print_check, print_comparison, print_scores
+
+    described(tmp_path, "space: {classes: ['lane [/left]', 'car [parked]']}\n")
+    put(tmp_path / "images/a.jpg")
+    put(tmp_path / "labels/a.png", 1)
+    print_check(check(tmp_path))
+    scores = {"miou": 0.5, "pixel_accuracy": 0.5, "iou": {"lane [/left]": 0.5}, "images": 1, "split": None}
+    print_scores(scores)
+    print_comparison({"a [x]": scores, "b": scores})
+    said = capsys.readouterr().out
+    assert "car [parked]" in said and said.count("lane [/left]") >= 3 and "a [x]" in said
+
+
+def test_what_a_label_space_says_twice() -> None:
+    with pytest.raises(UserError, match="'traffic_sign' is in 'aliases' twice"):
+        space_from_dict({"classes": ["a", "b"], "aliases": {"Traffic Sign": "a", "traffic_sign": "b"}}, "own.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"Category r g b\nstra\xdfe 1 2 3\n", "cannot be read as text"), (b"", "names no class")]
+)
+def test_colours_of_vkitti_that_cannot_be_read(tmp_path: Path, content: bytes, said: str) -> None:
+    made = lookalikes.vkitti2(tmp_path / "set")
+    for path in made.root.rglob("*.png"):
+        if "classgt" in path.name:
+            (path.parents[3] / "colors.txt").write_bytes(content)
+    data = open_dataset(made.root)
+    frame = next(f for f in data.frames if f.label)
+    with pytest.raises(UserError, match=rf"colors\.txt: {said}"):
+        read_label(data, frame, SPACE)
+
+
+@pytest.mark.parametrize("spec", ["", " ", "camvid:"])
+def test_no_path_is_not_the_current_folder(spec: str) -> None:
+    with pytest.raises(UserError, match="no path is given"):
+        open_dataset(spec)
+
+
+def test_an_origin_in_words(tmp_path: Path) -> None:
+    """Of a hand-written description, when a command writes there."""
+    described(tmp_path, "space: cityscapes19\norigin: my own camera\n")
+    with pytest.raises(UserError, match="holds another data set"):
+        FolderWriter(tmp_path, SPACE, {"kind": "predictions"})
