@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -188,6 +189,35 @@ def test_labels_that_a_later_export_leaves_out_go_again(tmp_path: Path) -> None:
     repack(handed / "annotations.zip", handed / "job.zip", "nothing")
     with pytest.raises(UserError, match="holds no corrected image"):
         handover(handed, tmp_path / "back", format="cvat", back=True)
+
+
+def test_exports_with_their_time_in_the_name_and_a_source_that_moved(tmp_path: Path) -> None:
+    """As CVAT calls them; a label of before that the newest file lacks goes, wherever its source is."""
+    labels(tmp_path / "pseudo")
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="cvat")
+    for time, keep in ((10, ""), (11, "p1")):
+        export = handed / f"task_1_2026_11_30_{time}_00_00.zip"
+        repack(handed / "annotations.zip", export, keep)
+        os.utime(export, (time, time))
+        back = handover(handed, tmp_path / "back", format="cvat", back=True)
+        (tmp_path / "pseudo").rename(tmp_path / f"moved-{time}") if time == 10 else None
+    assert list(read(back)) == ["p1"]
+
+
+def test_images_that_nobody_drew_in_are_not_corrected(tmp_path: Path) -> None:
+    """COCO lists every picture of a task; of one without annotations nothing is known."""
+    labels(tmp_path / "pseudo")
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="coco")
+    content = json.loads((handed / "annotations.json").read_text())
+    first = content["images"][0]["id"]
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] == first]
+    (handed / "job.json").write_text(json.dumps(content))
+    assert list(read(handover(handed, tmp_path / "back", format="coco", back=True))) == ["p0"]
+    for annotation in content["annotations"]:
+        annotation["segmentation"] = []
+    (handed / "job.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match="a box without a mask"):
+        handover(handed / "job.json", tmp_path / "boxes", format="coco", back=True)
 
 
 def test_two_sets_do_not_share_a_folder(tmp_path: Path) -> None:

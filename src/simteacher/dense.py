@@ -130,6 +130,22 @@ def read_images(model: Reader, images: Sequence[U8], *, scale: float = 1.0, view
     return out
 
 
+def read_one(model: Reader, image_HWC: object, *, scale: float = 1.0, views: int | None = None) -> Prediction:
+    """Label one photograph that somebody hands over in Python.
+
+    Raises:
+        UserError: It is no RGB picture of 8 bits.
+    """
+    image = np.asarray(image_HWC)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise UserError(
+            f"an image is uint8 RGB of shape (height, width, 3), this is {image.dtype} of shape {image.shape}",
+            "predict",
+            "read it with simteacher.data.read_image, or convert it",
+        )
+    return read_images(model, [np.ascontiguousarray(image)], scale=scale, views=views)[0]
+
+
 def probabilities(model: Reader, image_HWC: U8, *, scale: float = 1.0, views: int = 1) -> F32:
     """Class probabilities of every pixel, float32 (K, H, W): 4 K bytes a pixel, so not for very large photographs."""
     out_KHW = np.empty((len(model.card.space), *image_HWC.shape[:2]), np.float32)

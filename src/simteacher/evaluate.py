@@ -59,7 +59,7 @@ def evaluate(
     model: str | Path | Model,
     data: str | Path | DataSet,
     split: str | None = None,
-    classes: str | Path | None = None,
+    classes: str | Path | LabelSpace | None = None,
     views: int | None = None,
 ) -> Evaluation:
     """Measure a model on a labelled data set.
@@ -109,6 +109,10 @@ def evaluate_model(
         some = ", ".join(told[:4]) + (", ..." if len(told) > 4 else "")
         fix = "give --classes the label space to measure in, or a YAML file with aliases"
         raise UserError(f"none of its classes ({some}) is in {space.name}", dataset.root, fix)
+    if dataset.space is not None:  # a numbering of a benchmark has many names that nobody measures
+        lost = [name for name in told if space.index(name) is None and not space.leaves_out(name)]
+        if lost:
+            say(f"not measured, as {space.name} has no such class: {', '.join(lost)}")
     table = class_table(model.card.space, space)
     confusion, worst = Confusion(len(space)), list[_Kept]()
     shown = {dataset.frames[i].name for i in np.linspace(0, len(dataset) - 1, SHOWN).round().astype(int)}

@@ -145,13 +145,14 @@ def _back(given: Path, out: Path, format: str) -> Path:
     if first is None:
         raise UserError("holds no corrected image", corrected, "export the task again, with its annotations")
     done: list[str] = []
-    with FolderWriter(out, space, {"kind": "corrected labels", "source": source, "file": corrected.name}) as writer:
+    with FolderWriter(out, space, {"kind": "corrected labels", "source": source}) as writer:
         for name, label in progress(chain([first], labels), "read back"):
             writer.add(name, folder / "images" / files[name], label=label)
             done.append(name)
-        for frame in _rest(source, files, set(done)):
+        for name in files.keys() - set(done):
             with disk_errors(out):  # corrected once, but no more in this file
-                (out / "labels" / f"{frame.name}.png").unlink(missing_ok=True)
+                (out / "labels" / f"{name}.png").unlink(missing_ok=True)
+        for frame in _rest(source, files, set(done)):
             writer.add(frame.name, frame.image)
     atomic_write(out / "labelled.txt", "".join(f"{name}\n" for name in done))
     learn = f"simteacher adapt --target {out} --labelled {out / 'labelled.txt'}"

@@ -192,6 +192,8 @@ class CocoMaker:
 def read_coco(path: Path, space: LabelSpace, files: Mapping[str, str], sizes: Sizes) -> Iterator[tuple[str, U8]]:
     """Corrected labels of a COCO file, image by image; where annotations overlap, the later one counts.
 
+    Images without any annotation were not corrected.
+
     Raises:
         UserError: No COCO file, an unknown class or image, or a mask that does not fit its image.
     """
@@ -203,6 +205,8 @@ def read_coco(path: Path, space: LabelSpace, files: Mapping[str, str], sizes: Si
         for annotation in content["annotations"]:
             by_image.setdefault(int(annotation["image_id"]), []).append(annotation)
         for image in content["images"]:
+            if int(image["id"]) not in by_image:
+                continue  # nobody has drawn anything there
             file = Path(str(image["file_name"])).name
             name = names.get(file) or Path(file).stem
             _known(name, files, path)

@@ -195,12 +195,14 @@ SPACES: dict[str, LabelSpace] = {
 }
 
 
-def load_space(name_or_path: str | Path) -> LabelSpace:
-    """A built-in space by name, or one from a YAML file.
+def load_space(name_or_path: str | Path | LabelSpace) -> LabelSpace:
+    """A built-in space by name, or one from a YAML file; a space stays what it is.
 
     Raises:
         UserError: Neither a known name nor a file, or the file is not a valid space.
     """
+    if isinstance(name_or_path, LabelSpace):
+        return name_or_path
     name = str(name_or_path)
     if name in SPACES:
         return SPACES[name]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +22,9 @@ from simteacher.data import FolderWriter, Frame, open_dataset, read_image
 from simteacher.data.images import IMAGE_SUFFIXES
 from simteacher.data.layouts import list_files, unique_names
 from simteacher.data.open import FORMATS
-from simteacher.dense import Prediction, Reader, read_images, require_views
+from simteacher.dense import Prediction, Reader, read_images, read_one, require_views, working_size
 from simteacher.errors import UserError
-from simteacher.files import atomic_path
+from simteacher.files import atomic_path, atomic_write, disk_errors
 from simteacher.memory import keep_freed_memory
 from simteacher.models.store import Model, load
 from simteacher.overlay import legend, overlay
@@ -71,6 +73,8 @@ def predict(
     if folder.suffix.lower() in VIDEO_SUFFIXES:
         if pictures or len(videos) != 1:
             raise UserError("a video file is written from one video only", folder, "name a folder to write")
+        if folder.exists() and folder.samefile(videos[0]):
+            raise UserError("the painted video would take the place of its source", folder, "name another file")
         paint_video(loaded, videos[0], folder, scale=scale, views=views)
         return folder
     views = loaded.card.views if views is None else views
@@ -79,8 +83,10 @@ def predict(
         if not (folder / "legend.png").is_file():
             with atomic_path(folder / "legend.png") as part:
                 legend(loaded.card.space).save(part)
+        clips = _clips(videos, Path(input), {frame.name for frame in pictures})
+        forget_changed(folder, {frame.name: frame.image for frame in pictures}, dict(clips))
         predict_frames(loaded, pictures, writer, scale=scale, views=views)
-        for name, video in _named(videos, Path(input)):
+        for name, video in clips:
             target = folder / "overlays" / f"{name}.mp4"
             paint_video(loaded, video, target, scale=scale, views=views, writer=writer, name=name)
     return folder
@@ -88,14 +94,7 @@ def predict(
 
 def predict_image(model: Reader, image_HWC: U8, *, scale: float = 1.0, views: int | None = None) -> Prediction:
     """Class and confidence of every pixel of one photograph (uint8 RGB, any size)."""
-    image = np.asarray(image_HWC)
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise UserError(
-            f"an image is uint8 RGB of shape (height, width, 3), this is {image.dtype} of shape {image.shape}",
-            "predict",
-            "read it with simteacher.data.read_image, or convert it",
-        )
-    return read_images(model, [np.ascontiguousarray(image)], scale=scale, views=views)[0]
+    return read_one(model, image_HWC, scale=scale, views=views)
 
 
 def predict_frames(
@@ -103,11 +102,16 @@ def predict_frames(
 ) -> None:
     """Predict photographs into an open data set, skipping those that are complete."""
     overlays = writer.out / "overlays"
+
+    def room(item: tuple[Frame, U8]) -> int:  # as the network sees it: small photographs are enlarged
+        height, width = working_size(item[1].shape[0], item[1].shape[1], model.card.size, scale)
+        return BATCH_PIXELS // max(height * width, 1)
+
     todo = [f for f in frames if not (writer.has(f.name) and (overlays / f"{f.name}.jpg").is_file())]
     with progress(len(frames), "predict") as bar:
         bar.skip(len(frames) - len(todo))
         images = ahead(todo, lambda frame: (frame, read_image(frame.image)), 2)
-        for batch in batches(images, lambda item: item[1].shape, lambda item: BATCH_PIXELS // item[1][..., 0].size):
+        for batch in batches(images, lambda item: item[1].shape, room):
             predictions = read_images(model, [image for _, image in batch], scale=scale, views=views)
             for (frame, image), seen in zip(batch, predictions, strict=True):
                 with atomic_path(overlays / f"{frame.name}.jpg") as part:
@@ -152,6 +156,42 @@ def find_inputs(input: str | Path) -> tuple[list[Frame], list[Path]]:
         raise UserError("no such file or folder", text, "give an image, a folder, a pattern in quotes, or a video")
     videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES]
     return [Frame(name, p) for name, p in _named([p for p in files if p not in videos], root)], videos
+
+
+def _clips(videos: Sequence[Path], root: Path, taken: set[str]) -> list[tuple[str, Path]]:
+    """Videos and the names of their frames' beginnings, which no photograph has."""
+    clips = []
+    for name, video in _named(videos, root):
+        frames = re.compile(re.escape(name) + r"_\d{6}")
+        clips.append((f"{name}_{video.suffix[1:].lower()}" if any(map(frames.fullmatch, taken)) else name, video))
+    return clips
+
+
+def forget_changed(folder: Path, pictures: Mapping[str, Path], clips: Mapping[str, Path]) -> None:
+    """Remove what was read in files that are others by now: of another size or time.
+
+    Args:
+        folder: The predictions; ``inputs.json`` in it keeps size and time of every input.
+        pictures: Photographs by name.
+        clips: Videos by the beginning of their frames' names.
+    """
+    kept = folder / "inputs.json"
+    try:
+        before = dict(json.loads(kept.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        before = {}
+    now = {}
+    with disk_errors(folder):
+        for files, pattern in ((pictures, "{}"), (clips, "{}_" + 6 * "[0-9]")):
+            for name, path in files.items():
+                now[name] = f"{path.stat().st_size} {path.stat().st_mtime_ns}"
+                if before.get(name, now[name]) == now[name]:
+                    continue
+                for kind in ("images", "labels", "confidence", "overlays"):
+                    for old in (folder / kind).glob(pattern.format(glob.escape(name)) + ".*"):
+                        old.unlink()
+                (folder / "overlays" / f"{name}.mp4").unlink(missing_ok=True)
+    atomic_write(kept, json.dumps({**before, **now}, indent=0))
 
 
 def _named(files: Sequence[Path], root: Path) -> list[tuple[str, Path]]:

@@ -209,7 +209,7 @@ def _split(path: Path) -> tuple[U8, U8]:
 
 def label(
     model: str | Path | Model,
-    data: str | None = None,
+    data: str | Path | DataSet | None = None,
     out: str | Path | None = None,
     split: str | None = None,
     portion: float | None = None,
@@ -247,8 +247,9 @@ def label(
     loaded = model if isinstance(model, Model) else load(model)
     dataset = open_dataset(data, split).unlabelled()
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
+    said = f"{data.format}:{data.root}" if isinstance(data, DataSet) else str(data)
     files = fingerprint(dataset)  # of a set that grew, the new photographs would have no labels
-    origin = {"kind": "pseudo-labels", "model": weights_id(loaded), "data": str(data), "split": split, "files": files}
+    origin = {"kind": "pseudo-labels", "model": weights_id(loaded), "data": said, "split": split, "files": files}
     share = None if part is None else part_of(part)
     with sole_writer(folder, shared=share is not None):
         if share is None:

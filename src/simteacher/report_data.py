@@ -79,7 +79,7 @@ class Run:
     @property
     def after(self) -> Stage | None:
         """The stage that became the model, or so far is its best candidate; None when the teacher is all there is."""
-        chosen = self.card.get("extra", {}).get("stage") if self.finished else None
+        chosen = (self.card.get("extra") or {}).get("stage") if self.finished else None
         done = [s for s in self.stages if s is not self.before and not s.reverted and (s.steps or s.evals or s.samples)]
         return next((s for s in done if s.name == chosen), done[-1] if done else None)
 
@@ -152,8 +152,8 @@ def _read_events(path: Path) -> dict[str, Stage]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return path.read_text(encoding="utf-8", errors="replace")  # one bad byte spoils one line
+    except OSError:
         return ""
 
 

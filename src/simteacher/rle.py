@@ -73,6 +73,8 @@ def mask_of(segmentation: object, height: int, width: int) -> Mask:
             raise ValueError(f"runs of {sum(lengths)} pixels on an image of {height * width}")
         values = np.arange(len(lengths)) % 2 == 1
         return np.repeat(values, lengths).reshape((height, width), order="F")
+    if segmentation == []:
+        raise ValueError("a box without a mask")
     if isinstance(segmentation, list) and all(isinstance(p, list) and len(p) >= 6 for p in segmentation):
         mask = np.zeros((height, width), bool)
         for polygon in segmentation:

@@ -6,6 +6,7 @@ made: `tools/pack_teacher.py`.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -58,21 +59,27 @@ def arguments(command: str, model: Any, input: Any, out: str | Path | None) -> t
         say(f"read with {NAME}, the teacher that comes with the tool: it has seen rendered streets only")
     elif isinstance(model, str | Path) and Path(model).exists() and not _is_model(model):
         several = f"of several pictures put the pattern in quotes, simteacher {command} '{Path(model).parent}/*.jpg'"
+        if Path(model).is_dir():
+            several = f"with the teacher that comes with the tool: simteacher {command} {NAME} {model} OUT"
         fix = f"with the teacher that comes with the tool: simteacher {command} {NAME} {model} {input}"
         raise UserError(
             "is no model; the first of several words is the MODEL", model, several if out is not None else fix
         )
+    if isinstance(input, str | Path) and str(input):
+        input = os.path.normpath(input)  # ``photos/`` is ``photos``
     if out is None:
         out = _free(Path("runs", command, _called(str(input))), str(input))
         say(f"writes to {out}")
-    return model, input, Path(out)
+    return model, input, Path(out).expanduser()
 
 
 def _is_model(word: str | Path) -> bool:
-    path = Path(word)
+    path = Path(word).expanduser()
+    if path == Path(NAME):
+        return True
     if path.is_dir():
         return any((path / name).exists() for name in (WEIGHTS, "config.yaml"))  # a run that is not finished, too
-    return path == Path(NAME) or path.suffix.lower() in (".safetensors", ".onnx")
+    return path.suffix.lower() in (".safetensors", ".onnx")
 
 
 def _free(folder: Path, input: str) -> Path:

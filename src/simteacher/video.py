@@ -19,7 +19,7 @@ from simteacher.encode import VideoWriter, package
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
 from simteacher.overlay import overlay
-from simteacher.progress import progress
+from simteacher.progress import progress, say
 
 U8 = npt.NDArray[np.uint8]
 
@@ -63,14 +63,15 @@ def read_frames(path: Path) -> Iterator[Shot]:
             yield Shot(np.ascontiguousarray(image), frame.pts, frame.time_base)
 
 
-def facts(path: Path) -> tuple[int, Any]:
-    """Number of frames (0 where neither the file nor its duration says it) and frames a second, as a fraction."""
+def facts(path: Path) -> tuple[int, Any, float]:
+    """Number of frames (0 where neither the file nor its duration says it), frames a second as a fraction, seconds."""
     with _open(path) as container:
         stream = container.streams.video[0]
         count, rate = int(stream.frames), stream.average_rate
         if not count and container.duration and rate:
             count = round(container.duration / 1e6 * float(rate))
-    return count, rate or 25
+        length = float((container.duration or 0) / 1e6)
+    return count, rate or 25, length
 
 
 def paint_video(
@@ -97,7 +98,8 @@ def paint_video(
             writer.has(path.stem)
         return
     shots = enumerate(read_frames(source))
-    total, rate = facts(source)
+    total, rate, length = facts(source)
+    read, until = 0, 0.0
     with progress(total, f"predict {source.name}") as bar, atomic_path(target) as part:
         out: VideoWriter | None = None
         try:
@@ -107,12 +109,15 @@ def paint_video(
                     if out is None:
                         out = VideoWriter(part, (painted.shape[1], painted.shape[0]), rate)
                     out.add(painted, shot.pts, shot.time_base)
+                    read, until = read + 1, max(until, float((shot.pts or 0) * (shot.time_base or 0)))
                     bar.advance()
         finally:
             if out is not None:
                 out.close()
         if out is None:
             raise UserError("this video has no frames", source, "give another one")
+    if 0 < until < 0.9 * length - 1 / float(rate):
+        say(f"{source}: read up to {until:.1f} of {length:.1f} seconds, {read} frames: the file seems to be cut off")
 
 
 def _labels(

@@ -46,11 +46,11 @@ def parse_spec(spec: str | Path) -> tuple[str | None, Path]:
     return None, Path(text).expanduser()
 
 
-def open_dataset(spec: str | Path, split: str | None = None) -> DataSet:
+def open_dataset(spec: str | Path | DataSet, split: str | None = None) -> DataSet:
     """Open a data set.
 
     Args:
-        spec: ``FORMAT:PATH``, or a path whose layout is recognised.
+        spec: ``FORMAT:PATH``, or a path whose layout is recognised. One that is open already stays what it is.
         split: The split to take; None or ``all`` takes every frame, as does ``train`` where a set has no splits.
 
     Returns:
@@ -59,6 +59,12 @@ def open_dataset(spec: str | Path, split: str | None = None) -> DataSet:
     Raises:
         UserError: Unknown format, no such path, no images of that format, or no such split.
     """
+    if isinstance(spec, DataSet):
+        if split not in (None, ALL, spec.split):
+            raise UserError("a set that is open has its split already", spec.root, f"open it with split={split!r}")
+        return spec
+    if not isinstance(spec, str | Path):
+        raise UserError(f"a {type(spec).__name__} is no data set", "data", "give FORMAT:PATH, a path, or an open set")
     return _select(open_with_splits(spec), split)
 
 

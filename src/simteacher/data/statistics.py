@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -18,12 +17,13 @@ from simteacher.files import atomic_write
 from simteacher.labels import LabelSpace
 from simteacher.progress import progress
 
-TAIL = 64  # bytes: the end of a PNG's last data, its checksum, and its closing chunk
+TAIL = 256  # bytes; of a PNG the end of its last data, its checksum, and its closing chunk
+PARTS = tuple(k / 16 for k in range(17))  # where uncompressed pictures are looked at
 F64 = npt.NDArray[np.float64]
 
 
 def fingerprint(dataset: DataSet, times: bool = False) -> str:
-    """Hash of all names, file sizes and ends of labels (with ``times``, of modification times too): 16 hex digits.
+    """Hash of all names, file sizes and some content (with ``times``, of modification times too): 16 hex digits.
 
     Labels painted anew often have the size that they had; the end of a PNG holds a checksum of its pixels.
     """
@@ -31,15 +31,25 @@ def fingerprint(dataset: DataSet, times: bool = False) -> str:
     for f in dataset.frames:
         for path in (f.image, f.label, f.confidence):
             if path is not None and path.exists():
+                digest.update(_trace(path))
                 stat = path.stat()
                 digest.update(
                     f"{f.name} {stat.st_size} {stat.st_mtime_ns if times else ''}".encode("utf-8", "surrogateescape")
                 )
-        if f.label is not None:
-            with suppress(OSError), f.label.open("rb") as file:  # one that cannot be read is found where it is needed
-                file.seek(-min(TAIL, f.label.stat().st_size), os.SEEK_END)
-                digest.update(file.read())
     return digest.hexdigest()[:16]
+
+
+def _trace(path: Path) -> bytes:
+    """A few bytes of a file whose size alone may stay when its pixels change."""
+    places = {".png": (1.0,), ".bmp": PARTS, ".ppm": PARTS, ".tif": PARTS, ".tiff": PARTS}.get(path.suffix.lower(), ())
+    size = path.stat().st_size
+    with suppress(OSError), path.open("rb") as file:  # one that cannot be read is found where it is needed
+        found = []
+        for share in places:
+            file.seek(max(int(share * (size - TAIL)), 0))
+            found.append(file.read(TAIL))
+        return b"".join(found)
+    return b""
 
 
 def class_counts(dataset: DataSet, space: LabelSpace, cache: Path | None = None) -> F64:

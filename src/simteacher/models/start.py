@@ -36,7 +36,7 @@ def trainable_card(place: str | Path) -> ModelCard:
         UserError: No such model, or an ONNX file.
     """
     card = read_card(place)
-    if weights_file(Path(place)).suffix == ".onnx":
+    if weights_file(Path(place)).suffix.lower() == ".onnx":
         raise UserError("an ONNX model cannot be trained further", place, "name the run that it was exported from")
     return card
 

@@ -67,14 +67,19 @@ class ModelCard:
             s = tree["space"]
             names = dict(s["aliases"]), dict(s.get("learned_as") or {})
             space = LabelSpace(s["name"], tuple(s["classes"]), tuple(tuple(c) for c in s["colors"]), *names)
+            if not len(set(space.classes)) == len(space.classes) == len(space.colors):
+                raise ValueError("its classes are not distinct, each with a colour")
+            width, height = (int(side) for side in tree["size"])
+            if min(width, height) < 1:
+                raise ValueError(f"a size of {width}x{height}")
             return ModelCard(
-                tree["network"],
+                dict(tree["network"]),
                 space,
-                tuple(tree["size"]),
+                (width, height),
                 tree["normalisation"],
                 tree["trained_on"],
                 tree["miou"],
-                tree["extra"],
+                dict(tree["extra"] or {}),
                 min(max(int(tree.get("views", 3)), 1), 3),
             )
         except (KeyError, TypeError, ValueError, RecursionError) as e:
@@ -109,17 +114,21 @@ class Model:
             main, _ = self.network(image_BCHW)
         return torch.as_tensor(main.float())
 
-    def predict(self, image_HWC: Any, views: int | None = None) -> Any:
+    def predict(self, image_HWC: Any, views: int | None = None, scale: float = 1.0) -> Any:
         """Label one uint8 RGB image of any size; returns ``Prediction(label_HW, confidence_HW)``.
 
         Args:
             image_HWC: The image.
             views: 3 averages with two closer views, 2 with the first of them; 1 takes a seventh of the time. None: as
                 the card says.
-        """
-        from simteacher.dense import read_images
+            scale: 1 sees things as large as in training, 2 twice as close.
 
-        return read_images(self, [image_HWC], views=views)[0]
+        Raises:
+            UserError: It is no such image.
+        """
+        from simteacher.dense import read_one
+
+        return read_one(self, image_HWC, scale=scale, views=views)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -154,7 +163,7 @@ def weights_file(path: Path) -> Path:
     Raises:
         UserError: There is none.
     """
-    path = place(path)
+    path = place(path.expanduser())
     if path.is_file():
         return path
     if path.is_dir():
@@ -176,11 +185,15 @@ def read_card(path: str | Path) -> ModelCard:
         UserError: As of `load`.
     """
     file = weights_file(Path(path))
-    if file.suffix == ".onnx":
+    if file.suffix.lower() == ".onnx":
         return _load_onnx(file).card
     beside = file.with_suffix(".json")
     if beside.is_file():
-        return ModelCard.from_json(beside.read_text(encoding="utf-8"), beside)
+        try:
+            return ModelCard.from_json(beside.read_text(encoding="utf-8"), beside)
+        except UnicodeDecodeError:
+            fix = "take model.json from the same run folder"
+            raise UserError("not a model card (it is no text)", beside, fix) from None
     text = _card_inside(file)
     if text is None:
         raise UserError("no model.json beside it and no card inside it", file, "keep model.json with the weights")
@@ -201,7 +214,7 @@ def _card_inside(file: Path) -> str | None:
 def bare_weights(path: str | Path) -> bool:
     """Whether a file holds weights and nothing says of what: another program wrote it."""
     file = weights_file(Path(path))
-    return file.suffix != ".onnx" and not file.with_suffix(".json").is_file() and _card_inside(file) is None
+    return file.suffix.lower() != ".onnx" and not file.with_suffix(".json").is_file() and _card_inside(file) is None
 
 
 def load(path: str | Path, network: Factory | None = None) -> Model:
@@ -217,7 +230,7 @@ def load(path: str | Path, network: Factory | None = None) -> Model:
     from simteacher.models.build import load_weights
 
     file = weights_file(Path(path))
-    if file.suffix == ".onnx":
+    if file.suffix.lower() == ".onnx":
         return _load_onnx(file)
     beside = file.with_suffix(".json")
     weights = read_weights(file)
