@@ -181,17 +181,29 @@ def forget_changed(folder: Path, pictures: Mapping[str, Path], clips: Mapping[st
     except (OSError, ValueError, TypeError):
         before = {}
     now = {}
+
+    def changed(key: str, path: Path) -> bool:
+        now[key] = f"{path.stat().st_size} {path.stat().st_mtime_ns}"
+        return bool(before.get(key, now[key]) != now[key])
+
     with disk_errors(folder):
-        for files, pattern in ((pictures, "{}"), (clips, "{}_" + 6 * "[0-9]")):
-            for name, path in files.items():
-                now[name] = f"{path.stat().st_size} {path.stat().st_mtime_ns}"
-                if before.get(name, now[name]) == now[name]:
-                    continue
-                for kind in ("images", "labels", "confidence", "overlays"):
-                    for old in (folder / kind).glob(pattern.format(glob.escape(name)) + ".*"):
-                        old.unlink()
+        for name, path in pictures.items():
+            if changed(name, path):
+                _forget(folder, name, path.suffix)
+        for name, path in clips.items():
+            if changed(f"video {name}", path):
+                for frame in (folder / "images").glob(f"{glob.escape(name)}_{6 * '[0-9]'}.jpg"):
+                    _forget(folder, frame.stem, ".jpg")
                 (folder / "overlays" / f"{name}.mp4").unlink(missing_ok=True)
     atomic_write(kept, json.dumps({**before, **now}, indent=0))
+
+
+def _forget(folder: Path, name: str, suffix: str) -> None:
+    """Remove one frame."""
+    for file in (f"labels/{name}.png", f"confidence/{name}.png", f"overlays/{name}.jpg"):
+        (folder / file).unlink(missing_ok=True)
+    for end in {suffix, suffix.lower(), ".jpg"}:
+        (folder / "images" / f"{name}{end}").unlink(missing_ok=True)
 
 
 def _named(files: Sequence[Path], root: Path) -> list[tuple[str, Path]]:

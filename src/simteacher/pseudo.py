@@ -242,12 +242,13 @@ def label(
         if value is not None and not 0 <= value <= 1:
             raise UserError(f"{value:g} is no share", flag, "give a number from 0 to 1")
     portion = 1.0 if portion is None else portion
-    model, data, folder = arguments("label", model, data, out)
+    said = f"{data.format}:{data.root}" if isinstance(data, DataSet) else data
+    model, said, folder = arguments("label", model, said, out)
+    data = data if isinstance(data, DataSet) else said
     keep_freed_memory()
     loaded = model if isinstance(model, Model) else load(model)
     dataset = open_dataset(data, split).unlabelled()
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
-    said = f"{data.format}:{data.root}" if isinstance(data, DataSet) else str(data)
     files = fingerprint(dataset)  # of a set that grew, the new photographs would have no labels
     origin = {"kind": "pseudo-labels", "model": weights_id(loaded), "data": said, "split": split, "files": files}
     share = None if part is None else part_of(part)

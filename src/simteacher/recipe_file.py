@@ -103,6 +103,8 @@ def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> 
     if not isinstance(tree, dict):
         raise UserError("a recipe is a mapping of keys to values", path, "start from a file in recipes/")
     overrides = overrides or {}
+    # "rounds:" and nothing there
+    tree = {k: v for k, v in tree.items() if v is not None or k not in Recipe.model_fields}
     for key in sorted(overrides, key=lambda key: key.count(".")):  # the whole before its parts
         _put(tree, key, overrides[key])
         forget(tree.get("with_labels"), key)
@@ -114,7 +116,7 @@ def load_recipe(recipe: str | Path, overrides: dict[str, Any] | None = None) -> 
 
 def _checked(tree: dict[str, Any], path: Path, overrides: dict[str, Any]) -> Recipe:
     try:
-        recipe = Recipe.model_validate({k: v for k, v in tree.items() if v is not None})  # "rounds:" and nothing there
+        recipe = Recipe.model_validate(tree)
     except ValidationError as e:
         raise _explain(e, str(path), overrides) from e
     _ = recipe.resolved_budget

@@ -6,7 +6,6 @@ made: `tools/pack_teacher.py`.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +65,20 @@ def arguments(command: str, model: Any, input: Any, out: str | Path | None) -> t
             "is no model; the first of several words is the MODEL", model, several if out is not None else fix
         )
     if isinstance(input, str | Path) and str(input):
-        input = os.path.normpath(input)  # ``photos/`` is ``photos``
+        input = _plain(str(input))
     if out is None:
         out = _free(Path("runs", command, _called(str(input))), str(input))
         say(f"writes to {out}")
     return model, input, Path(out).expanduser()
+
+
+def _plain(input: str) -> str:
+    """``photos`` where ``photos/`` or ``./photos`` is written, also behind ``FORMAT:``; ``..`` may follow a link."""
+    form, colon, rest = input.rpartition(":")
+    rest = rest.rstrip("/") or rest[:1]
+    while rest.startswith("./") and len(rest) > 2:
+        rest = rest[2:].lstrip("/")
+    return f"{form}{colon}{rest}"
 
 
 def _is_model(word: str | Path) -> bool:

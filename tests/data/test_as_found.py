@@ -17,11 +17,10 @@ from simteacher.data.folder import FolderWriter
 from simteacher.data.hints import hints
 from simteacher.data.images import open_image
 from simteacher.data.layouts import list_files, unique_names
-from simteacher.data.raw import read_raw
 from simteacher.data.statistics import fingerprint
 from simteacher.errors import UserError
 from simteacher.inputs import training_split
-from simteacher.labels import SPACES, space_from_dict
+from simteacher.labels import SPACES
 from tests import lookalikes
 
 SPACE = SPACES["cityscapes19"]
@@ -83,10 +82,22 @@ def test_what_is_called_like_labels_is_no_photograph(tmp_path: Path, folder: str
     )
 
 
-@pytest.mark.parametrize("folder", ["gta_photos", "segway", "instances of snow", "mylabelmaker"])
+@pytest.mark.parametrize("folder", ["gta_photos", "segway", "no_labels", "unlabelled", "road_segmentation"])
 def test_other_folders_hold_photographs(tmp_path: Path, folder: str) -> None:
     put(tmp_path / folder / "1.png")
     assert len(open_dataset(tmp_path)) == 1
+
+
+def test_where_there_is_nothing_else_they_are_read(tmp_path: Path) -> None:
+    put(tmp_path / "labels/1.png")
+    assert len(open_dataset(tmp_path)) == 1
+
+
+def test_carla_in_images_has_to_be_said(tmp_path: Path) -> None:
+    put(tmp_path / "images/1.png")
+    put(tmp_path / "semantic/1.png", 1, "RGB")
+    assert open_dataset(tmp_path).format == "folder"
+    assert [f.label is not None for f in open_dataset(f"carla:{tmp_path}").frames] == [True]
 
 
 def test_pictures_outside_of_images_are_told(tmp_path: Path) -> None:
@@ -129,6 +140,9 @@ def test_cityscapes_in_fog_and_its_video(tmp_path: Path) -> None:
     for k in (18, 19, 20):
         put(tmp_path / f"video/leftImg8bit_sequence/train/aachen/aachen_000000_{k:06d}_leftImg8bit.png")
     assert open_dataset(tmp_path).frames == data.frames and len(open_dataset(tmp_path / "video")) == 3
+    put(tmp_path / f"leftImg8bit/train/aachen/{stem}_leftImg8bit.png")
+    clear = open_dataset(tmp_path)
+    assert [f.name for f in clear.frames] == [stem] and "left out 5 video frames or foggy" in clear.why
 
 
 def test_gta5_in_its_parts(tmp_path: Path) -> None:
@@ -174,67 +188,6 @@ def test_only_names_that_collide_change() -> None:
     assert unique_names([("a/x.jpg", "x"), ("a/y.jpg", "y"), ("b/y.jpg", "y")]) == ["x", "a__y", "b__y"]
     assert unique_names([("y.jpg", "y"), ("y.png", "y"), ("z.png", "z")]) == ["y_jpg", "y_png", "z"]
     assert len(set(unique_names([("a/b.jpg", "q"), ("c.jpg", "q"), ("a__b.jpg", "a__b")]))) == 3
-
-
-def test_colours_packed_into_a_palette_are_colours(tmp_path: Path) -> None:
-    """Sky and road, numbered by a program that saves space; numbers whose palette is ours stay numbers."""
-    described(tmp_path)
-    put(tmp_path / "images/a.jpg")
-    (tmp_path / "labels").mkdir()
-    colours = np.zeros((6, 8, 3), np.uint8)
-    colours[:3], colours[3:] = SPACE.colors[10], SPACE.colors[0]
-    packed = Image.fromarray(colours).quantize(2)
-    assert packed.mode == "P"
-    packed.save(tmp_path / "labels/a.png")
-    data = open_dataset(tmp_path)
-    found = read_label(data, data.frames[0], SPACE)
-    assert (found[:3] == 10).all() and (found[3:] == 0).all()
-    numbers = Image.fromarray(np.full((6, 8), 13, np.uint8))
-    numbers.putpalette(SPACE.palette_K3().tobytes())
-    numbers.save(tmp_path / "labels/a.png")
-    from simteacher.data.read import _labelling
-
-    _labelling.cache_clear()
-    assert only(tmp_path) == 13
-
-
-def test_grey_in_three_channels_is_numbers(tmp_path: Path) -> None:
-    described(tmp_path)
-    put(tmp_path / "images/a.jpg")
-    put(tmp_path / "labels/a.png", 11, "RGB")
-    assert only(tmp_path) == 11
-
-
-@pytest.mark.parametrize("bits", [2, 4])
-def test_grey_of_few_bits(tmp_path: Path, bits: int) -> None:
-    """As a compressor of PNG files stores small numbers; written by hand, since Pillow cannot."""
-    import struct
-    import zlib
-
-    rows = b"".join(b"\0" + bytes([0b00011011] if bits == 2 else [0x01, 0x23]) for _ in range(6))  # 0 1 2 3
-    head = struct.pack(">IIBBBBB", 4, 6, bits, 0, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    data = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
-    assert (read_raw(tmp_path / "a.png", "index") == [0, 1, 2, 3]).all()
-
-
-def test_minus_one_is_ignored_whatever_it_is_called(tmp_path: Path) -> None:
-    """Cityscapes' licence plates are -1, which files hold as 255."""
-    space = space_from_dict({"classes": ["road", "car"], "aliases": {"license plate": "car"}}, "own.yaml")
-    put(tmp_path / "leftImg8bit/val/ulm/ulm_000000_000019_leftImg8bit.png")
-    put(tmp_path / "gtFine/val/ulm/ulm_000000_000019_gtFine_labelIds.png", 255)
-    data = open_dataset(tmp_path)
-    assert (read_label(data, data.frames[0], space) == 255).all()
-
-
-def test_a_carla_set_without_road_says_that_it_guesses(tmp_path: Path) -> None:
-    put(tmp_path / "RGB/1.png")
-    put(tmp_path / "Segmentation_Images/1.png", 10, "RGB")
-    assert "no road before the camera tells which" in check(tmp_path)["labels"]
-    put(tmp_path / "home/images/1.png")
-    put(tmp_path / "home/semantic/1.png", 0)
-    assert open_dataset(tmp_path / "home").format == "folder"
 
 
 def test_labels_of_no_image_are_told_where_none_has_one(tmp_path: Path) -> None:
@@ -292,25 +245,6 @@ def test_brackets_in_names_are_no_markup(tmp_path: Path, capsys: pytest.CaptureF
     print_comparison({"a [x]": scores, "b": scores})
     said = capsys.readouterr().out
     assert "car [parked]" in said and said.count("lane [/left]") >= 3 and "a [x]" in said
-
-
-def test_what_a_label_space_says_twice() -> None:
-    with pytest.raises(UserError, match="'traffic_sign' is in 'aliases' twice"):
-        space_from_dict({"classes": ["a", "b"], "aliases": {"Traffic Sign": "a", "traffic_sign": "b"}}, "own.yaml")
-
-
-@pytest.mark.parametrize(
-    ("content", "said"), [(b"Category r g b\nstra\xdfe 1 2 3\n", "cannot be read as text"), (b"", "names no class")]
-)
-def test_colours_of_vkitti_that_cannot_be_read(tmp_path: Path, content: bytes, said: str) -> None:
-    made = lookalikes.vkitti2(tmp_path / "set")
-    for path in made.root.rglob("*.png"):
-        if "classgt" in path.name:
-            (path.parents[3] / "colors.txt").write_bytes(content)
-    data = open_dataset(made.root)
-    frame = next(f for f in data.frames if f.label)
-    with pytest.raises(UserError, match=rf"colors\.txt: {said}"):
-        read_label(data, frame, SPACE)
 
 
 @pytest.mark.parametrize("spec", ["", " ", "camvid:"])

@@ -99,6 +99,10 @@ def test_a_lens_that_the_file_tells(tmp_path: Path) -> None:
         exif.get_ifd(0x8769)[0xA405] = focal
         Image.new("RGB", size).save(path, exif=exif)
         assert lens_view(path) == (None if view is None else pytest.approx(view, abs=0.2))
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405], exif[0x0112] = 28, 6  # shown turned by 90 degrees
+    Image.new("RGB", (300, 200)).save(path, exif=exif)
+    assert lens_view(path) == pytest.approx(46.4, abs=0.2)
     Image.new("RGB", (30, 20)).save(path)
     assert lens_view(path) is None
     path.write_bytes(b"no picture")

@@ -28,6 +28,7 @@ def _load(folder: Path, text: str) -> SceneSpec:
 
 MISTAKES = [
     ("street:\n  lanez: 2\n", 2, "unknown key 'lanez'; did you mean 'lane"),
+    ("sterets:\n", 1, "unknown key 'sterets'; did you mean 'street'?"),
     ("sterets: {}\n", 1, "unknown key 'sterets'; did you mean 'street'?"),
     (
         "objects:\n  parked: 0.1\n  vehicles:\n    hatchback: 1\n    bicycel: 2\n",

@@ -245,7 +245,7 @@ def _orphans(dataset: DataSet) -> list[UserError]:
     used = {frame.label for frame in dataset.frames if frame.label}
     folders = {label.parent for label in used}
     shown = dataset.root / "labels"
-    if not used and dataset.format == "folder" and shown.is_dir():
+    if not used and dataset.format == "folder" and shown.is_dir() and (dataset.root / "images").is_dir():
         folders = {shown, *(p for p in shown.rglob("*") if p.is_dir())}
     tail = {"cityscapes": "_labelIds.png", "carla": "_labelIds.png"}.get(dataset.format, ".png")
     if dataset.format == "carla" and not any(label.name.endswith(tail) for label in used):

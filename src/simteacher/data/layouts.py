@@ -25,9 +25,10 @@ _SPLIT = r"(?P<split>train|training|val|valid|validation|test|testing)"
 _MAPS = "instances|depth|normals|flow|flow_back"
 # What stands beside photographs under these names is not a photograph; as to capitals, all are the same.
 NO_PHOTOGRAPH = (
-    rf"(?:.*/)?(?:labels?|[^/]*_labels?|labeledapproved[^/]*|masks?|[^/]*_masks?|annotations?|[^/]*annot|confidence|overlays?|"
+    rf"(?:.*/)?(?!un|no_)(?:labels?|[^/]*_labels?|labeledapproved[^/]*|masks?|[^/]*_masks?|annotations?|[^/]*annot|"
+    r"confidence|overlays?|"
     rf"{_MAPS}|gt|gt_[^/]*|gt(?:fine|coarse|left|right)[^/]*|ground_?truth|semantic|semantic_[^/]*|instance|seg|"
-    r"[^/]*segmentation[^/]*|disparity|(?:forward|backward)\w*flow)/|.*_(?:gtfine|gtcoarse)_\w+\.png"
+    r"(?:class|instance|semantic|sem)_?segmentation[^/]*|segmentation(?:_[^/]*)?|disparity|(?:forward|backward)\w*flow)/|.*_(?:gtfine|gtcoarse)_\w+\.png"
 )
 SPLIT_ALIASES = {"training": "train", "testing": "test", "valid": "val", "validation": "val"}
 
@@ -44,6 +45,7 @@ class Spec:
         names: Raw id -> class name.
         decode: How label files are read, see `simteacher.data.raw`.
         name: Template of the frame's name.
+        asked: It is taken only where its format is named.
         tells: The images' names alone identify the set; otherwise a label has to be found as well.
         extras: Templates of the other files of a frame, by `Frame` field.
     """
@@ -56,6 +58,7 @@ class Spec:
     decode: str = "index"
     name: str = "{key}"
     tells: bool = False
+    asked: bool = False
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -157,11 +160,24 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "carla",
         "images and labels are in RGB/ and Segmentation_Images/, or in another such pair of folders",
-        rf"{_TOP}(?:RGB|rgb|CameraRGB)/(?P<key>.+)\.(?:png|jpg)",
-        tuple(
-            f"{{top}}{f}/{{key}}.png" for f in ("Segmentation_Images", "CameraSeg", "semantic", "semantic_segmentation")
-        ),
+        rf"{_TOP}(?:RGB|rgb|CameraRGB|images)/(?P<key>.+)\.(?:png|jpg)",
+        ("{top}Segmentation_Images/{key}.png", "{top}CameraSeg/{key}.png"),
         decode="carla",
+    ),
+    Spec(
+        "carla",
+        "images and labels are in rgb/ and semantic/ or semantic_segmentation/",
+        rf"{_TOP}(?:RGB|rgb|CameraRGB)/(?P<key>.+)\.(?:png|jpg)",
+        ("{top}semantic/{key}.png", "{top}semantic_segmentation/{key}.png"),
+        decode="carla",
+    ),
+    Spec(  # so many call their own folders like this that it has to be said
+        "carla",
+        "images and labels are in images/ and semantic/ or semantic_segmentation/",
+        rf"{_TOP}images/(?P<key>.+)\.(?:png|jpg)",
+        ("{top}semantic/{key}.png", "{top}semantic_segmentation/{key}.png"),
+        decode="carla",
+        asked=True,
     ),
     Spec(
         "camvid",
@@ -193,7 +209,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "folder",
         "it holds pictures in no known layout: a plain folder of photographs, unlabelled",
-        rf"(?!{NO_PHOTOGRAPH})(?:{_SPLIT}/)?(?P<key>.+){_IMAGE}",
+        rf"(?:{_SPLIT}/)?(?P<key>.+){_IMAGE}",
         tells=True,
     ),
 )
@@ -242,7 +258,7 @@ def match(spec: Spec, root: Path, files: list[str]) -> Match:
     if free and not spec.labels:
         files = _photographs(files, root)
     if spec.format == "cityscapes":
-        files = _stills(files)
+        files = stills(files)
     rows: list[tuple[str, str, str | None, dict[str, Path]]] = []
     for file in files:
         found = pattern.fullmatch(file) if file.lower().endswith(IMAGE_SUFFIXES) else None
@@ -275,16 +291,21 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).lower()
 
 
-def _stills(files: list[str]) -> list[str]:
-    """Without Cityscapes' video frames where its stills are there too: every twentieth frame is one of these."""
-    stills = [file for file in files if "leftImg8bit_sequence" not in file]
-    return stills if any("_leftImg8bit" in file for file in stills) else files
+def stills(files: list[str]) -> list[str]:
+    """Without Cityscapes' video frames, and the stills' foggy and rainy versions, where the stills are there too."""
+    rest = files
+    for other in (r"leftImg8bit_sequence", r"_leftImg8bit_(?:foggy|rain)_"):
+        fewer = [file for file in rest if not re.search(other, file)]
+        rest = fewer if any("_leftImg8bit" in file for file in fewer) else rest
+    return rest
 
 
 def _photographs(files: list[str], root: Path) -> list[str]:
     """Without data sets that lie in folders below, such as predictions, and what a link shows a second time."""
     sets = {file.rpartition("/")[0] + "/" for file in files if file.endswith("/dataset.yaml")}
     rest = [file for file in files if not any(file.startswith(place) for place in sets)]
+    photographs = [file for file in rest if not re.match(NO_PHOTOGRAPH, file, re.IGNORECASE)]
+    rest = photographs if any(file.lower().endswith(IMAGE_SUFFIXES) for file in photographs) else rest
     first: dict[str, str] = {}  # real folder -> the name that it was met under
     folders = sorted({file.rpartition("/")[0] for file in rest}, key=lambda f: (os.path.islink(root / f), f))
     seen = {folder for folder in folders if first.setdefault(os.path.realpath(root / folder), folder) == folder}

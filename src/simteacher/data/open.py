@@ -17,6 +17,7 @@ from simteacher.data.layouts import (
     match,
     split_name,
     splits_of,
+    stills,
 )  # fmt: skip
 from simteacher.data.numbering import NATURAL
 from simteacher.data.sample import DataSet
@@ -91,6 +92,8 @@ def open_with_splits(spec: str | Path) -> tuple[DataSet, dict[str, set[str]]]:
         frames = tuple(
             p for p in frames if p[0].label or not p[0].name.endswith("_11") or p[0].name[:-1] + "0" not in first
         )
+    if spec_.format == "cityscapes" and (beside := len(files) - len(stills(files))):
+        why += f"; left out {beside} video frames or foggy and rainy versions of stills that are there"
     coco = next((f for f in files if f.startswith("annotations/") and f.endswith(".json")), None)
     if coco and not found.labelled:
         why += f"; {coco}, COCO's masks of some things, is no label of every pixel and not read"
@@ -106,7 +109,7 @@ def _recognise(wanted: str | None, root: Path, files: list[str]) -> Match:
     if found:
         return max(found, key=lambda m: m.labelled)  # among equals the first
     for kind in dict.fromkeys(spec.format for spec in SPECS):
-        fits = [m for m in _rows(kind, root, files) if m.spec.tells or m.labelled]
+        fits = [m for m in _rows(kind, root, files) if (m.spec.tells or m.labelled) and not m.spec.asked]
         if not fits:
             continue
         if wanted:

@@ -76,7 +76,7 @@ def _folder(names: dict[int, str], space: LabelSpace | None, probe: tuple[Path, 
     if space is None:
         fix = "write a line such as `space: cityscapes19` there, or name a YAML file of your own classes"
         raise UserError("nothing says which classes the labels hold", root / "dataset.yaml", fix)
-    if probe and (_coloured(probe, names) or _painted(probe, space)):
+    if probe and (_coloured(probe, names, space) or _painted(probe, space)):
         colors: dict[int, str] = {}
         for color, name in zip(space.colors, space.classes, strict=True):
             if colors.setdefault(packed(color), name) != name:
@@ -88,10 +88,12 @@ def _folder(names: dict[int, str], space: LabelSpace | None, probe: tuple[Path, 
     return Labelling("index", names)
 
 
-def _coloured(probe: tuple[Path, ...], names: dict[int, str]) -> bool:
+def _coloured(probe: tuple[Path, ...], names: dict[int, str], space: LabelSpace) -> bool:
     """Whether labels are colour pictures; class numbers are often saved with three equal channels."""
     if label_mode(probe[0]) not in ("RGB", "RGBA"):
         return False
+    if all(np.isin(read_raw(path, "rgb"), [packed(color) for color in space.colors]).all() for path in probe):
+        return True
     known = [packed((v, v, v)) for v in (*(v for v in names if 0 <= v < 255), 255)]
     return not all(np.isin(read_raw(path, "rgb"), known).all() for path in probe)
 
@@ -102,16 +104,22 @@ def _painted(probe: tuple[Path, ...], space: LabelSpace) -> bool:
     Such are colour pictures that a program has packed into a palette.
     """
     place = {color: index for index, color in enumerate(space.colors)}
-    moved = False
+    if len(place) < len(space.colors):
+        return False
+    moved: set[int] = set()
     for path in probe:
         colors = palette(path)
         used = [int(v) for v in np.unique(read_raw(path, "index")) if v != 255] if colors else []
         found = [place.get(colors.get(v, (-1, -1, -1)), -1) for v in used]
         black = [colors.get(v) == (0, 0, 0) for v in used]
-        if not used or not all(at >= 0 or none for at, none in zip(found, black, strict=True)):
+        if (
+            not used
+            or len({colors.get(v) for v in used}) < len(used)
+            or not all(at >= 0 or none for at, none in zip(found, black, strict=True))
+        ):
             return False
-        moved |= any(at not in (v, -1) for v, at in zip(used, found, strict=True))
-    return moved
+        moved |= {at for v, at in zip(used, found, strict=True) if at not in (v, -1) and any(colors[v])}
+    return len(moved) > 1  # one may be chance: the first colour of many palettes is dark red
 
 
 def _carla(probe: tuple[Path, ...]) -> Labelling:

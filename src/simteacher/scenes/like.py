@@ -137,8 +137,9 @@ def lens_view(path: Path) -> float | None:
     try:
         with Image.open(path) as image:
             focal = float(image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
-            across = image.width / float(np.hypot(image.width, image.height))
-    except (OSError, ValueError, TypeError, SyntaxError):
+        width, height = image_size(path)  # turned upright, as it is read
+        across = width / float(np.hypot(width, height))
+    except (OSError, ValueError, TypeError, SyntaxError, UserError):
         return None
     view = float(np.rad2deg(2 * np.arctan(FILM * across / 2 / focal))) if focal > 0 else 0.0
     return view if 10 <= view <= 130 else None

@@ -48,7 +48,9 @@ def load_scene(path: str | Path) -> SceneSpec:
             "a scene file is a table of settings", path, f"its keys are {', '.join(SceneSpec.model_fields)}"
         )
     try:
-        spec = SceneSpec.model_validate({k: v for k, v in data.items() if v is not None})  # "street:" and nothing there
+        # "street:" and nothing there
+        said = {k: v for k, v in data.items() if v is not None or k not in SceneSpec.model_fields}
+        spec = SceneSpec.model_validate(said)
     except ValidationError as problem:
         raise _explain(problem, path, tree) from None
     for index, mesh in enumerate(spec.meshes):
