@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +28,13 @@ from simteacher.errors import UserError
 from simteacher.files import alone, atomic_path, atomic_write, disk_errors, part_of, sole_writer
 from simteacher.labels import LabelSpace
 from simteacher.memory import keep_freed_memory
-from simteacher.models.store import Model, load
 from simteacher.predict import weights_id
 from simteacher.progress import progress, say
 from simteacher.prototypes import weighed
 from simteacher.shipped import arguments
+
+if TYPE_CHECKING:
+    from simteacher.models.store import Model
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -236,6 +238,8 @@ def label(
     Raises:
         UserError: Model or data cannot be read, or ``out`` holds other files.
     """
+    from simteacher.models.store import Model, load
+
     if portion is not None and threshold is not None:
         raise UserError("a portion and a threshold are given", "--threshold", "leave one of them out")
     for flag, value in (("--portion", portion), ("--threshold", threshold)):
