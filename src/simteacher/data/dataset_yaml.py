@@ -106,11 +106,11 @@ def _splits(value: Any, path: Path) -> dict[str, list[str] | None]:
                 raise UserError(
                     f"split '{split}' lists {name!r}, no name", path, "put names that look like numbers in quotes"
                 )
-        splits[split] = [bare_name(name) for name in listed]
+        splits[split] = [_bare(name) for name in listed]
     return splits
 
 
-def bare_name(name: str) -> str:
+def _bare(name: str) -> str:
     stem, suffix = os.path.splitext(name.replace("/", "__"))  # images of subfolders are called so
     return stem if suffix.lower() in IMAGE_SUFFIXES else stem + suffix
 

@@ -15,12 +15,13 @@ ALIKE = 4  # more folders of the same names are clips, whose frames are counted 
 
 def hints(dataset: DataSet) -> list[str]:
     """Sentences about a whole set; none where nothing was overlooked."""
-    return [*unread(dataset.root), *_twins(dataset), *_unused(dataset)]
+    files = list_files(dataset.root)
+    return [*_unread(dataset.root, files), *_twins(dataset), *_unused(dataset, files)]
 
 
-def unread(root: Path) -> list[str]:
+def _unread(root: Path, files: list[str]) -> list[str]:
     """Pictures that this tool does not read, such as a phone's."""
-    files = [f for f in list_files(root) if f.lower().endswith(UNREAD_SUFFIXES)]
+    files = [f for f in files if f.lower().endswith(UNREAD_SUFFIXES)]
     kinds = Counter(PurePosixPath(f).suffix.lower() for f in files)
     first = {kind: root / next(f for f in files if f.lower().endswith(kind)) for kind in kinds}
     return [
@@ -47,7 +48,7 @@ def _twins(dataset: DataSet) -> list[str]:
     ]
 
 
-def _unused(dataset: DataSet) -> list[str]:
+def _unused(dataset: DataSet, files: list[str]) -> list[str]:
     """Pictures of a `folder` set that are no part of it: outside of images/, or in folders called like labels."""
     if dataset.format != "folder":
         return []
@@ -55,12 +56,12 @@ def _unused(dataset: DataSet) -> list[str]:
     read = {
         str(file) for f in dataset.frames for file in (f.image, f.label, f.confidence, f.instances, f.depth, f.flow)
     }
-    files = [f for f in list_files(dataset.root) if f.lower().endswith(IMAGE_SUFFIXES) and "/" in f]
-    files = [f for f in files if str(dataset.root / f) not in read]
-    labels = [f for f in files if re.match(NO_PHOTOGRAPH, f, re.IGNORECASE)]
+    pictures = (f for f in files if f.lower().endswith(IMAGE_SUFFIXES) and "/" in f)
+    files = [f for f in pictures if str(dataset.root / f) not in read]
+    labels = {f for f in files if re.match(NO_PHOTOGRAPH, f, re.IGNORECASE)}
     if inside:
-        others = [f for f in files if f not in set(labels) and not f.startswith("images/")]
+        others = [f for f in files if f not in labels and not f.startswith("images/")]
         why = "outside of images/, so no part of the set"
     else:
-        others, why = labels, "in folders that are called like labels, so not taken for photographs"
+        others, why = sorted(labels), "in folders that are called like labels, so not taken for photographs"
     return [f"{len(others)} picture{'s' * (len(others) > 1)} {why}, such as {others[0]}"] if others else []

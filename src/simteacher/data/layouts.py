@@ -25,10 +25,11 @@ _SPLIT = r"(?P<split>train|training|val|valid|validation|test|testing)"
 _MAPS = "instances|depth|normals|flow|flow_back"
 # What stands beside photographs under these names is not a photograph; as to capitals, all are the same.
 NO_PHOTOGRAPH = (
-    rf"(?:.*/)?(?!un|no_)(?:labels?|[^/]*_labels?|labeledapproved[^/]*|masks?|[^/]*_masks?|annotations?|[^/]*annot|"
-    r"confidence|overlays?|"
-    rf"{_MAPS}|gt|gt_[^/]*|gt(?:fine|coarse|left|right)[^/]*|ground_?truth|semantic|semantic_[^/]*|instance|seg|"
-    r"(?:class|instance|semantic|sem)_?segmentation[^/]*|segmentation(?:_[^/]*)?|disparity|(?:forward|backward)\w*flow)/|.*_(?:gtfine|gtcoarse)_\w+\.png"
+    r"(?:.*/)?(?!un|no_)(?:labels?|[^/]*_labels?|labeledapproved[^/]*|masks?|[^/]*_masks?|annotations?|[^/]*annot|"
+    rf"confidence|overlays?|{_MAPS}|disparity|(?:forward|backward)\w*flow|"
+    r"gt|gt_[^/]*|gt(?:fine|coarse|left|right)[^/]*|ground_?truth|semantic|semantic_[^/]*|instance|seg|"
+    r"(?:class|instance|semantic|sem)_?segmentation[^/]*|segmentation(?:_[^/]*)?)/"
+    r"|.*_(?:gtfine|gtcoarse)_\w+\.png"
 )
 SPLIT_ALIASES = {"training": "train", "testing": "test", "valid": "val", "validation": "val"}
 

@@ -18,7 +18,7 @@ from simteacher.data.layouts import (
     split_name,
     splits_of,
     stills,
-)  # fmt: skip
+)
 from simteacher.data.numbering import NATURAL
 from simteacher.data.sample import DataSet
 from simteacher.errors import UserError, nearest

@@ -92,10 +92,10 @@ def _coloured(probe: tuple[Path, ...], names: dict[int, str], space: LabelSpace)
     """Whether labels are colour pictures; class numbers are often saved with three equal channels."""
     if label_mode(probe[0]) not in ("RGB", "RGBA"):
         return False
-    if all(np.isin(read_raw(path, "rgb"), [packed(color) for color in space.colors]).all() for path in probe):
-        return True
-    known = [packed((v, v, v)) for v in (*(v for v in names if 0 <= v < 255), 255)]
-    return not all(np.isin(read_raw(path, "rgb"), known).all() for path in probe)
+    seen = np.unique(np.concatenate([np.unique(read_raw(path, "rgb")) for path in probe]))
+    numbers = [packed((v, v, v)) for v in (*(v for v in names if 0 <= v < 255), 255)]
+    painted = np.isin(seen, [packed(color) for color in space.colors]).all()
+    return bool(painted or not np.isin(seen, numbers).all())
 
 
 def _painted(probe: tuple[Path, ...], space: LabelSpace) -> bool:
