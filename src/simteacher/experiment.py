@@ -30,6 +30,7 @@ from simteacher.adapt import adapt
 from simteacher.config import Recipe
 from simteacher.errors import UserError, nearest
 from simteacher.experiments import estimate
+from simteacher.experiments.claim import claim, same
 from simteacher.experiments.plot import bars, curves
 from simteacher.experiments.results import Line, collect, keep, kept
 from simteacher.experiments.rows import Row, resolve, rows_of, teacher_key, teacher_recipe, to_yaml, with_teacher
@@ -38,7 +39,7 @@ from simteacher.files import atomic_write
 from simteacher.inputs import measured_print, open_inputs, open_measured
 from simteacher.progress import clock, say
 from simteacher.recipe_file import load_recipe, with_options
-from simteacher.rundir import FREE_KEYS, PLACES, clean, git_commit, place, what_changed
+from simteacher.rundir import clean, git_commit
 from simteacher.stages import stage_steps
 
 TITLES = {
@@ -96,7 +97,7 @@ def experiment(
     chosen = _chosen(every, rows)
     if base.rounds.count == 0 and any("rounds.count" not in row.changes for row in chosen):
         raise UserError("the recipe has no rounds, so the rows have nothing to compare", recipe, "set rounds.count")
-    _claim(folder, base, kind, inputs.fingerprints() | measured_print(measured))
+    claim(folder, base, kind, inputs.fingerprints() | measured_print(measured))
     numbers = range(base.seed, base.seed + seeds)
     _Work(kind, base, folder, every, chosen, numbers, photographs, len(measured or ()), classes).go()
     return folder
@@ -113,49 +114,6 @@ def _chosen(rows: tuple[Row, ...], names: str | None) -> tuple[Row, ...]:
     if not wanted:
         raise UserError("no row is named", "--rows", f"choose from: {'; '.join(known)}")
     return tuple(row for row in rows if row.name in wanted)
-
-
-def _claim(folder: Path, base: Recipe, kind: str, prints: dict[str, str]) -> None:
-    """Take the folder for this comparison, recipe and data.
-
-    Raises:
-        UserError: It holds another experiment.
-    """
-    path, about = folder / "recipe.yaml", folder / "about.json"
-    if about.is_file():
-        before = json.loads(about.read_text(encoding="utf-8"))
-        if before["kind"] != kind:
-            raise UserError(f"holds the comparison '{before['kind']}'", folder, "choose another --out")
-        if what := what_changed(before["data"], prints):
-            raise UserError(
-                f"{what} changed since this experiment started", folder, "restore the files, or choose another --out"
-            )
-    if path.is_file():
-        _same(path, base, "this experiment was started with another recipe")
-    else:
-        atomic_write(path, to_yaml(base))
-    atomic_write(about, json.dumps({"kind": kind, "data": prints}, indent=1))
-
-
-def _same(path: Path, now: Recipe, problem: str) -> None:
-    """Compare a kept recipe with today's, keys that were added since at their defaults.
-
-    Raises:
-        UserError: They differ in more than what a continuation may change.
-    """
-    before, after = (_placed(r.model_dump(mode="json")) for r in (load_recipe(path), now))
-    differ = [k for k in after if before[k] != after[k] and k not in FREE_KEYS]
-    if differ:
-        shown = "; ".join(f"{k}: {before[k]!r} then, {after[k]!r} now" for k in differ[:3])
-        raise UserError(f"{problem} ({shown})", path, "use the same recipe and data, or another --out")
-
-
-def _placed(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Data sets in one spelling, shared teachers by their names in the folder, wherever that is."""
-    teacher = dict(recipe["teacher"])
-    if teacher["weights"] and Path(teacher["weights"]).parent.name == "teachers":
-        teacher["weights"] = Path(teacher["weights"]).name
-    return {**recipe, **{k: place(recipe[k]) for k in PLACES if k in recipe}, "teacher": teacher}
 
 
 def _safe(name: str) -> str:
@@ -226,7 +184,7 @@ class _Work:
         for task in tasks:
             if self.is_finished(task):
                 problem = f"the row '{task.row.name}' was run with other settings"
-                _same(self.recipe_file(task.name), task.recipe, problem)
+                same(self.recipe_file(task.name), task.recipe, problem)
         self.write(missing)
         prices: dict[str, float] = {}
         for n, task in enumerate(tasks):

@@ -137,6 +137,14 @@ def test_another_recipe_in_the_same_folder_is_refused(fake: Fake, given: dict[st
     simteacher.experiment("methods", rows="source only", set={"log_every": 3}, **given)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"kind": "methods"}', '{"kind": "methods", "data": 3}'])
+def test_a_damaged_about_file_is_named(fake: Fake, given: dict[str, Any], text: str) -> None:
+    out = simteacher.experiment("methods", rows="source only", **given)
+    (out / "about.json").write_text(text)
+    with pytest.raises(UserError, match="about.json: does not say which experiment this is"):
+        simteacher.experiment("methods", rows="source only", **given)
+
+
 def test_rows_of_other_data_or_of_another_comparison_are_not_mixed(fake: Fake, given: dict[str, Any]) -> None:
     one = {**given, "seeds": 1}
     simteacher.experiment("methods", rows="source only", **one)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from simteacher.errors import UserError
+from simteacher.labels import SPACES
 from simteacher.scenes import layout, like, photostats
+from simteacher.scenes.classes import CLASSES
 from simteacher.scenes.job import atlas
 from simteacher.scenes.like import jpeg_quality, match, render_size
 from simteacher.scenes.scenefile import load_scene
 from simteacher.scenes.spec import SceneSpec
+from tests.stub_model import StubCard, StubModel
 
 
 @pytest.mark.parametrize("quality", [20, 50, 75, 95])
@@ -78,6 +82,27 @@ def test_the_camera_of_renders_is_found(tmp_path: Path, monkeypatch: pytest.Monk
         c = found[name].camera
         assert c.exposure[0] < exposure < c.exposure[1]
         assert c.blur[0] - 0.05 <= blur <= c.blur[1] + 0.05 and c.warmth[0] < warm < c.warmth[1]
+
+
+def test_photographs_without_a_street_do_not_say_what_streets_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wall of bricks that a model reads as vegetation: told, and worlds are not even drawn; a road is followed."""
+    monkeypatch.setattr(like, "PHOTOS", 1)
+    monkeypatch.setattr(like, "PROBES", 1)
+    monkeypatch.setattr(layout, "WORLDS", 8)
+    (tmp_path / "images").mkdir()
+    picture = np.random.default_rng(1).integers(40, 200, (48, 64, 3)).astype(np.uint8)
+    Image.fromarray(picture).save(tmp_path / "images" / "0.png")
+    names = {"plants": "vegetation", "road": "road"}
+    texts = {}
+    for group, name in names.items():
+        seen = SimpleNamespace(label_HW=np.full((48, 64), CLASSES.index(name), np.uint8))
+        monkeypatch.setattr(like, "read_images", lambda *a, answer=seen, **k: [answer])
+        texts[group] = match(str(tmp_path), reader=StubModel(StubCard(SPACES["cityscapes19"])))
+    out = capsys.readouterr()
+    assert "road or pavement is seen on 0 % of the lowest third" in out.out + out.err
+    assert "kinds" not in texts["plants"] and "kinds" in texts["road"]
 
 
 def test_wrong_target(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ SEED = 0x1A9
 REACH = 0.4  # how far from a scene file's chance others are tried
 ROWS = 96  # height of the pictures that worlds are seen in
 EVEN = 0.2  # least (sum of weights)^2 / (sum of squares) as a share of the worlds: variety is worth more than likeness
+LEAST_GROUND = 0.1  # of the lowest band; below it photographs show no street that could be followed (CamVid: 0.8)
 RIDGE = 0.01  # chosen so that worlds drawn anew from the answer came nearest to photographs
 
 
@@ -78,6 +79,12 @@ def layout(label_HW: npt.NDArray[np.uint8], classes: Sequence[str]) -> F64:
         group[index] = next((g for g, names in enumerate(GROUPS.values()) if name in names), len(GROUPS))
     bands = np.array_split(group[label_HW], BANDS)
     return np.concatenate([np.bincount(b.ravel(), minlength=len(GROUPS) + 1)[:-1] / b.size for b in bands])
+
+
+def ground_share(layout_F: F64) -> float:
+    """Share of road and sidewalk in the lowest band of a `layout`."""
+    lowest = dict(zip(GROUPS, layout_F.reshape(BANDS, -1)[-1], strict=True))
+    return float(lowest["road"] + lowest["sidewalk"])
 
 
 def free_knobs(said: Mapping[str, Any]) -> list[Knob]:

@@ -80,7 +80,15 @@ def match(target: str, scene: str | Path | None = None, reader: Reader | None = 
         found["fov"] = (max(min(lenses) - 1, 10.0), min(max(lenses) + 1, 130.0))
     found["pitch"] = pitch_range(photos, size, found.get("fov", spec.camera.fov))
     spec = spec.model_copy(update={"camera": spec.camera.model_copy(update=found)})
-    knobs, shares = layout.contents(spec, size, np.mean(layouts, 0), layout.free_knobs(said))
+    wanted_F = np.mean(layouts, 0)
+    free = layout.free_knobs(said)
+    if free and (ground := layout.ground_share(wanted_F)) < layout.LEAST_GROUND:
+        say(
+            f"{target}: road or pavement is seen on {100 * ground:.0f} % of the lowest third, so these hardly show"
+            " streets; what streets hold stays as the scene file has it"
+        )
+        free = []
+    knobs, shares = layout.contents(spec, size, wanted_F, free)
     spec = layout.with_knobs(spec, knobs)
     found |= Fit(photos, _probes(spec, size)).ranges()
     known = [q for q in quality if q]
