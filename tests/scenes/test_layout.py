@@ -75,12 +75,12 @@ def test_what_a_scene_file_says_is_not_sought() -> None:
 
 def test_the_same_streets_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Photographs that are other worlds: of shopping streets, crowded and empty, and of country roads."""
-    monkeypatch.setattr(layout, "WORLDS", 32)
+    monkeypatch.setattr(layout, "WORLDS", 96)
     size = (64, 48)
     knobs: list[Knob] = [("street", "kinds"), PEOPLE]
     spec = SceneSpec.model_validate({"street": {"kinds": {"shopping": 1, "country": 1}}, "objects": {"guests": 0}})
     worlds = draw_worlds(spec, size, knobs)
-    monkeypatch.setattr(layout, "WORLDS", 8)
+    monkeypatch.setattr(layout, "WORLDS", 20)
     monkeypatch.setattr(layout, "SEED", 5)
     people = {}
     for kind, busy in (("shopping", 1.0), ("shopping", 0.0), ("country", 0.5)):

@@ -51,7 +51,7 @@ MISTAKES = [
     ("objects:\n  vehicles: {bicycle: 70%, saloon: 6}\n", 2, "'saloon: 6' is a weight among shares"),
     ("stage:\n  - what: persom\n    ahead: 2\n", 2, "unknown value 'persom'; did you mean 'person'?"),
     ("stage:\n  - {what: person}\n", 2, "stage.0.ahead: it is missing"),
-    ("stage:\n  - {what: person, ahead: 12}\n  - what: tram\n    ahead: 13\n", 3, "the tram stands in the person"),
+    ("stage:\n  - {what: person, ahead: 22}\n  - what: tram\n    ahead: 23\n", 3, "the tram stands in the person"),
     ("stage:\n  - {what: tree, ahead: 12, speed: 3}\n", 2, "a tree does not move"),
     ("stage:\n  - {what: car, ahead: 12}\n  - {what: car, ahead: 15}\n", 3, "the car stands in the car"),
     ("stage:\n  - {what: bus, ahead: 20}\n  - {what: bus, ahead: 27}\n", 3, "the bus stands in the bus"),

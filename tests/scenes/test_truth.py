@@ -131,3 +131,13 @@ def test_a_still_world_has_no_flow(world: World) -> None:
     moved, state = motion.flow(scene, g, scene)
     assert np.abs(moved).max() < 0.01
     assert (state == motion.VISIBLE).mean() > 0.995
+
+
+def test_a_barrel_maps_once_only_before_its_fold() -> None:
+    """Where r (1 + k1 r^2) still grows, by differences; elsewhere flow is unknown."""
+    optics = Optics((64, 48), 20.0, -0.2)
+    radius = np.linspace(0.01, 3, 400)
+    grows = np.diff(radius * (1 - 0.2 * radius**2), append=-np.inf) > 0
+    point = np.column_stack([radius * 0.6, radius * 0.8, np.ones(400)]) * np.linspace(1, 30, 400)[:, None]
+    assert (optics.unfolded(point) == grows).mean() > 0.995 and grows.any() and not grows.all()
+    assert Optics((64, 48), 20.0, 0.1).unfolded(point).all()

@@ -15,8 +15,18 @@ from simteacher.scenes.palette import CAR_PAINT, LIVERY, Rng, anycolour, pick, r
 from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.street import Street
 
-LENGTH = {"truck": 9.0, "bus": 11.5, "tram": 24.0, "van": 5.0, "minibus": 5.4, "bicycle": 1.9, "motorcycle": 2.2}
+LENGTH = {"truck": 10.5, "bus": 12.2, "tram": 30.0, "van": 5.0, "minibus": 5.4, "bicycle": 1.9, "motorcycle": 2.2}
 CLASS = {"truck": "truck", "bus": "bus", "tram": "train", "bicycle": "bicycle", "motorcycle": "motorcycle"}
+
+
+LIT = {m: replace(m, glow=glow) for m, glow in ((vehicles.LAMP, 4.0), (vehicles.TAIL, 2.0))}
+"""Lamps of vehicles that are on."""
+
+
+def room(kind: str) -> tuple[float, float]:
+    """Radius and half length of what a vehicle needs along its lane, for `Street.free`."""
+    long = LENGTH.get(kind, 4.4)
+    return min(long * 0.42, 1.9), long / 2 + 0.1
 
 
 def share(spec: SceneSpec, kind: str) -> float:
@@ -69,14 +79,19 @@ def vehicle_mesh(g: Rng, kind: str, detail: int = 1) -> Mesh:
 def place_vehicle(
     g: Rng, street: Street, kind: str, s: float, d: float, yaw: float, speed: float, up: float = 0.0, rider: bool = True
 ) -> None:
-    """Put one vehicle at (s, d), turned by yaw from the street's direction; two-wheelers that move have riders."""
+    """Put one vehicle at (s, d), turned by yaw from the street's direction; in traffic two-wheelers have riders."""
     pose = street.path.pose(s, d, up, yaw)
     turn = speed * math.cos(yaw) * street.path.curvature(s) if speed else 0.0
     course = street.path.course(s, d, up, yaw, speed) if speed else None
     hull = cycles.wheels() if kind == "bicycle" else None
     detail = int(-12 < s < 45)
+    mesh = vehicle_mesh(g, kind, detail)
+    if street.lamps_on and rider:
+        mesh = replace(mesh, materials=tuple(LIT.get(m, m) for m in mesh.materials))
+    if kind == "tram" and abs(math.sin(yaw)) < 0.02:
+        street.trams.append(d)
     street.put(
-        vehicle_mesh(g, kind, detail),
+        mesh,
         pose,
         CLASS.get(kind, "car"),
         countable=True,
@@ -86,9 +101,9 @@ def place_vehicle(
         course=course,
     )
     if kind in ("bicycle", "motorcycle") and rider:
-        mesh = cycles.cyclist(int(g.integers(32))) if kind == "bicycle" else cycles.motorcyclist(int(g.integers(16)))
-        mesh = people.dressed(mesh, g, vest=0.2)
-        street.put(mesh, pose, "rider", countable=True, speed=speed, yaw_rate=turn, course=course)
+        on_it = cycles.cyclist(int(g.integers(32))) if kind == "bicycle" else cycles.motorcyclist(int(g.integers(16)))
+        on_it = people.dressed(on_it, g, vest=0.2)
+        street.put(on_it, pose, "rider", countable=True, speed=speed, yaw_rate=turn, course=course)
 
 
 def traffic(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> float:
@@ -107,21 +122,20 @@ def traffic(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> 
             s += long / 2
             clear = (s - long / 2 > (5.0 if queue else 7.0)) or (s + long / 2 < -3)
             if busy > 0 and (not mine or clear):
-                off = g.normal(0, 0.15)
+                off = g.normal(0, 0.15) * (kind != "tram")
                 if kind in ("bicycle", "motorcycle") and g.random() < 0.8:
                     off = np.sign(d if d else 1.0) * 0.9
                 speed = pace * float(g.uniform(0.93, 1.07)) * (0.45 if kind == "bicycle" else 1)
-                if street.free(s, d, long * 0.42):
-                    place_vehicle(
-                        g, street, kind, s, d + off, (0.0 if direction > 0 else np.pi) + g.normal(0, 0.02), speed
-                    )
+                if street.free(s, d, *room(kind)):
+                    yaw = (0.0 if direction > 0 else np.pi) + g.normal(0, 0.02) * (kind != "tram")
+                    place_vehicle(g, street, kind, s, d + off, yaw, speed)
             s += long / 2 + (g.uniform(1.2, 4) if queue else 4 + g.exponential(10 + 70 * (1 - busy)))
     for j in street.junctions:
         if 4 < j.s < 90 and g.random() < 0.5 * min(1.0, 3 * busy):
             side = int(g.choice(j.sides))
             d = side * g.uniform(street.half + 4, street.half + 14)
             lane = j.s + g.choice([-1, 1]) * j.wide / 4
-            if street.free(lane, d, 2):
+            if street.free(lane, d, 2.3):
                 place_vehicle(
                     g, street, choose(g, spec.objects.vehicles), lane, d, np.pi / 2 * float(g.choice([-1, 1])), 0.0
                 )
@@ -139,14 +153,15 @@ def parked(g: Rng, street: Street, spec: SceneSpec) -> None:
         while s < 120:
             kind = choose(g, spec.objects.vehicles)
             if kind in ("tram", "bus") or (kind == "truck" and g.random() < 0.6):
-                kind = "van"
+                kind = "van" if share(spec, "van") else kind
             long = LENGTH.get(kind, 4.4)
             s += long / 2
             near = any(abs(s - c) < 8 for c in street.crossings)
-            if g.random() < chance and not near and not street.in_junction(s, 5, side):
+            stands = kind not in ("tram", "bus")
+            if stands and g.random() < chance and not near and not street.in_junction(s, 5, side):
                 d = side * (street.half - (1.05 if kind != "bicycle" else 0.6) + mount)
                 blocked = not street.parking and abs(s) < 7
-                if not blocked and street.free(s, d, long * 0.45):
+                if not blocked and street.free(s, d, *room(kind)):
                     forward = (side > 0) == street.left_hand or g.random() < 0.15
                     place_vehicle(
                         g, street, kind, s, d, (0.0 if forward else np.pi) + g.normal(0, 0.025), 0.0, rider=False
@@ -188,19 +203,15 @@ def pedestrians(g: Rng, street: Street, spec: SceneSpec) -> None:
                 person(g, street, ss, dd, b.kerb, yaw + g.normal(0, 0.15), pose)
     for c in street.crossings:
         for _ in range(g.poisson(1.5) if amount else 0):
-            person(
-                g,
-                street,
-                c + g.uniform(0.3, 2.5),
-                g.uniform(-street.half, street.half),
-                0.0,
-                np.pi / 2 * float(g.choice([-1, 1])),
-            )
+            s, d = c + g.uniform(0.3, 2.5), g.uniform(-street.half, street.half)
+            if street.free(s, d, 0.25):
+                person(g, street, s, d, 0.0, np.pi / 2 * float(g.choice([-1, 1])))
 
 
 def cyclists(g: Rng, street: Street, spec: SceneSpec) -> None:
-    """Riders along the kerb."""
-    rate = 12.5 * share(spec, "bicycle") if spec.objects.traffic[1] > 0 else 0.0
+    """Riders along the kerb, besides those in traffic; a file that says how many vehicles are which has these alone."""
+    said = "vehicles" in spec.objects.model_fields_set
+    rate = 12.5 * share(spec, "bicycle") if spec.objects.traffic[1] > 0 and not said else 0.0
     for _ in range(g.poisson(min(rate, 8.0))):
         s = 4 + g.exponential(22)
         side = int(g.choice([-1, 1]))

@@ -61,6 +61,7 @@ def capture(
     near = g.hits.depth_N[g.hits.face_N >= 0]
     meta = {
         "name": name,
+        "time": float(made.scene.world.clock),
         "camera": camera_facts(made.scene, Optics.of(camera, g.size)),
         "facts": made.scene.world.facts,
         "classes": {c: int(counts[i]) for i, c in enumerate(CLASSES) if counts[i]},
@@ -68,6 +69,9 @@ def capture(
         "depth_histogram": np.bincount(np.digitize(near, DEPTH_EDGES[1:]), minlength=len(DEPTH_EDGES)).tolist(),
         "objects": objects(made.scene, g),
     }
+    asked_T = np.array([t.asked for t in made.scene.world.things], np.intp)
+    if asked_T.any():
+        meta["staged"] = np.bincount(asked_T.take(g.owner_N[g.owner_N >= 0]), minlength=asked_T.max() + 1)[1:].tolist()
     return Capture(
         name,
         made.image_HW3,

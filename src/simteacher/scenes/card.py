@@ -29,13 +29,17 @@ def write_card(out: Path, job: Job, names: list[str]) -> dict[str, Any]:
     depth = np.zeros(len(DEPTH_EDGES), np.int64)
     sizes = np.zeros(len(SIZE_EDGES), np.int64)
     distances = np.zeros(len(DEPTH_EDGES), np.int64)
-    ignored = 0
+    seen: Counter[int] = Counter()
+    staged = ignored = 0
     for name in names:
         meta = read_facts(out / "meta" / f"{name}.json")
         pixels.update(meta["classes"])
         present.update(meta["classes"].keys())
         ignored += meta["ignored"]
         depth += np.array(meta["depth_histogram"])
+        here = meta.get("staged", [])
+        staged = max(staged, len(here))
+        seen.update(i for i, pixels in enumerate(here) if pixels)
         for thing in meta["objects"]:
             things[thing["class"]] += 1
             sizes[np.digitize(thing["pixels"], SIZE_EDGES[1:])] += 1
@@ -50,6 +54,7 @@ def write_card(out: Path, job: Job, names: list[str]) -> dict[str, Any]:
         "classes": {
             c: {"share": round(pixels[c] / total, 6), "frames": present[c], "objects": things[c]} for c in CLASSES
         },
+        "staged": [seen[i] for i in range(staged)],
         "ignored_share": round(ignored / total, 6),
         "depth": _bins(depth, DEPTH_EDGES, "m"),
         "object_distance": _bins(distances, DEPTH_EDGES, "m"),

@@ -9,10 +9,11 @@ from simteacher.scenes import shapes as sh
 from simteacher.scenes.draw import uniform
 from simteacher.scenes.mesh import CameraSpec, Material
 from simteacher.scenes.palette import CAR_PAINT, Rng, pick
-from simteacher.scenes.spec import CameraRanges
+from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.street import Street
 
 Pose = npt.NDArray[np.float64]
+LOWEST = 0.25  # metres above the road, of the middle of a bonnet
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Pose:
@@ -22,11 +23,16 @@ def rotation(yaw: float, pitch: float, roll: float) -> Pose:
     return out
 
 
-def camera(g: Rng, street: Street, ranges: CameraRanges, d: float) -> CameraSpec:
-    """Draw the camera, at s = 0 and d metres left of the street's middle."""
+def camera(g: Rng, street: Street, spec: SceneSpec, d: float) -> CameraSpec:
+    """Draw the camera, at s = 0 and d metres left of the street's middle.
+
+    Where things are staged it does not look aside, unless the file says so: they are to be seen.
+    """
+    ranges = spec.camera
+    turns = not spec.stage or "turning" in ranges.model_fields_set
     at = street.path.pose(0.0, d, uniform(g, ranges.height))
     yaw, pitch, roll = (float(np.deg2rad(uniform(g, r))) for r in (ranges.yaw, ranges.pitch, ranges.roll))
-    if g.random() < ranges.turning:
+    if g.random() < (ranges.turning if turns else 0.0):
         yaw += float(np.deg2rad(g.uniform(12, 40) * g.choice([-1, 1])))
     body = at[:3, :3] @ rotation(yaw, pitch, roll)
     pose = np.eye(4)
@@ -66,10 +72,12 @@ def bonnet(g: Rng, street: Street, view: CameraSpec, size: tuple[int, int]) -> N
     forward = view.pose_44[:3, 2]
     half = np.arctan(np.tan(view.fov / 2) * size[1] / size[0])
     dip = float(half * g.uniform(0.72, 1.0) - np.arcsin(np.clip(forward[2], -1, 1)))
-    if dip < 0.12:
+    above = float(street.path.pose(0.0, 0.0, 0.0)[2, 3]) + LOWEST - float(view.pose_44[2, 3])
+    if dip < 0.12 or above > -0.2:  # it looks too high, or its camera is too low to look over one
         return
     far, wide = g.uniform(1.1, 1.7), g.uniform(0.7, 0.95)
-    low = -far * np.tan(dip) - 0.1
+    far = min(far, max(-(above + 0.1) / np.tan(dip), 0.4))  # a camera near the ground has it nearer, not under the road
+    low = max(-far * np.tan(dip) - 0.1, above)
     paint = Material("plain", pick(g, CAR_PAINT, 0.2), gloss=float(g.uniform(0.3, 0.7)))
     mesh = sh.balls([[far - 0.75, g.normal(0, 0.35), low]], [[0.8, wide, 0.14]], paint, 10, 18)
     x, y, z = (float(c) for c in view.pose_44[:3, 3])

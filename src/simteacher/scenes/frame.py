@@ -24,6 +24,7 @@ EDGE_SAMPLES = np.array([(-0.34, 0.17), (0.17, -0.34), (0.34, 0.30)])  # besides
 TILE = 8  # pixels a side
 STEP = np.float32(0.12)  # relative change of light that shows as a jag
 LEAF = CLASS_ID["vegetation"]
+DARK, NIGHT = 0.1, 0.55  # radiance of the sky below which it is night, and what a camera makes of a grey meter's gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +123,6 @@ def draw(
     own = drawn_clouds(rng)
     clouds = clouds or own
     rgb = linear(scene, g, atlas, clouds)
-    gain = meter(rgb) if gain is None else gain
+    if gain is None:
+        gain = meter(rgb) * (NIGHT if max(world.light.sky_rgb) < DARK else 1.0)
     return Rendered(expose(rgb, world.camera, rng, gain), g, scene, gain)

@@ -11,14 +11,15 @@ import numpy as np
 
 from simteacher.scenes import barriers, buildings, trees, vegetation, vehicles
 from simteacher.scenes import shapes as sh
-from simteacher.scenes.actors import place_vehicle
+from simteacher.scenes.actors import place_vehicle, share
 from simteacher.scenes.draw import choose, within
 from simteacher.scenes.mesh import Material, Mesh
 from simteacher.scenes.palette import BRICKS, RENDERS, ROOFS, Rng, pick
-from simteacher.scenes.spec import SceneSpec
+from simteacher.scenes.spec import ObjectSpec, SceneSpec
 from simteacher.scenes.street import LAST, Block, Street
 
 POOL = 72  # prototypes of each style
+DEEP = 14.0  # metres behind its front that a building takes, about
 EMPTY = 0.06  # chance that a plot of a row has no building
 KINDS = ("railing", "railing", "railing", "boards", "panel", "picket", "mesh", "palisade", "posts")
 
@@ -53,8 +54,14 @@ def repainted(g: Rng, mesh: Mesh) -> Mesh:
 def _building(
     g: Rng, street: Street, block: Block, s: float, v: float, made: buildings.Building, *, paint: bool = True
 ) -> None:
-    """Stand a building with its front at distance v from the street's middle, occupying s to s + width."""
+    """Stand a building with its front at distance v from the street's middle, occupying s to s + width.
+
+    A plot where a scene file wants something to stand stays empty.
+    """
     middle = s + made.width / 2
+    for a, d, r in street.staged:
+        if s < a + r and a - r < s + made.width and v - r < d * block.side < v + DEEP + r:
+            return
     pose = street.path.upright(middle, block.side * v, block.kerb, 0.0 if block.side > 0 else np.pi)
     pose = pose @ sh.pose(-made.width / 2, 0, 0)
     street.put(repainted(g, made.mesh) if paint else made.mesh, pose, "building")
@@ -176,7 +183,9 @@ def boundary(
 
 
 def plant(g: Rng, street: Street, s: float, d: float, up: float, height: float) -> None:
-    """A tree of about the given height."""
+    """A tree of about the given height, where a scene file allows any."""
+    if street.treeless:
+        return
     detail = 2 if -6 < s < 22 else 1 if -30 < s < 45 else 0
     seed = int(g.integers(24))
     grow = trees.conifer if g.random() < 0.08 else trees.bare if street.bare else trees.leafy
@@ -207,7 +216,7 @@ def _garden(g: Rng, street: Street, b: Block, deep: float, spec: SceneSpec) -> N
             shrub(g, street, s, d, b.kerb, g.uniform(0.6, 1.6))
         elif g.random() < 0.25 and deep > 2.5:
             plant(g, street, s, d, b.kerb, g.uniform(3, 8))
-        elif g.random() < 0.2 and deep > 5.5:
+        elif g.random() < 0.2 and deep > 5.5 and spec.objects.parked > 0 and share(spec, "hatchback") > 0:
             place_vehicle(g, street, "hatchback", s, b.side * (b.property_line + 2.8), np.pi / 2, 0.0, up=b.kerb)
 
 
@@ -238,13 +247,14 @@ def _green(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
 def _carpark(g: Rng, street: Street, b: Block, spec: SceneSpec) -> None:
     """Rows of parked cars, bays, lamp posts, a big shed behind."""
     boundary(g, street, b, spec, 0.5, ("hedge", "fence", "wall", "fence"))
-    cars = {str(k): w for k, w in spec.objects.vehicles.items() if k in vehicles.SHAPES and w > 0} or {"hatchback": 1.0}
+    cars = {str(k): w for k, w in spec.objects.vehicles.items() if k in vehicles.SHAPES and w > 0}
+    filled = min(0.65 * spec.objects.parked / ObjectSpec().parked, 0.95) if cars else 0.0
     for row in range(int(g.integers(2, 5))):
         v = b.property_line + 4 + row * 7.5
         lines: list[list[float]] = []
         for s in np.arange(max(b.s0 + 8, -10), min(b.s1 - 8, 75), 2.5):
             lines.append([s - 1.3, s - 1.2, *sorted((b.side * (v - 2.4), b.side * (v + 2.4)))])
-            if g.random() < 0.65:
+            if g.random() < filled:
                 kind = choose(g, cars)
                 place_vehicle(
                     g, street, kind, s, b.side * v, np.pi / 2 * float(g.choice([-1, 1])), 0.0, up=b.kerb - 0.02
@@ -272,7 +282,7 @@ def _ends(g: Rng, street: Street) -> None:
         kind, seed = ("terrace", "flats", "house", "hall", "church")[int(g.integers(5))], int(g.integers(POOL))
         width = buildings.width_of(kind, seed)
         pose = street.path.upright(LAST + 65 + g.uniform(0, 30), d + width / 2, 0.0, -np.pi / 2)
-        if g.random() < (0.25 if street.kind == "country" else 0.8):
+        if g.random() < (0.25 if street.kind == "country" else 0.8) or street.treeless:
             street.put(repainted(g, buildings.building(kind, seed, 0).mesh), pose, "building")
         else:
             street.put(trees.coloured(trees.leafy(int(g.integers(24)), 0), g).mesh, pose, "vegetation")

@@ -12,6 +12,7 @@ from simteacher.scenes.vectors import column, dot
 
 NEAREST = 10  # lamps that are worth their cost
 REACH = 70.0
+DRIVEN = ("car", "truck", "bus", "train", "motorcycle", "bicycle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Lamps:
     def of(cls, scene: Scene) -> Lamps:
         """Take the strongest glowing things near the camera as point sources at the middle of their glowing faces."""
         glow = np.array([m.glow for m in scene.materials], np.float32)[scene.material_F]
-        face = np.flatnonzero(glow > 0)
+        still_T = np.array([t.name not in DRIVEN for t in scene.world.things])  # vehicles shine, and light nothing
+        face = np.flatnonzero((glow > 0) & still_T[scene.thing_F])
         corner = scene.vertices_V3[scene.faces_F3[face]]
         area = np.sqrt((np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]) ** 2).sum(1)) / 2
         tint = np.array([m.tint for m in scene.materials], np.float32).reshape(-1, 3)[scene.material_F[face]]

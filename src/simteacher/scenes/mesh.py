@@ -86,7 +86,7 @@ class Thing:
         hull: Region that counts as this thing although one looks through it (`hulls.py`), or None.
         veil: Larger region that counts as this thing where a building or a wall is seen through it, or None.
         course: Its pose a time (seconds) after the world was drawn, where that is more than an arc; see `drive`.
-        asked: Whether a scene file names it: it is never left out.
+        asked: Which of a scene file's staged things and meshes it is, from 1: it is never left out. 0 for all else.
     """
 
     mesh: Mesh
@@ -98,7 +98,7 @@ class Thing:
     hull: Mesh | None = None
     veil: Mesh | None = None
     course: Course | None = None
-    asked: bool = False
+    asked: int = 0
 
 
 @dataclass(frozen=True, slots=True)

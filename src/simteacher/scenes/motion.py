@@ -40,8 +40,9 @@ def flow(scene: Scene, g: GBuffer, other: Scene) -> tuple[F32, npt.NDArray[np.ui
     u, v = (x[rows].astype(np.float64)[:, None] for x in (g.hits.u_N, g.hits.v_N))
     a, b, c = (other.vertices_V3[other.faces_F3[face, k]].astype(np.float64) for k in range(3))
     point[rows] = a + u * (b - a) + v * (c - a)
-    xy, z = optics.project(point @ other.world.camera.pose_44[:3, :3])
-    have &= z > 1e-3
+    there = point @ other.world.camera.pose_44[:3, :3]
+    xy, z = optics.project(there)
+    have &= (z > 1e-3) & optics.unfolded(there)
     inside = have & (xy > -0.5).all(1) & (xy[:, 0] < w - 0.5) & (xy[:, 1] < h - 0.5)
     state = np.where(have, HIDDEN, NONE).astype(np.uint8)
     ask = np.flatnonzero(inside)

@@ -90,6 +90,14 @@ class Optics:
             r -= (r * (1 + self.k1 * r * r) - far_N) / np.maximum(1 + 3 * self.k1 * r * r, 0.1)
         return r
 
+    def unfolded(self, point_N3: F64) -> npt.NDArray[np.bool_]:
+        """Where points in camera axes lie within what the model maps once; beyond, r (1 + k1 r^2) runs back."""
+        if self.k1 >= 0:
+            return np.ones(len(point_N3), bool)
+        x, y, z = point_N3.T
+        inside: npt.NDArray[np.bool_] = x * x + y * y < z * z / (-3 * self.k1)
+        return inside
+
     def project(self, point_N3: F64) -> tuple[F64, F64]:
         """Image points (N, 2) and depths (N,) of points in camera axes; meaningless where the depth is not positive."""
         z = point_N3[:, 2]

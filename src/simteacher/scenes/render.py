@@ -34,7 +34,7 @@ from simteacher.scenes.spec import SIDES, SceneSpec, load_scene
 
 SCENE = "scene.yaml"
 MADE_BY = "simteacher render"
-LOOK = 6
+LOOK = 7
 """Raised whenever the same seed begins to give other pictures: sets of two looks are not mixed."""
 
 
@@ -109,7 +109,13 @@ def render(
 def _finish(job: Job, keep: FolderWriter | None, video: bool) -> None:
     """What needs all frames: lists, the data card, the videos."""
     out, names = Path(job.out), job.names()
-    write_card(out, job, names)  # first: it finds facts that cannot be read
+    card = write_card(out, job, names)  # first: it finds facts that cannot be read
+    if card["staged"]:
+        spec = load_scene(job.scene) if job.scene else SceneSpec()
+        called = [*(item.what for item in spec.stage), *(f"mesh {mesh.file.name}" for mesh in spec.meshes)]
+        for what, count in zip(called, card["staged"], strict=False):
+            if count < len(names):
+                say(f"the {what} that the scene file stages is not seen in {len(names) - count} of {len(names)} frames")
     WRITERS[job.format].finish(out, names)
     if keep is not None:
         for name in names:

@@ -191,8 +191,9 @@ def _markings(g: Rng, street: Street) -> list[Mesh]:
             rects2 = gr.dashes(j.s - j.wide / 2 + 0.3, j.s + j.wide / 2 - 0.3, 0.6, 0.4, 0, 0)
             rects2[:, 2], rects2[:, 3] = d0, d1
             out.append(path.patches(rects2, 0.012, paint))
-    if any(t for t in (street.kind in ("avenue", "modern", "town") and g.random() < 0.08,)):
-        out += _rails(street)
+    if street.kind in ("avenue", "modern", "town") and g.random() < 0.08:
+        out.append(_rails(street, [d for d, _ in street.lanes]))
+        street.railed = True
     return out
 
 
@@ -280,8 +281,16 @@ def _zigzag(g: Rng, street: Street) -> Array:
     return np.array(quads)
 
 
-def _rails(street: Street) -> list[Mesh]:
-    """Tram rails in each inner lane."""
+def lay_rails(street: Street) -> None:
+    """Rails under every tram, and in all lanes of a street that has one."""
+    lanes = [d for d, _ in street.lanes]
+    missing = {d for d in street.trams if d not in lanes} | set(lanes if street.trams and not street.railed else ())
+    if missing:
+        street.put(_rails(street, sorted(missing)), np.eye(4), "road")
+
+
+def _rails(street: Street, middles: list[float]) -> Mesh:
+    """Two rails of standard gauge about each of these distances from the street's middle."""
     steel = Material("plain", rgb(120, 118, 115), gloss=0.35)
-    lines = [[-40, LAST, d + o - 0.04, d + o + 0.04] for d, _ in street.lanes for o in (-0.72, 0.72)]
-    return [street.path.patches(lines, 0.01, steel)]
+    lines = [[-40, LAST, d + o - 0.04, d + o + 0.04] for d in middles for o in (-0.72, 0.72)]
+    return street.path.patches(lines, 0.01, steel)

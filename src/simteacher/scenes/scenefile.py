@@ -161,6 +161,9 @@ def _explain(problem: ValidationError, path: Path, tree: yaml.Node | None) -> Us
         line = line_of(tree, ("stage", first["ctx"]["before"]))
         where = f"{path}:{line_of(tree, ('stage', first['ctx']['index']))}"
         return UserError(f"{first['msg']} (line {line})", where, "move one of them ahead or across")
+    if first["type"] == "camera":
+        where, ahead = f"{path}:{line_of(tree, ('stage', first['ctx']['index']))}", first["ctx"]["ahead"]
+        return UserError(first["msg"], where, f"put its middle at least {ahead} m ahead, or farther across")
     where = f"{path}:{line_of(tree, place)}"
     name = str(place[-1]) if place else ""
     if first["type"] == "extra_forbidden":

@@ -160,7 +160,7 @@ def store_front(g: Rng, width: float, height: float) -> list[Mesh]:
         board = Material(f"fascia_{g.integers(12)}", (1, 1, 1), gloss=0.1, glow=0.1)
         parts.append(rects(x, min(x + w, width), band_low + 0.1, band_low + 0.1 + h, -0.06, board, fit=True))
     if g.random() < 0.7:  # canopy on thin columns
-        out, z = g.uniform(1.8, 4.0), band_low
+        out, z = g.uniform(1.2, 2.4), band_low  # its columns stand before the sidewalk's edge
         parts.append(sh.boxes([[0, -out, z]], [[width, 0, z + g.uniform(0.2, 0.5)]], band))
         post_N = np.arange(0.5, width, g.uniform(4, 7))
         foot = np.column_stack([post_N, 0 * post_N - out + 0.3, 0 * post_N])

@@ -168,9 +168,13 @@ WHAT = Literal[
 ]
 # Half lengths and half widths of what can be staged, metres
 FOOTPRINT: dict[str, tuple[float, float]] = {
-    "car": (2.2, 0.9), "truck": (4.5, 1.25), "bus": (5.8, 1.25), "tram": (12.0, 1.25), "rider": (0.9, 0.3),
+    "car": (2.2, 0.95), "truck": (5.25, 1.3), "bus": (6.1, 1.3), "tram": (15.0, 1.27), "rider": (0.9, 0.3),
     "bicycle": (0.9, 0.3), "motorcycle": (1.0, 0.4), "tree": (0.3, 0.3), "person": (0.25, 0.25),
+    "fence": (4.0, 0.15), "wall": (4.0, 0.16),
 }  # fmt: skip
+
+
+NOSE = 0.2  # metres before the camera that nothing staged may reach
 
 
 def footprint(what: str) -> tuple[float, float]:
@@ -183,7 +187,7 @@ class Stage(Strict):
 
     Attributes:
         what: Kind of thing.
-        ahead, across: Metres along the street from the camera, and to the left of the street's middle.
+        ahead, across: Metres along the street from the camera, and to the left of the street's middle, of its middle.
         heading: Degrees from the street's direction; 180 comes towards the camera.
         pose: Of a person.
         speed: Metres per second along its heading; only for people and vehicles.
@@ -192,9 +196,9 @@ class Stage(Strict):
     what: WHAT
     ahead: Annotated[float, Field(ge=0.5, le=200)]
     across: Annotated[float, Field(ge=-60, le=60)] = 0.0
-    heading: float = 0.0
+    heading: Annotated[float, Field(ge=-360, le=360)] = 0.0
     pose: Literal["walking", "standing", "sitting"] = "standing"
-    speed: float = 0.0
+    speed: Annotated[float, Field(ge=-60, le=60)] = 0.0
 
     @model_validator(mode="after")
     def _possible(self) -> Stage:
@@ -222,7 +226,7 @@ class UserMesh(Strict):
     name: str
     ahead: Annotated[float, Field(ge=-100, le=400)]
     across: Annotated[float, Field(ge=-200, le=200)] = 0.0
-    heading: float = 0.0
+    heading: Annotated[float, Field(ge=-360, le=360)] = 0.0
     scale: Annotated[float, Field(gt=0)] = 1.0
     up: Literal["y", "z"] = "y"
 
@@ -238,7 +242,7 @@ class ClipSpec(Strict):
     """Clips of ``--sequence``: frames in each, and frames a second."""
 
     frames: Annotated[int, Field(ge=2, le=999)] = 24
-    rate: Annotated[float, Field(gt=0)] = 10.0
+    rate: Annotated[float, Field(ge=0.1, le=1000)] = 10.0
 
 
 class SceneSpec(Strict):
@@ -265,6 +269,14 @@ class SceneSpec(Strict):
     @model_validator(mode="after")
     def _fits(self) -> SceneSpec:
         for i, a in enumerate(self.stage):
+            if self._fills_all_lanes(a):
+                text = "the {what}, {long} m long, would stand where the camera is"
+                ahead = f"{_along(a) + NOSE:.1f}"
+                raise PydanticCustomError(
+                    "camera",
+                    text,
+                    {"what": a.what, "long": f"{2 * footprint(a.what)[0]:.0f}", "index": i, "ahead": ahead},
+                )
             for j, b in enumerate(self.stage[:i]):
                 if _touch(a, b):
                     text = "the {what} stands in the {other} staged before it"
@@ -272,6 +284,26 @@ class SceneSpec(Strict):
                         "overlap", text, {"what": a.what, "other": b.what, "index": i, "before": j}
                     )
         return self
+
+    def _fills_all_lanes(self, item: Stage) -> bool:
+        """Whether a thing would swallow the camera in every lane of the narrowest street; elsewhere one is free."""
+        count, (low, high) = min(int(n) for n, weight in self.street.lanes.items() if weight), self.camera.across
+        middles = [(i + 0.5 - count / 2) * width for width in self.street.lane for i in range(count)]
+        return all(swallows(item, d + low, d + high) for d in middles)
+
+
+def _along(item: Stage) -> float:
+    """Half of the room that a thing takes along the street."""
+    yaw, (long, wide) = math.radians(item.heading), footprint(item.what)
+    return abs(math.cos(yaw)) * long + abs(math.sin(yaw)) * wide
+
+
+def swallows(item: Stage, right: float, left: float) -> bool:
+    """Whether a footprint reaches back to the camera, which stands at 0 between ``right`` and ``left``."""
+    yaw, (long, wide) = math.radians(item.heading), footprint(item.what)
+    aside = abs(math.sin(yaw)) * long + abs(math.cos(yaw)) * wide
+    beside = item.across - aside > left or item.across + aside < right
+    return item.ahead - _along(item) < NOSE and not beside
 
 
 def _touch(a: Stage, b: Stage) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from simteacher.scenes import barriers, props
-from simteacher.scenes.actors import LENGTH, person, place_vehicle
+from simteacher.scenes import shapes as sh
+from simteacher.scenes.actors import LENGTH, person, place_vehicle, room
 from simteacher.scenes.draw import choose, uniform
 from simteacher.scenes.frontage import plant
 from simteacher.scenes.palette import Rng
@@ -21,7 +22,8 @@ COUNTABLE = ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "b
 
 def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
     """Put the staged things first; what follows keeps clear of them."""
-    for item in spec.stage:
+    for number, item in enumerate(spec.stage, 1):
+        begun = len(street.things)
         s, d, yaw = item.ahead, item.across, np.deg2rad(item.heading)
         block = street.block_at(s, 1 if d > 0 else -1)
         up = block.kerb if block is not None and abs(d) > block.edge else 0.0
@@ -41,13 +43,15 @@ def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
                 if item.what == "fence"
                 else barriers.wall(int(g.integers(12)))
             )
-            street.put(mesh, street.path.pose(s, d, up, yaw), item.what, hull=barriers.outline(mesh))
+            pose = street.path.pose(s, d, up, yaw) @ sh.pose(-barriers.LENGTH / 2, 0, 0)  # its middle is what is staged
+            street.put(mesh, pose, item.what, hull=barriers.outline(mesh))
         elif item.what == "tree":
             plant(g, street, s, d, up, 9.0)
         else:
             kind = {"car": "hatchback", "rider": "bicycle"}.get(item.what, item.what)
             place_vehicle(g, street, kind, s, d, yaw, item.speed, up=up, rider=item.what == "rider" or item.speed > 0)
-    for own in spec.meshes:
+        street.things[begun:] = [replace(t, asked=number) for t in street.things[begun:]]
+    for number, own in enumerate(spec.meshes, len(spec.stage) + 1):
         block = street.block_at(own.ahead, 1 if own.across > 0 else -1)
         up = block.kerb if block is not None and abs(own.across) > block.edge else 0.0
         mesh = load_mesh(own.file, own.scale, own.up)
@@ -58,7 +62,8 @@ def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
             own.name,
             countable=own.name in COUNTABLE,
         )
-    street.things = [replace(t, asked=True) for t in street.things]
+        street.things[-1] = replace(street.things[-1], asked=number)
+    street.staged = list(street.taken)
 
 
 def _room(item: Stage) -> list[tuple[float, float, float]]:
@@ -87,10 +92,15 @@ GUESTS = {
 }
 
 
+MOVING = ("rider", "motorcycle", "truck", "bus", "tram")
+
+
 def _wanted(kind: str, spec: SceneSpec) -> bool:
     """Whether the scene file allows this guest at all."""
     if kind == "person":
         return spec.objects.people[1] > 0
+    if kind in MOVING and spec.objects.traffic[1] == 0:
+        return False
     needs = {"rider": "bicycle", "moto parked": "motorcycle"}.get(kind, kind)
     weights = {str(k): w for k, w in spec.objects.vehicles.items()}
     return needs not in VEHICLES or weights.get(needs, 0) > 0
@@ -104,15 +114,15 @@ def guests(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> N
             continue
         s, side = float(5 + g.exponential(12)), int(g.choice([-1, 1]))
         block = street.block_at(s, side)
-        if kind in ("rider", "motorcycle", "truck", "bus", "tram"):
+        if kind in MOVING:
             d, direction = street.lanes[int(g.integers(len(street.lanes)))]
             long = LENGTH.get("bicycle" if kind == "rider" else kind, 4.4)
             if abs(d - ego[0]) < 1.5:
                 s = max(s, 7 + long / 2)
             else:
                 s += long / 2 - 2
-            if street.free(s, d, long * 0.45):
-                vehicle = "bicycle" if kind == "rider" else kind
+            vehicle = "bicycle" if kind == "rider" else kind
+            if street.free(s, d, *room(vehicle)):
                 off = g.uniform(-0.9, 0.9) if vehicle in ("bicycle", "motorcycle") else 0.0
                 place_vehicle(
                     g,
@@ -120,7 +130,7 @@ def guests(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> N
                     vehicle,
                     s,
                     d + off,
-                    (0.0 if direction > 0 else np.pi) + g.normal(0, 0.05),
+                    (0.0 if direction > 0 else np.pi) + g.normal(0, 0.05) * (kind != "tram"),
                     g.uniform(2, 9),
                 )
         elif kind == "person":
@@ -133,7 +143,7 @@ def guests(g: Rng, street: Street, spec: SceneSpec, ego: tuple[float, int]) -> N
             continue
         elif kind in ("bicycle", "moto parked"):
             d = side * (block.edge + block.verge + g.uniform(0.5, max(0.6, block.walk - 0.6)))
-            if street.free(s, d, 0.8):
+            if street.free(s, d, 1.1):
                 place_vehicle(
                     g,
                     street,

@@ -77,7 +77,16 @@ class Junction:
 
 @dataclass
 class Street:
-    """The plan, and the things put on it so far."""
+    """The plan, and the things put on it so far.
+
+    Attributes:
+        taken: Circles (s, d, radius) where something stands.
+        staged: Those of what a scene file names.
+        trams: Distances from the street's middle at which trams run along it.
+        railed: Whether all lanes have rails.
+        treeless: Whether a scene file wants no tree at all.
+        lamps_on: Whether vehicles in traffic have their lights on.
+    """
 
     kind: str
     path: Path
@@ -92,6 +101,11 @@ class Street:
     bare: bool
     things: list[Thing] = field(default_factory=list)
     taken: list[tuple[float, float, float]] = field(default_factory=list)
+    staged: list[tuple[float, float, float]] = field(default_factory=list)
+    trams: list[float] = field(default_factory=list)
+    railed: bool = False
+    treeless: bool = False
+    lamps_on: bool = False
 
     def put(
         self,
@@ -117,11 +131,20 @@ class Street:
             hull = sh.fattened(mesh, POLE) if name == "pole" else None
             self.put(mesh, pose_44, name, hull=hull)
 
-    def free(self, s: float, d: float, radius: float) -> bool:
-        """Whether nothing has been put within the radius of (s, d); if so, takes the place."""
-        if any((s - a) ** 2 + (d - b) ** 2 < (radius + r) ** 2 for a, b, r in self.taken):
+    def free(self, s: float, d: float, radius: float, long: float = 0.0) -> bool:
+        """Whether nothing has been put within the radius of (s, d); if so, takes the place.
+
+        Args:
+            s: Along the street.
+            d: From its middle.
+            radius: Of the room that is needed.
+            long: Half of a length along the street that is needed too, where it is more.
+        """
+        reach = max(long - radius, 0.0)
+        places = [s + float(a) for a in np.linspace(-reach, reach, 1 + math.ceil(2 * reach / radius))]
+        if any((x - a) ** 2 + (d - b) ** 2 < (radius + r) ** 2 for x in places for a, b, r in self.taken):
             return False
-        self.taken.append((s, d, radius))
+        self.taken.extend((x, d, radius) for x in places)
         return True
 
     def in_junction(self, s: float, margin: float = 0.0, side: int = 0) -> bool:
@@ -206,4 +229,5 @@ def plan(g: Rng, spec: SceneSpec) -> Street:
         Surfaces.draw(g),
         crossings,
         bool(g.random() < spec.objects.bare),
+        treeless=spec.objects.trees[1] == 0,
     )

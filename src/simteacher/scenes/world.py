@@ -14,8 +14,8 @@ from simteacher.scenes.actors import cyclists, parked, pedestrians, traffic
 from simteacher.scenes.draw import uniform
 from simteacher.scenes.mesh import CameraSpec, Thing, World
 from simteacher.scenes.randomise import randomised
-from simteacher.scenes.spec import SceneSpec
-from simteacher.scenes.street import plan
+from simteacher.scenes.spec import SceneSpec, swallows
+from simteacher.scenes.street import Street, plan
 from simteacher.scenes.weather import make_light
 
 TRIANGLES = 140_000
@@ -34,11 +34,10 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int], c
     """
     g = np.random.default_rng([seed, frame])
     street = plan(g, spec)
-    lane = street.lanes[int(g.integers(len(street.lanes)))]
-    if clip and lane[1] < 0:
-        lane = next(other for other in street.lanes if other[1] > 0)
+    lane = _own_lane(street, spec, int(g.integers(len(street.lanes))), clip)
     light = make_light(g, spec.light)
-    view = ego.camera(g, street, spec.camera, lane[0] + uniform(g, spec.camera.across))
+    street.lamps_on = light.night
+    view = ego.camera(g, street, spec, lane[0] + uniform(g, spec.camera.across))
     roadway.lay(g, street)
     staging.stage(g, street, spec)
     staging.guests(g, street, spec, lane)
@@ -48,6 +47,7 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int], c
     furniture.furnish(g, street, spec)
     cyclists(g, street, spec)
     pedestrians(g, street, spec)
+    roadway.lay_rails(street)
     things = randomised(g, _thinned(street.things, view), street.surfaces, spec.random_textures)
     own = 0
     if g.random() < spec.camera.bonnet:
@@ -66,6 +66,17 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int], c
     }
     world = World(things, light, view, facts)
     return drive.along_the_street(world, street.path, spec.clip, speed, own) if clip else world
+
+
+def _own_lane(street: Street, spec: SceneSpec, drawn: int, clip: bool) -> tuple[float, int]:
+    """The camera's lane: the one that was drawn, or where that will not do, the first that no staged thing stands in.
+
+    A clip needs a lane of its direction.
+    """
+    lanes, (low, high) = street.lanes, spec.camera.across
+    suits = [lane for lane in lanes[drawn:] + lanes[:drawn] if not clip or lane[1] > 0]
+    free = [lane for lane in suits if not any(swallows(item, lane[0] + low, lane[0] + high) for item in spec.stage)]
+    return (free or suits)[0]
 
 
 def _thinned(things: list[Thing], view: CameraSpec) -> list[Thing]:

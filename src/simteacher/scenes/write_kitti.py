@@ -22,6 +22,7 @@ from simteacher.scenes.truth import Object
 from simteacher.scenes.write_cityscapes import label_ids, stored_image
 from simteacher.scenes.write_folder import flow_pixels
 
+RIDDEN = (("bicycle", "motorcycle"), ("rider",))
 KIND = {"car": "Car", "truck": "Truck", "train": "Tram", "person": "Pedestrian", "rider": "Cyclist"}
 
 
@@ -62,8 +63,48 @@ def write(out: Path, c: Capture) -> None:
                 write_png16(part, stored)
     detection = out / "object" / "training"
     link_file(at / "image_2" / name, detection / "image_2" / f"{stem(c.name)}.png")
-    atomic_write(detection / "label_2" / f"{stem(c.name)}.txt", "".join(label_line(o, c) for o in c.meta["objects"]))
+    atomic_write(detection / "label_2" / f"{stem(c.name)}.txt", "".join(label_line(o, c) for o in joined(c)))
     atomic_write(detection / "calib" / f"{stem(c.name)}.txt", calib(c))
+
+
+def joined(c: Capture) -> list[Object]:
+    """The frame's objects, what has a rider as one with it: KITTI boxes a cyclist together with the bicycle.
+
+    A motorcycle with its rider stays a motorcycle.
+    """
+    mounts, riders = (
+        {str(o["world"]["pose"]): o for o in c.meta["objects"] if o["class"] in names} for names in RIDDEN
+    )
+    out: list[Object] = []
+    for thing in c.meta["objects"]:
+        at = str(thing["world"]["pose"])
+        mount, rider = mounts.get(at), riders.get(at)
+        if mount is None or rider is None or (thing is not mount and thing is not rider):
+            out.append(thing)
+        elif thing is mount:
+            out.append(_union(mount, rider, c))
+    return out
+
+
+def _union(mount: Object, rider: Object, c: Capture) -> Object:
+    """One object of two that share a pose."""
+    both, pose = (mount, rider), np.array(mount["world"]["pose"])
+    middle = [pose[:3, :3].T @ (np.array(o["world"]["centre"]) - pose[:3, 3]) for o in both]
+    half = [np.array(o["dimensions"]) / 2 for o in both]
+    low, high = np.min(np.subtract(middle, half), 0), np.max(np.add(middle, half), 0)
+    camera = np.array(c.meta["camera"]["camera_to_world"])
+    centre = pose[:3, :3] @ ((low + high) / 2) + pose[:3, 3]
+    boxes = np.array([o["full_box"] for o in both])
+    whole = [o["pixels"] / max(1 - o["occlusion"], 1e-6) for o in both]  # pixels, if nothing hid them
+    return {
+        **mount,
+        "class": "rider" if mount["class"] == "bicycle" else mount["class"],
+        "dimensions": (high - low).tolist(),
+        "full_box": [*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist()],
+        "occlusion": 1 - sum(o["pixels"] for o in both) / sum(whole),
+        "truncation": max(o["truncation"] for o in both),
+        "camera": {**mount["camera"], "centre": (camera[:3, :3].T @ (centre - camera[:3, 3])).tolist()},
+    }
 
 
 def label_line(thing: Object, c: Capture) -> str:
@@ -76,7 +117,8 @@ def label_line(thing: Object, c: Capture) -> str:
     turn = thing["camera"]["rotation_y"]
     alpha = (turn - np.arctan2(x, z) + np.pi) % (2 * np.pi) - np.pi
     left, top, right, bottom = thing["full_box"]
-    box = (max(left, 0), max(top, 0), min(right, w) - 1, min(bottom, h) - 1)
+    left, top = max(left, 0), max(top, 0)
+    box = (left, top, max(min(right, w) - 1, left), max(min(bottom, h) - 1, top))  # narrower than a pixel: no width
     hidden = 0 if thing["occlusion"] < 0.05 else 1 if thing["occlusion"] < 0.5 else 2
     numbers = " ".join(f"{v:.2f}" for v in (*box, height, width, length, x, y, z, turn))
     return f"{KIND.get(thing['class'], 'Misc')} {thing['truncation']:.2f} {hidden} {alpha:.2f} {numbers}\n"
