@@ -126,9 +126,9 @@ class Builder:
         steps, _ = stage_steps(self.recipe)
         weights = self._weights(labelled_sets, how.class_weight)
         reference = self._reference(how.objectives)
-        return Stage(
-            "teacher", network, streams, Plan(), how.objectives, weights, steps, how.lr_factor, reference=reference
-        )
+        stage = Stage("teacher", network, streams, Plan(), how.objectives, weights, steps, how.lr_factor)
+        stage.reference, stage.untilt = reference, self.recipe.untilt
+        return stage
 
     def _reference(self, weights: Objectives) -> Reference | None:
         return Reference(self.recipe.network, self.data.space) if weights.feature_distance else None
@@ -178,4 +178,5 @@ class Builder:
             how.lr_factor,
             not how.online or how.start == "scratch",
             self._reference(how.objectives),
+            self.recipe.untilt,
         )

@@ -49,6 +49,7 @@ class Stage:
         lr_factor: Multiplies both learning rates.
         ramp: Whether the averaged weights follow quickly at first. Not where they take the stored labels' place.
         reference: For the feature distance, or None.
+        untilt: How much of the class weights' tilt leaves the scores of what labels while it trains.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Stage:
     lr_factor: float = 1.0
     ramp: bool = True
     reference: Reference | None = None
+    untilt: float = 0.0
 
 
 def make_optimiser(
@@ -148,7 +150,7 @@ class _Session:
             discriminators = dict(ready.module.items())
         weight = None if stage.class_weight_K is None else stage.class_weight_K.to(fabric.device)
         self.state = StageState(wrapped, self.averaged, discriminators, stage.weights, weight, stage.steps, seed)
-        self.state.heads = self.heads
+        self.state.heads, self.state.untilt = self.heads, stage.untilt
         if stage.reference is not None:
             self.state.reference = stage.reference.to(fabric.device).to(memory_format=torch.channels_last)
         self.state.seed += 1_000_003 * fabric.global_rank  # each process draws its own dropout and masks

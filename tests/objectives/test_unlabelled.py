@@ -49,6 +49,32 @@ def test_teacher_labels_are_those_of_the_primary_head_and_give_no_gradient() -> 
     assert torch.equal(label[0], p.argmax(1)[0]) and torch.equal(label[1, 2:], p.argmax(1)[1, 2:])
 
 
+def test_teacher_labels_are_without_the_tilt_of_a_weighted_loss() -> None:
+    """A network that has learned p(k | x) * w_k labels by p(k | x), wholly or half of the way."""
+    p = torch.rand(2, K, 4, 5).softmax(1)
+    weight_K = torch.tensor([0.2, 8.0, 3.0])[:K]
+    made = state(None, Fixed((p * weight_K.view(1, -1, 1, 1)).log()))
+    made.class_weight_K, target = weight_K, batch(torch.full((2, 4, 5), 255))
+    assert not torch.equal(teacher_labels(made, target)[0], p.argmax(1))
+    made.untilt = 1.0
+    label, confidence = teacher_labels(made, target)
+    assert torch.equal(label, p.argmax(1))
+    torch.testing.assert_close(confidence, p.amax(1))
+    made.untilt = 0.5
+    half = p * weight_K.view(1, -1, 1, 1) ** 0.5
+    torch.testing.assert_close(teacher_labels(made, target)[1], (half / half.sum(1, keepdim=True)).amax(1))
+
+
+def test_masked_blocks_have_the_colour_that_normalising_makes_nothing() -> None:
+    student, teacher = Fixed(torch.zeros(2, K, 70, 130)), Fixed(torch.zeros(2, K, 70, 130))
+    mean = torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1)
+    teacher.register_buffer("mean_C11", mean)
+    made, target = state(student, teacher, masked=1.0), batch(NO_LABEL)
+    masked_consistency(made, target, teacher_labels(made, target))
+    mask = block_mask((2, 70, 130), 64, 0.5, made.generator(3)).bool()
+    assert torch.equal(student.seen[0], torch.where(mask, target.image_BCHW, mean))
+
+
 def test_masked_consistency_by_hand() -> None:
     sure = torch.zeros(2, K, 70, 130)
     sure[0, 1] = 20.0  # sure of class 1 in the whole first image

@@ -23,6 +23,7 @@ class StageState:
         heads: Of self-supervised losses, by name; no model keeps them.
         weights: Of the losses.
         class_weight_K: Of the labelled loss.
+        untilt: How much of these weights' tilt is taken from the averaged network's scores before they label.
         step: Steps done.
         steps: Steps to do.
         seed: Of the run.
@@ -39,6 +40,7 @@ class StageState:
     step: int = 0
     heads: nn.ModuleDict = field(default_factory=nn.ModuleDict)
     reference: Reference | None = None
+    untilt: float = 0.0
 
     def generator(self, salt: int) -> torch.Generator:
         """Randomness that depends on (seed, step, salt) alone."""

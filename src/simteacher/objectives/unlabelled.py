@@ -20,11 +20,18 @@ Taught = tuple[Tensor, Tensor]  # labels (B, H, W) and weights or confidences (B
 
 @torch.no_grad()
 def teacher_labels(state: StageState, target: Batch) -> Taught:
-    """Labels and confidences (B, H, W) of the EMA teacher for plain images; outside of them `IGNORE` and 0."""
+    """Labels and confidences (B, H, W) of the EMA teacher for plain images; outside of them `IGNORE` and 0.
+
+    Without the tilt that a class-weighted loss gives its scores while it trains (`models.prior`): with it rare classes
+    would be called too often, and the loss would weigh those labels up once more.
+    """
     assert state.averaged is not None
     with autocast(target.plain_BCHW.device.type):  # in the precision that it will be used in
         main, _ = state.averaged(target.plain_BCHW)
-    confidence, label = F.softmax(main.float(), dim=1).max(1)
+    main = main.float()
+    if state.class_weight_K is not None and state.untilt:
+        main = main - state.untilt * state.class_weight_K.log().view(1, -1, 1, 1)
+    confidence, label = F.softmax(main, dim=1).max(1)
     if target.inside_BHW is None:
         return label, confidence
     return label.masked_fill(~target.inside_BHW, IGNORE), confidence * target.inside_BHW
@@ -40,12 +47,14 @@ def block_mask(shape: tuple[int, int, int], block: int, ratio: float, generator:
 def masked_consistency(state: StageState, target: Batch, taught: Taught, threshold: float = 0.9) -> Tensor:
     """``q * CE(f(M x), teacher label)``: the student reads a masked image as the EMA teacher reads the whole one.
 
-    ``q`` is the share of the photographs' pixels above ``threshold``, one number a batch as in the paper.
+    ``q`` is the share of the photographs' pixels above ``threshold``, one number a batch as in the paper; masked
+    blocks have the mean colour of the network's pretraining, which normalising makes 0.
     """
     label, confidence = taught
     b, _, h, w = target.image_BCHW.shape
     mask = block_mask((b, h, w), 64, 0.5, state.generator(3)).to(target.image_BCHW)
-    main, _ = state.network(target.image_BCHW * mask)
+    filling = getattr(state.averaged, "mean_C11", 0.0) * (1 - mask)
+    main, _ = state.network(target.image_BCHW * mask + filling)
     seen = (label != IGNORE).sum().clamp(min=1)
     return (confidence > threshold).sum() / seen * cross_entropy(main, label)
 
