@@ -230,6 +230,28 @@ def test_a_terminal_of_another_encoding_shows_what_it_can(encoding: str, tmp_pat
     assert "road" in done.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_no_exit_code(closed: str, tmp_path: Path) -> None:
+    """Nor is what goes to a closed stderr mixed with the result."""
+    made = lookalikes.camvid(tmp_path / "camvid", 2)
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+
+    def run(*words: str) -> tuple[int, str, str]:
+        command = ["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-m", "simteacher", *words]
+        done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
+        return done.returncode, done.stdout, done.stderr
+
+    shown = 0 if ">&-" in closed.split() else 1
+    code, out, err = run("check", made.spec, "--json", *(["--quiet"] if shown == 0 else []))
+    assert (code, err) == (0, "") and (json.loads(out)["images"] if shown else not out)
+    (made.root / "train" / "spoilt.png").write_bytes(b"")
+    assert run("check", made.spec)[0] == 1
+    assert run()[0] == run("--help")[0] == 0
+    code, out, err = run("clean", "nowhere")
+    assert (code, out) == (2, "") and ("nowhere" in err) == (closed == ">&-")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,32 @@ def test_predictions_that_run_away_are_noticed_though_shares_stay() -> None:
     assert verdict == "revert" and len(reasons) == 1 and "changed class" in reasons[0]
     assert signals["drift"] == pytest.approx(expected)
     assert judge(before, after, CLASSES, Guard(drift=1.0))[0] == "keep"
+
+
+def _moved(reading: Reading, percent: int) -> Reading:
+    """So many of the pixels, always the same ones first, are of another class than they were; no share changes much."""
+    labels = []
+    for label in reading.labels:
+        changed = label.ravel().copy()
+        upto = len(changed) * percent // 100
+        changed[:upto] = (changed[:upto] + 1) % len(CLASSES)
+        labels.append(changed.reshape(label.shape))
+    return replace(reading, labels=tuple(labels))
+
+
+def test_what_changes_a_little_in_every_round_is_noticed_in_the_end() -> None:
+    """Each round changes a quarter of the pixels, others every time: no round alone is too much."""
+    readings = [_moved(_reading(), percent) for percent in (0, 25, 50, 75)]
+    judged = [judge(b, a, CLASSES, Guard(), readings[0]) for b, a in itertools.pairwise(readings)]
+    assert [verdict for verdict, _, _ in judged] == ["keep", "keep", "revert"]
+    assert judged[2][1] == ["75% of the pixels have another class than before the first round"]
+    assert ["drift_since_the_first" in signals for _, _, signals in judged] == [False, True, True]
+    assert [signals["drift"] for _, _, signals in judged] == pytest.approx([0.25] * 3)
+    last = readings[2], _moved(_reading(), 95)
+    assert judge(*last, CLASSES, Guard(drift=0.6), readings[0])[0] == "revert"  # nine tenths at most
+    assert judge(*last, CLASSES, Guard(drift=1.0), readings[0])[0] == "keep"
+    far = _moved(_reading(), 75)
+    assert judge(readings[0], far, CLASSES, Guard(), readings[0])[1] == ["75% of the pixels changed class in one round"]
 
 
 def test_views_that_stop_agreeing_are_noticed() -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from simteacher.adapt import adapt
+from simteacher.errors import UserError
 from simteacher.models.store import load
 from tests import lookalikes, tiny
 
@@ -51,7 +53,11 @@ def test_a_stage_keeps_the_share_of_its_start_that_the_recipe_names(
 
 
 def test_of_a_start_that_is_no_model_nothing_is_kept(finished: Path, recipe: Path, tmp_path: Path) -> None:
-    run = adapt(recipe, out=tmp_path / "run", set={"teacher.keep": 0.5, "rounds.count": 0, "eval_data": None})
+    with pytest.raises(UserError, match=r"--set teacher.keep: it does nothing here: .* network.weights is none"):
+        adapt(recipe, out=tmp_path / "run", set={"teacher.keep": 0.5})
+    tree = {**yaml.safe_load(recipe.read_text()), "teacher": {"keep": 0.5}}  # may be for other starts besides
+    (tmp_path / "keeps.yaml").write_text(yaml.safe_dump(tree))
+    run = adapt(tmp_path / "keeps.yaml", out=tmp_path / "run", set={"rounds.count": 0, "eval_data": None})
     short, whole = (load(r / "teacher").card.trained_on["steps"] for r in (finished, run))
     assert short < whole  # without rounds it has all the steps
     again = adapt(recipe, out=tmp_path / "again", set={"teacher.keep": 0.0, "rounds.count": 0, "eval_data": None})

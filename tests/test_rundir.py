@@ -70,12 +70,50 @@ def test_an_environment_in_a_checkout_of_others_is_no_part_of_it(
 
 def test_a_data_set_may_be_written_in_several_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    _open(tmp_path / "run", source="folder:data/a", target="b").close()
-    for same in ("folder:data/a/", "folder:./data/a", f"folder:{tmp_path}/data/a"):
-        _open(tmp_path / "run", source=same, target="b/").close()
-    for other in ("data/a", "folder:data/c", "gta5:data/a"):
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    _open(tmp_path / "run", {"target": "bb"}, source="folder:data/a b", target="b").close()
+    for same in ("folder:data/a b/", "data/a b", "folder:./data/a b", f"folder:{tmp_path}/data/a b", "link/a b"):
+        _open(tmp_path / "run", {"target": "bb"}, source=same, target="b/").close()
+    for other in ("data/c", "folder:data/c", "gta5:data/a b", "folder:data/a:b"):
         with pytest.raises(UserError, match="another recipe"):
-            _open(tmp_path / "run", source=other, target="b")
+            _open(tmp_path / "run", {"target": "bb"}, source=other, target="b")
+
+
+NAMED = {
+    "source": "../sim", "target": "camvid:../photos", "eval_data": "../photos", "labelled": "../names.txt",
+    "classes": "../space.yaml", "network": {"weights": "../a"}, "teacher": {"weights": "../b"},
+}  # fmt: skip
+ROLES = ("source", "target", "measured", "labelled", "classes", "network.weights", "teacher.weights")
+
+
+def test_what_has_the_same_fingerprints_may_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the same is called from another folder, or the data moved; records go on in the words they began in."""
+    prints = {role: role[::-1] for role in ROLES}
+    _open(tmp_path / "run", prints, **NAMED).close()
+    text = (tmp_path / "run" / "config.yaml").read_text()
+    elsewhere = {k: {"weights": "m"} if isinstance(v, dict) else f"x/{v[3:]}" for k, v in NAMED.items()}
+    monkeypatch.chdir(tmp_path)
+    with _open(tmp_path / "run", prints, **elsewhere, log_every=3) as run:
+        assert run.begun.model_dump(include=NAMED.keys()) == Recipe(**NAMED).model_dump(include=NAMED.keys())
+        assert run.begun.log_every == 3 and run.measured_on == "../photos"
+    assert (tmp_path / "run" / "config.yaml").read_text() == text
+    for role, key in zip(ROLES, NAMED, strict=True):
+        key = f"{key}.weights" if isinstance(NAMED[key], dict) else key
+        with pytest.raises(UserError, match=rf"another recipe \({key}: '[^;]*' then, '[^;]*' now\)"):
+            _open(tmp_path / "run", prints | {role: "other"}, **elsewhere)
+    for words in ({"classes": "auto"}, {"labelled": "all"}, {"network": {"weights": "none"}}, {"eval_data": None}):
+        with pytest.raises(UserError, match="another recipe"):
+            _open(tmp_path / "run", prints, **{**elsewhere, **words})
+
+
+def test_a_model_that_changed_is_refused_while_it_is_read(tmp_path: Path) -> None:
+    given = {"network": {"weights": "a"}, "teacher": {"weights": "b"}}
+    before, after = ({"network.weights": v, "teacher.weights": v} for v in ("aa", "bb"))
+    _open(tmp_path / "run", before, **given).close()
+    with pytest.raises(UserError, match=r"the model that network\.weights names changed since this run started"):
+        _open(tmp_path / "run", after, **given)
+    (tmp_path / "run" / "teacher" / "model.safetensors").touch()
+    _open(tmp_path / "run", after, **given).close()
 
 
 def test_git_commit_is_that_of_the_checkout() -> None:

@@ -51,5 +51,12 @@ def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == SCORES
 
 
+def test_json_is_json_in_every_encoding(capsys: pytest.CaptureFixture[str]) -> None:
+    odd = {"café": "日本", "\udcff.png": 1}  # the name of a file that is no UTF-8
+    print_json(odd)
+    out = capsys.readouterr().out
+    assert out.isascii() and json.loads(out) == odd
+
+
 def test_percent() -> None:
     assert (percent(0.42345), percent(None), percent(0.0)) == ("42.3", "-", "0.0")

@@ -6,7 +6,6 @@ statistics), ``round-1/`` …
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -20,21 +19,21 @@ from torch import Tensor, nn
 
 from simteacher import guard, told
 from simteacher.config import Recipe
-from simteacher.contradictions import require_shares
+from simteacher.contradictions import require_effect, require_shares
 from simteacher.data.images import read_image
 from simteacher.data.open import open_dataset
 from simteacher.dense import working_size
 from simteacher.errors import UserError
-from simteacher.files import atomic_path, atomic_write
-from simteacher.given import check_teacher, take_teacher
+from simteacher.given import check_teacher, model_prints, take_teacher
 from simteacher.inputs import Inputs, glance_at, measured_print, open_inputs, open_measured
 from simteacher.memory import keep_freed_memory
 from simteacher.models.batchnorm import reestimate
 from simteacher.models.mean import lean_back
 from simteacher.models.prior import tilt
 from simteacher.models.start import check_start, knows, start
-from simteacher.models.store import Model, ModelCard, load, save_model
+from simteacher.models.store import Model, ModelCard, copy_model, load, save_model
 from simteacher.models.wrap import Factory, layers_of, make, name_of
+from simteacher.objectives.compose import asks_averaged
 from simteacher.processes import first_then_others, make_fabric, on_first, one_run
 from simteacher.progress import say
 from simteacher.pseudo import label_dataset, read_part
@@ -85,12 +84,13 @@ def adapt(
         resolved = load_recipe(recipe, with_options(set, named))
         data = open_inputs(resolved)
         if not (folder / "teacher" / "model.safetensors").is_file():
+            require_effect(resolved, set or {})
             check_teacher(resolved)
             if network is None:
                 check_start(resolved.network)
             glance_at(resolved, data)
         require_shares(resolved, fabric.world_size)
-        prints = data.fingerprints() | measured_print(open_measured(resolved))
+        prints = data.fingerprints() | measured_print(open_measured(resolved)) | model_prints(resolved)
         prints["network"] = layers_of(network, len(data.space)) if network else "the recipe's"
         opened = RunDir(folder, resolved, prints, fabric.global_rank == 0, data.images())
     keep_freed_memory()
@@ -142,15 +142,15 @@ class _Run:
             "stage": stage,
             "steps": steps,
             "seed": self.recipe.seed,
-            "source": self.recipe.source,
-            "target": self.recipe.target,
+            "source": self.run.begun.source,
+            "target": self.run.begun.target,
             "labelled": len(self.data.labelled) if self.data.labelled else 0,
             "fingerprints": self.data.fingerprints(),
         }
         if base is not None:
             return replace(base, trained_on=trained, miou=None, views=self.recipe.views)
         return ModelCard(
-            name_of(self.network) if self.network else self.recipe.network.model_dump(),
+            name_of(self.network) if self.network else self.run.begun.network.model_dump(),
             self.data.space,
             self.recipe.resolved_budget.size,
             {},
@@ -202,9 +202,7 @@ class _Run:
         from simteacher.evaluate import evaluate_model
 
         scores = evaluate_model(model, dataset, self.data.space, keep=self.run.stage(stage))
-        self.run.log(
-            event="eval", stage=stage, data=f"{self.recipe.eval_data} {self.recipe.eval_split or ''}".strip(), **scores
-        )
+        self.run.log(event="eval", stage=stage, data=self.run.measured_on, **scores)
 
     def teacher(self) -> Model:
         """Train the teacher, or take the one that the recipe names."""
@@ -220,7 +218,8 @@ class _Run:
         with first_then_others(self.fabric):  # the first counts the classes of the labels for all
             stage = self.builder.teacher(self.fresh())
         known = self.network is None and knows(self.recipe.network, self.data.space)
-        trained = self.train(stage, self.recipe.teacher.keep if known else 0.0)
+        labels_itself = asks_averaged(stage.weights, stage.plan.online)  # its labels are untilted from the first step
+        trained = self.train(stage, self.recipe.teacher.keep if known else 0.0, known and labels_itself)
         return self.store("teacher", trained, self.card("teacher", stage.steps))
 
     def train(self, stage: Stage, keep: float, tilted: bool = False) -> nn.Module:
@@ -271,7 +270,7 @@ class _Run:
             self.fabric.barrier()
 
         def label() -> int:
-            origin = {"teacher": teacher.path.parent.name, "target": self.recipe.target}
+            origin = {"teacher": teacher.path.parent.name, "target": self.run.begun.target}
             result = label_dataset(teacher, self.data.target, folder, how, portion, origin)
             if not any(e["event"] == "pseudo" and e["stage"] == name for e in self.run.events()):
                 self.run.log(event="pseudo", stage=name, **result)
@@ -311,7 +310,7 @@ class _Run:
         return verdict, after
 
     def finish(self, best: Model) -> None:
-        """Copy the chosen stage's weights to the run's root, the card first, and write the report."""
+        """Copy the chosen stage's weights to the run's root, with what is known at the end, and write the report."""
         if self.fabric.global_rank != 0:
             return
         stage = best.path.parent.name
@@ -328,9 +327,7 @@ class _Run:
                 "steps": {"teacher": teacher_steps, "round": round_steps},
             },
         )
-        atomic_write(self.run.path / "model.json", card.to_json())
-        with atomic_path(self.run.path / "model.safetensors") as part:
-            shutil.copyfile(best.path, part)
+        copy_model(best.path, self.run.path, card)
         report(self.run.path)
 
 

@@ -20,7 +20,7 @@ from cyclopts.exceptions import CycloptsError
 
 from simteacher import __version__, cli_data, cli_model
 from simteacher.cli_help import EPILOGUE, OVERVIEW, style
-from simteacher.errors import UserError
+from simteacher.errors import UserError, out_of_memory
 from simteacher.files import user_error
 from simteacher.progress import set_quiet
 
@@ -46,6 +46,7 @@ cli_model.register(app)
 def run() -> None:
     """Entry point of the ``simteacher`` command."""
     signal.signal(signal.SIGTERM, _terminate)
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):  # a terminal of another encoding shows what it can
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -96,6 +97,16 @@ def main(argv: Sequence[str]) -> int:
         return BUG
 
 
+def _open_streams() -> None:
+    """Let closed streams (``>&-``) lead nowhere: Python has None there, and the next file would take their number."""
+    while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(free)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process
+
+
 def _refuse_copies(command: str) -> None:
     """Under a launcher of several processes, all commands but `adapt` would do the same work in each of them."""
     if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1" and command != "adapt":
@@ -115,9 +126,8 @@ def explain(error: Exception, tokens: Sequence[str] = ()) -> str | None:
             text = f"Too many arguments: {', '.join(words[:2])}{more}."
         command = next((t for t in tokens if not t.startswith("-") and t in app), "")
         return f"{text}\n  fix: see simteacher {command} --help".replace("  --help", " --help")
-    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "can't allocate memory" in str(error):
-        fix = "a smaller batch or size (--set budget.batch=2), fewer --workers, or close other programs"
-        return str(UserError("the memory is used up", None, fix))
+    if (used_up := out_of_memory(error)) is not None:
+        return str(used_up)
     if isinstance(error, OSError):
         return str(user_error(error))
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:

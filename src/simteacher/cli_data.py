@@ -125,6 +125,9 @@ def translate(
     check: Annotated[
         str | None, Parameter(help="A model that reads the images before and after: do the labels still fit?")
     ] = None,
+    target_split: Annotated[
+        str | None, Parameter(help="Split of the photographs; training, or all of them, by default.")
+    ] = None,
 ) -> None:
     """Make the images of a labelled set look like photographs; the labels stay the same."""
     import simteacher
@@ -143,6 +146,7 @@ def translate(
         channels=channels,
         blocks=blocks,
         check=check,
+        target_split=target_split,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from simteacher.errors import UserError
 
@@ -65,6 +66,17 @@ def contradiction(recipe: Recipe) -> tuple[str, str] | None:
             "rounds.pseudo.prototypes weighs stored labels, and with rounds.online there are none",
             "leave one of them out",
         )
+    for stage, weights in zip(("teacher", "rounds"), both, strict=True):
+        if weights.entropy_maps and not (weights.adversarial or weights.adversarial_aux):
+            return (
+                f"{stage}.objectives.entropy_maps is what a discriminator sees, and there is none",
+                f"set {stage}.objectives.adversarial too, such as to 0.001, or leave it out",
+            )
+    if rounds.pseudo.floor and rounds.pseudo.select == "threshold":
+        return (
+            "rounds.pseudo.floor belongs to rounds.pseudo.select=balanced, and threshold has a limit of its own",
+            "set rounds.pseudo.threshold in its place",
+        )
     near = "objectives.feature_distance is measured on source images, and "
     if recipe.teacher.objectives.feature_distance and recipe.source is None and recipe.labelled is not None:
         return f"teacher.{near}there is no source", "leave it out, or name a source"
@@ -84,3 +96,52 @@ def contradiction(recipe: Recipe) -> tuple[str, str] | None:
             "set rounds.mix_labelled=pseudo, or rounds.source_share=0.5 and rounds.labelled_share=0.5",
         )
     return None
+
+
+def require_effect(recipe: Recipe, said: Mapping[str, Any]) -> None:
+    """What a call sets beside its recipe's file must do something.
+
+    A file may hold settings for other uses of it: with labels and without, from a model and from ImageNet weights.
+
+    Args:
+        recipe: What came of the file and the call.
+        said: Dotted keys of the call and their values; a value may be a mapping.
+
+    Raises:
+        UserError: A key, set to more than nothing, does nothing in this recipe.
+    """
+    idle = _idle(recipe)
+    for key, value in _leaves(said, ""):
+        if key in idle and value not in (0, "none"):
+            why, fix = idle[key]
+            raise UserError(f"it does nothing here: {why}", f"--set {key}", f"{fix}, or leave it out")
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _idle(recipe: Recipe) -> dict[str, tuple[str, str]]:
+    """Keys that do nothing in a recipe: why, and what would give each something to do."""
+    rounds, out = recipe.rounds, dict[str, tuple[str, str]]()
+    if recipe.source is None:
+        out["batchnorm"] = ("it adapts a teacher of a source, and there is no source", "name one with --source")
+        out["teacher.augment.match_target"] = ("it recolours source images, and there are none", "name a source")
+    elif rounds.count and not rounds.places(recipe.resolved_budget.batch, labels=recipe.labelled is not None)[0]:
+        room = "set a larger rounds.source_share" + (", a smaller rounds.labelled_share" if recipe.labelled else "")
+        room += " or a larger budget.batch"
+        out["rounds.mix"] = ("it pastes source images, and a student's batch has no place for any", room)
+    if recipe.labelled is None:
+        out["rounds.mix_labelled"] = ("it pastes labelled photographs, and none are named", "name some with --labelled")
+    if rounds.start == "scratch":
+        out["rounds.keep"] = ("students start from scratch, not from their teacher", "set rounds.start=teacher")
+    if recipe.network.weights in ("imagenet", "none"):
+        fix = "set network.weights to a model, such as street"
+        out["teacher.keep"] = (f"weights of a model are kept, and network.weights is {recipe.network.weights}", fix)
+    if rounds.count == 0:
+        out["rounds.online"] = ("there are no rounds", "set rounds.count to 1 or more")
+    return out

@@ -25,6 +25,15 @@ class UserError(Exception):
         return f"{head}\n  fix: {self.fix}" if self.fix else head
 
 
+def out_of_memory(error: BaseException) -> UserError | None:
+    """What to tell the user where an error says that memory is used up, the processor's or an accelerator's."""
+    words = "can't allocate memory"  # of torch, on a CPU
+    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or words in str(error):
+        fix = "a smaller batch or size (--set budget.batch=2), fewer --workers, or close other programs"
+        return UserError("the memory is used up", None, fix)
+    return None
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

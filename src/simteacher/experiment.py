@@ -15,8 +15,6 @@ import json
 import os
 import platform
 import re
-import shlex
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -28,13 +26,13 @@ import torch
 
 from simteacher.adapt import adapt
 from simteacher.config import Recipe
-from simteacher.errors import UserError, nearest
+from simteacher.errors import UserError, nearest, out_of_memory
 from simteacher.experiments import estimate
 from simteacher.experiments.claim import claim, same
 from simteacher.experiments.plot import bars, curves
 from simteacher.experiments.results import Line, collect, keep, kept
 from simteacher.experiments.rows import Row, resolve, rows_of, teacher_key, teacher_recipe, to_yaml, with_teacher
-from simteacher.experiments.table import table, to_markdown
+from simteacher.experiments.table import as_command, table, to_markdown
 from simteacher.files import atomic_write
 from simteacher.inputs import measured_print, open_inputs, open_measured
 from simteacher.progress import clock, say
@@ -49,6 +47,7 @@ TITLES = {
     "models": "Networks",
     "sizes": "Image sizes",
 }
+BLIND = ("stages", "labels", "methods")  # have rows that are to see no label of the target
 AXES = {"labels": "labelled photographs", "sizes": "image height, pixels"}
 
 
@@ -91,6 +90,12 @@ def experiment(
     folder = Path(out) if out is not None else Path("runs") / f"{kind}-{Path(recipe).stem}"
     if kind not in TITLES:
         raise UserError(f"no comparison '{kind}'{nearest(kind, TITLES)}", "experiment", f"one of {', '.join(TITLES)}")
+    if base.labelled is not None and kind in BLIND:
+        raise UserError(
+            f"'labelled' is in the recipe, and rows of '{kind}' say themselves which labels they learn from",
+            "labelled",
+            "leave it out; 'simteacher experiment labels' compares numbers of labelled photographs",
+        )
     inputs, measured = open_inputs(base), open_measured(base)  # before hours are spent
     photographs, classes = len(inputs.target), len(inputs.space)
     every = rows_of(kind, base, photographs)
@@ -99,7 +104,10 @@ def experiment(
         raise UserError("the recipe has no rounds, so the rows have nothing to compare", recipe, "set rounds.count")
     claim(folder, base, kind, inputs.fingerprints() | measured_print(measured))
     numbers = range(base.seed, base.seed + seeds)
-    _Work(kind, base, folder, every, chosen, numbers, photographs, len(measured or ()), classes).go()
+    data = {"source": source, "target": target, "eval": eval, "eval-split": eval_split}
+    options = {"out": out, **data, "seeds": seeds if seeds != 3 else None, "rows": rows}
+    command = as_command(["experiment", kind, str(recipe)], options, set or {})
+    _Work(kind, base, folder, every, chosen, numbers, photographs, len(measured or ()), classes, command).go()
     return folder
 
 
@@ -114,6 +122,11 @@ def _chosen(rows: tuple[Row, ...], names: str | None) -> tuple[Row, ...]:
     if not wanted:
         raise UserError("no row is named", "--rows", f"choose from: {'; '.join(known)}")
     return tuple(row for row in rows if row.name in wanted)
+
+
+def _excuse(error: Exception) -> UserError | None:
+    """Why a row cannot run here while others can; None for a fault of ours."""
+    return error if isinstance(error, UserError) else out_of_memory(error)
 
 
 def _safe(name: str) -> str:
@@ -148,6 +161,7 @@ class _Work:
     photographs: int
     measured: int
     classes: int
+    command: str
 
     def tasks(self) -> Iterator[_Task]:
         """All rows of the first seed, then of the next; teachers that would be alike are shared."""
@@ -193,9 +207,12 @@ class _Work:
             self.announce(tasks[n:], prices)
             try:
                 self.run(task)
-            except UserError as error:
-                missing[task.row.name] = error.problem
-                say(f"{task.row.name}: cannot run here: {error}")
+            except Exception as error:
+                known = _excuse(error)
+                if known is None:
+                    raise
+                missing[task.row.name] = known.problem
+                say(f"{task.row.name}: cannot run here: {known}")
             self.write(missing)
         say(f"{self.folder}: {len(self.finished())} of {len(tasks)} rows; see table.md and plot.svg")
         if missing and not self.finished():
@@ -216,7 +233,9 @@ class _Work:
             if key not in known and key not in prices:
                 try:
                     prices[key] = estimate.measure(task.recipe, self.classes)
-                except UserError:
+                except Exception as error:
+                    if _excuse(error) is None:
+                        raise
                     prices[key] = 0.0  # it cannot be built here; the row will say why
             seconds += known.get(key, prices.get(key, 0.0)) * self.work(task, seen)
         how = "from finished rows" if known else "from a few real steps"
@@ -269,7 +288,7 @@ class _Work:
         from simteacher.translate.run import translate
 
         assert self.base.source is not None and self.base.target is not None
-        translate(self.base.source, self.base.target, done, method=method)
+        translate(self.base.source, self.base.target, done, method=method, target_split=self.base.target_split)
 
     def write(self, missing: dict[str, str]) -> None:
         """Write table and plot from all finished rows of the folder, asked for this time or before."""
@@ -294,7 +313,7 @@ class _Work:
             size += f" of {b.crop[0]}×{b.crop[1]} from {b.size[0]}×{b.size[1]}"
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
         made = {
-            "command": f"`{shlex.join(['simteacher', *sys.argv[1:]])}`",
+            "command": f"`{self.command}`",
             "budget of every row": size,
             "source": r.source,
             "target": r.target,

@@ -6,6 +6,7 @@ to the run's classes by name (`models.rehead`). Used by `adapt`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from simteacher.config import Recipe
 from simteacher.errors import UserError
 from simteacher.labels import LabelSpace
 from simteacher.models.rehead import rehead
-from simteacher.models.start import differences, trainable_card
-from simteacher.models.store import Model, ModelCard, load
+from simteacher.models.start import NOT_MODELS, differences, trainable_card
+from simteacher.models.store import Model, ModelCard, load, weights_print
 from simteacher.models.wrap import KEY, Factory
 from simteacher.progress import say
 
@@ -23,6 +24,20 @@ def _place(recipe: Recipe) -> Path:
     """The model itself, where a run's teacher is meant."""
     given = Path(recipe.teacher.weights or "")
     return given / "teacher" if (given / "teacher").is_dir() else given
+
+
+def model_prints(recipe: Recipe) -> dict[str, str]:
+    """Fingerprints of the models that a recipe names, by key; none of one that is not there (any more)."""
+    named = {}
+    if recipe.network.weights not in NOT_MODELS:
+        named["network.weights"] = Path(recipe.network.weights)
+    if recipe.teacher.weights is not None:
+        named["teacher.weights"] = _place(recipe)
+    found = {}
+    for key, place in named.items():
+        with suppress(UserError, OSError):  # whoever reads it says what is wrong
+            found[key] = weights_print(place)
+    return found
 
 
 def check_teacher(recipe: Recipe) -> ModelCard | None:

@@ -18,6 +18,7 @@ from simteacher.dense import Reader, probabilities
 from simteacher.progress import progress
 
 F64 = npt.NDArray[np.float64]
+FAR = 0.9  # most of the pixels that several rounds may change, where one may change half as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ def read(model: Reader, dataset: DataSet, title: str = "guard reads") -> Reading
     )
 
 
+def _changed(before: Reading, after: Reading) -> float:
+    """Share of pixels that have another class."""
+    return float(np.mean([np.mean(a != b) for a, b in zip(before.labels, after.labels, strict=True)]))
+
+
 def judge(
     before: Reading, after: Reading, classes: tuple[str, ...], how: Guard, first: Reading | None = None
 ) -> tuple[str, list[str], dict[str, Any]]:
@@ -79,7 +85,7 @@ def judge(
         classes: Names, for the reasons.
         how: Limits.
         first: The teacher of the first round: a class that fades a little in every round is judged against its
-            share there.
+            share there, and what changes a little in every round against its labels.
 
     Returns:
         ("keep" or "revert", reasons in words, the signals as numbers). No label is needed for any of it.
@@ -90,13 +96,17 @@ def judge(
         was = max(was, first.share_K[i]) if first is not None else was
         if was >= how.min_share and now < how.vanish * was:
             reasons.append(f"class '{name}' vanishes: {was:.2%} of the pixels before, {now:.2%} now")
-    changed = float(np.mean([np.mean(a != b) for a, b in zip(before.labels, after.labels, strict=True)]))
+    changed = _changed(before, after)
     if changed > how.drift:
         reasons.append(f"{changed:.0%} of the pixels changed class in one round")
+    since = _changed(first, after) if first is not None and first is not before else None
+    if since is not None and since > max(how.drift, min(2 * how.drift, FAR)):
+        reasons.append(f"{since:.0%} of the pixels have another class than before the first round")
     if after.agreement < before.agreement - how.agreement_drop:
         reasons.append(f"mirrored views agree on {after.agreement:.1%} of the pixels, before on {before.agreement:.1%}")
     signals = {
         "drift": changed,
+        **({} if since is None else {"drift_since_the_first": since}),
         "agreement": [before.agreement, after.agreement],
         "confidence": [before.confidence, after.confidence],
         "entropy": [before.entropy, after.entropy],

@@ -19,15 +19,10 @@ import yaml
 from simteacher.config import Recipe
 from simteacher.errors import UserError
 from simteacher.files import PART, atomic_write, disk_errors
+from simteacher.places import differing, flat, spelt_as, what_changed
 
 # May change between a run and its continuation; what `with_labels` gives is compared where it has its place.
 FREE_KEYS = ("cache_gib", "log_every", "save_seconds", "with_labels")
-# Data sets, which may be written in several ways.
-PLACES = ("source", "target", "eval_data")
-CHANGED = {
-    "classes": "the classes, or what the numbers of the labels mean,",
-    "network": "the network of one's own (the names or shapes of its layers)",
-}
 PACKAGES = (
     "simteacher",
     "torch",
@@ -45,21 +40,18 @@ def _ours(name: str) -> bool:
     return name in ("run.lock", "provenance.json") or name.startswith(PART)
 
 
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(tree, dict) and tree:
-        return {k: v for key, sub in tree.items() for k, v in _flat(sub, f"{prefix}{key}.").items()}
-    return {prefix.rstrip("."): tree}
-
-
 class RunDir:
     """One run's folder, locked while it is open.
 
     Args:
         path: Made if it is not there.
-        recipe: The resolved recipe; must equal that of an earlier call on the same folder.
-        fingerprints: Hash of each data set, by role; must equal the earlier ones.
+        recipe: The resolved recipe; must mean what that of an earlier call on the same folder meant.
+        fingerprints: Hash of each data set and model that the recipe names, by role; must equal the earlier ones.
         writer: False on all processes but the first, which then write nothing.
         images: Number of images of each data set, by role, for the record.
+
+    Attributes:
+        begun: The recipe with its files written as when the run began, whatever they are called now: for the records.
 
     Raises:
         UserError: Another process holds it, the recipe or the data changed, or it holds something else.
@@ -73,7 +65,7 @@ class RunDir:
         writer: bool = True,
         images: dict[str, int] | None = None,
     ) -> None:
-        self.path, self.writer = Path(path), writer
+        self.path, self.writer, self.begun = Path(path), writer, recipe
         self._lock: Any = None
         if not writer:
             return
@@ -86,7 +78,7 @@ class RunDir:
         try:
             now = {**recipe.model_dump(mode="json"), "budget": recipe.resolved_budget.model_dump(mode="json")}
             if config.is_file() and not self._unused():
-                self._compare(config, now, fingerprints)
+                self._compare(config, recipe, now, fingerprints)
                 self._mend_log()
             else:
                 self._write_provenance(recipe, fingerprints, images or {})
@@ -117,7 +109,7 @@ class RunDir:
             ) from e
         self._lock = handle
 
-    def _compare(self, config: Path, now: dict[str, Any], fingerprints: dict[str, str]) -> None:
+    def _compare(self, config: Path, recipe: Recipe, now: dict[str, Any], fingerprints: dict[str, str]) -> None:
         try:
             kept = yaml.safe_load(config.read_text(encoding="utf-8"))
             facts = json.loads((self.path / "provenance.json").read_text(encoding="utf-8"))
@@ -125,10 +117,8 @@ class RunDir:
             raise UserError(
                 f"its records cannot be read ({type(e).__name__})", self.path, "choose another --out"
             ) from e
-        before, after = _flat(kept), _flat(now)
-        places = {k for k in PLACES if place(before.get(k)) == place(after.get(k))}
-        free = {*FREE_KEYS, *places}
-        differ = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k) and k not in free]
+        before, after, then = flat(kept), flat(now), facts.get("data", {})
+        differ = differing(before, after, FREE_KEYS, then, fingerprints)
         if differ:
             shown = "; ".join(f"{k}: {before.get(k)!r} then, {after.get(k)!r} now" for k in differ[:6])
             raise UserError(
@@ -136,10 +126,24 @@ class RunDir:
                 self.path,
                 "use the recipe in its config.yaml, or another --out",
             )
-        if what := what_changed(facts.get("data", {}), fingerprints):
+        needed = {k: v for k, v in fingerprints.items() if self._reads(k, recipe)}
+        if what := what_changed(then, needed):
             raise UserError(
                 f"{what} changed since this run started", self.path, "restore the files, or choose another --out"
             )
+        self.begun = spelt_as(recipe, before)
+
+    def _reads(self, role: str, recipe: Recipe) -> bool:
+        """Whether the rest of the run reads what has this role; models mostly were taken when it began."""
+        if role == "network.weights":
+            taken = (self.stage("teacher") / "model.safetensors").is_file() and recipe.rounds.start == "teacher"
+            return not (taken or self.finished)
+        return role != "teacher.weights"
+
+    @property
+    def measured_on(self) -> str:
+        """The labelled photographs of its evaluations, and their split, in the words of its records."""
+        return f"{self.begun.eval_data} {self.begun.eval_split or ''}".strip()
 
     def _write_provenance(self, recipe: Recipe, fingerprints: dict[str, str], images: dict[str, int]) -> None:
         from simteacher.precision import has_bf16, kind_of_device  # torch, which a report does without
@@ -211,15 +215,13 @@ class RunDir:
         if not self.writer:
             return
         mine = [e for e in self.events() if e.get("stage") == stage]
-        config = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
-        data = f"{config['eval_data']} {config['eval_split'] or ''}".strip()
         ours, theirs = _prints(self.path), _prints(other)
         same = {
             "validator": all(ours.get(role) == theirs.get(role) for role in ("source", "target")),
             "eval": ours.get("measured") == theirs.get("measured"),
         }
         for event in read_events(other):
-            measured = same.get(event["event"], False) and event.get("data", data) == data
+            measured = same.get(event["event"], False) and event.get("data", self.measured_on) == self.measured_on
             if event.get("stage") == stage and measured and event not in mine:
                 self.log(**event)
 
@@ -250,18 +252,6 @@ def read_events(run: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue  # cut off by a kill
     return out
-
-
-def what_changed(before: dict[str, str], now: dict[str, str]) -> str:
-    """The data of which both have a fingerprint, and not the same, in words; empty where there are none."""
-    changed = [role for role, value in now.items() if before.get(role, value) != value]
-    return " and ".join(CHANGED.get(role, f"the {role} data") for role in changed)
-
-
-def place(data: Any) -> Any:
-    """A data set's name in one spelling: ``a/`` and ``/here/a`` are ``a``."""
-    kind, colon, path = data.rpartition(":") if isinstance(data, str) else ("", "", "")
-    return f"{kind}{colon}{os.path.abspath(path)}" if path else data
 
 
 def git_commit() -> str | None:

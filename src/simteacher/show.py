@@ -10,8 +10,8 @@ BAR = 24
 
 
 def print_json(result: Mapping[str, Any]) -> None:
-    """One object on stdout; nothing else goes there."""
-    print(json.dumps(result, ensure_ascii=False, indent=1))
+    """One object on stdout; nothing else goes there. It is ASCII, which every encoding of a terminal can hold."""
+    print(json.dumps(result, indent=1))
 
 
 def percent(value: float | None) -> str:

@@ -7,25 +7,39 @@ from typing import Any
 
 from simteacher.config import Recipe
 from simteacher.inputs import Inputs
+from simteacher.objectives.compose import needs_target
 from simteacher.stages import stage_steps
 
 
 def plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
     """One line before the first stage: where to, from what, in how many steps."""
-    labels = f", {len(data.labelled)} of them labelled" if data.labelled is not None else ""
-    photographs = f"{len(data.target)} photographs{labels}"
     classes = f"{len(data.space)} classes of {data.space.name}"
     teacher, each = stage_steps(recipe)
     if data.source is None and recipe.teacher.weights:
         how = "without a source nothing is trained; network.weights would start from it"
         return f"{folder}: the teacher of {recipe.teacher.weights} as it is, as {how}; {classes}"
     if data.source is None:
-        return f"{folder}: {teacher} steps on {photographs}; {classes}"
+        return f"{folder}: {teacher} steps on {_alone(recipe, data)}; {classes}"
+    labels = f", {len(data.labelled)} of them labelled" if data.labelled is not None else ""
+    photographs = f"{len(data.target)} photographs{labels}"
     rounds = recipe.rounds.count if each else 0
     then = f", then {rounds} round{'s' if rounds > 1 else ''} of {each} on {photographs}" if rounds else ""
     given = recipe.teacher.weights
     first = f"the teacher of {given}" if given else f"{teacher} steps on {len(data.source)} labelled images"
     return f"{folder}: {first}{then}; {classes}"
+
+
+def _alone(recipe: Recipe, data: Inputs) -> str:
+    """Which photographs a run without a source learns from, and what would use the others."""
+    labelled = len(data.labelled or ())
+    rest = len(data.target) - labelled
+    if rest <= 0:
+        return f"{labelled} labelled photographs"
+    if needs_target(recipe.teacher.objectives):
+        return f"{labelled} labelled photographs and, without labels, on all {labelled + rest}"
+    what = "the other one is" if rest == 1 else f"the other {rest} are"
+    use = "there are no rounds without a source (--source); teacher.objectives.two_views=1 would learn from all"
+    return f"{labelled} labelled of {labelled + rest} photographs; {what} not used: {use}"
 
 
 def verdict(name: str, reasons: list[str], signals: dict[str, Any], watched: bool = True) -> str:

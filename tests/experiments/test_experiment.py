@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 import simteacher.experiment
 from simteacher import UserError
 from simteacher.config import Recipe
 from simteacher.data.open import open_dataset
+from simteacher.models.store import ModelCard, save_model
 from simteacher.recipe_file import load_recipe
 from tests import lookalikes, tiny
 
@@ -130,6 +132,42 @@ def test_a_row_that_cannot_run_here_is_named_and_the_others_go_on(fake: Fake, gi
     assert json.loads((out / "table.json").read_text())["missing"] == {}
 
 
+def test_a_row_that_uses_up_the_memory_is_named_too(
+    fake: Fake, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(recipe: Recipe, classes: int) -> float:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def adapt(path: Path, out: Path) -> Path:
+        if "batch-norm" in out.name:
+            raise MemoryError
+        return fake(path, out)
+
+    monkeypatch.setattr("simteacher.experiments.estimate.measure", measure)
+    monkeypatch.setattr(sys.modules["simteacher.experiment"], "adapt", adapt)
+    out = simteacher.experiment("methods", rows="source only; batch-norm; … + CutMix", **given)
+    result = json.loads((out / "table.json").read_text())
+    assert result["missing"] == {"batch-norm": "the memory is used up"}
+    assert [r["row"] for r in result["rows"]] == ["source only", "… + CutMix"]
+    assert f"- command: `simteacher experiment methods {given['recipe']} --out {out} " in (out / "table.md").read_text()
+
+    def broken(path: Path, out: Path) -> Path:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(sys.modules["simteacher.experiment"], "adapt", broken)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        simteacher.experiment("methods", rows="batch-norm", **given)
+
+
+def test_rows_that_are_to_see_no_label_are_not_given_any(fake: Fake, given: dict[str, Any]) -> None:
+    for kind in ("stages", "labels", "methods"):
+        with pytest.raises(UserError, match="simteacher experiment labels"):
+            simteacher.experiment(kind, set={"labelled": 2}, **given)
+    assert fake.trained == []
+    simteacher.experiment("models", rows="the recipe's", set={"labelled": 2}, **given)
+    assert load_recipe(given["out"] / "rows" / "the-recipe-s-seed1.yaml").labelled == 2
+
+
 def test_another_recipe_in_the_same_folder_is_refused(fake: Fake, given: dict[str, Any]) -> None:
     simteacher.experiment("methods", rows="source only", **given)
     with pytest.raises(UserError, match=r"another recipe \(classes: 'auto' then, 'camvid11' now\)"):
@@ -137,11 +175,35 @@ def test_another_recipe_in_the_same_folder_is_refused(fake: Fake, given: dict[st
     simteacher.experiment("methods", rows="source only", set={"log_every": 3}, **given)
 
 
+def test_it_goes_on_from_another_folder(
+    fake: Fake, given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same data by other paths are the same data; other data are not."""
+    network = {**tiny.NETWORK, "weights": "start"}
+    recipe = tiny.recipe(tmp_path / "r.yaml", "gta5", "camvid:photos", network=network)
+    save_model(tmp_path / "start", tiny.network(), ModelCard(tiny.NETWORK, tiny.SPACE, (64, 48)))
+    one = {"recipe": recipe, "rows": ROWS, "seeds": 1, "eval_split": "val"}
+    simteacher.experiment("methods", out="out", eval="photos", **one)
+    trained = len(fake.trained)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    there = {"source": "gta5:../gta5", "target": "../photos", "eval": "../photos"}
+    weights = {"network.weights": "../start"}
+    simteacher.experiment("methods", out="../out", **one, **there, set=weights)
+    assert len(fake.trained) == trained
+    lookalikes.gta5(tmp_path / "more", 7)
+    with pytest.raises(UserError, match=r"another recipe \(source: 'gta5' then, '\.\./more' now\)"):
+        simteacher.experiment("methods", out="../out", **one, **{**there, "source": "../more"}, set=weights)
+    save_model(tmp_path / "start", tiny.network(seed=1), ModelCard(tiny.NETWORK, tiny.SPACE, (64, 48)))
+    with pytest.raises(UserError, match=r"another recipe \(network\.weights: 'start' then, '\.\./start' now\)"):
+        simteacher.experiment("methods", out="../out", **one, **there, set=weights)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"kind": "methods"}', '{"kind": "methods", "data": 3}'])
 def test_a_damaged_about_file_is_named(fake: Fake, given: dict[str, Any], text: str) -> None:
     out = simteacher.experiment("methods", rows="source only", **given)
     (out / "about.json").write_text(text)
-    with pytest.raises(UserError, match="about.json: does not say which experiment this is"):
+    with pytest.raises(UserError, match=r"about\.json: does not say which experiment this is"):
         simteacher.experiment("methods", rows="source only", **given)
 
 
@@ -177,15 +239,15 @@ def test_translated_rows_read_the_translation(
 ) -> None:
     calls = []
 
-    def translate(source: str, target: str, out: Path, method: str) -> None:
-        calls.append(method)
+    def translate(source: str, target: str, out: Path, method: str, target_split: str | None) -> None:
+        calls.append((method, target_split))
         out.mkdir(parents=True)
         (out / "dataset.yaml").touch()
 
     import_module("simteacher.translate.run")  # its name in the package is the function
     monkeypatch.setattr(sys.modules["simteacher.translate.run"], "translate", translate)
-    out = simteacher.experiment("stages", rows="none; ST; ST+UDA", **given)
-    assert calls == ["fda"]
+    out = simteacher.experiment("stages", rows="none; ST; ST+UDA", set={"target_split": "val"}, **given)
+    assert calls == [("fda", "val")], "its colours are those of the photographs that the rows learn from"
     assert load_recipe(out / "rows" / "ST-seed1.yaml").source == str(out / "translated" / "fda")
     assert load_recipe(out / "rows" / "none-seed1.yaml").source != str(out / "translated" / "fda")
 

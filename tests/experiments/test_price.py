@@ -10,7 +10,8 @@ from simteacher.config import Budget, Recipe
 from simteacher.experiments import estimate
 
 BUDGET = Budget(steps=10, batch=4, size=(64, 32), crop=(64, 32))  # a photograph is one crop
-LOOKS = 110 + 5  # label-free scores, and five images measured on
+READ = 1 + 1.5**2 + 2**2  # the recipe's three views of a photograph
+LOOKS = 110 + 5 * READ  # label-free scores, and five images measured on
 PASS = 3  # forward, backward to features, backward to weights
 
 
@@ -28,6 +29,12 @@ PASS = 3  # forward, backward to features, backward to weights
 def test_a_teacher(teacher: dict[str, float], expected: float) -> None:
     made = Recipe(source="s", budget=BUDGET, teacher={"objectives": teacher}, rounds={"count": 0})
     assert estimate.work(made, 100, 5) == pytest.approx(expected + LOOKS)
+
+
+@pytest.mark.parametrize(("views", "passes"), [(1, 1), (2, 3.25), (3, 7.25)])
+def test_what_is_measured_on_is_read_in_the_recipes_views(views: int, passes: float) -> None:
+    made = Recipe(source="s", budget=BUDGET, rounds={"count": 0}, views=views)
+    assert estimate.work(made, 100, 5) - estimate.work(made, 100, 0) == pytest.approx(5 * passes)
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,47 @@ def test_rows_have_nothing_that_contradicts_itself(name: str) -> None:
             assert contradiction(resolve(base, row, 1, "sim")) is None, row.name
 
 
+def test_no_row_but_those_named_for_it_takes_the_targets_batch_norm_or_another_way_to_align() -> None:
+    own = {"batchnorm": 0.5, "rounds.pseudo.floor": 0.3, "teacher.objectives": {"adversarial": 1, "entropy_maps": True}}
+    base = load_recipe("quick", {"source": "s", "target": "t", **own})
+    for kind in ("stages", "methods"):
+        for row in rows_of(kind, base, 367):
+            recipe = resolve(base, row, 1, "s")
+            expected = {"batch-norm": 1.0, "the recipe as it is": 0.5}.get(row.name, 0.0)
+            assert recipe.batchnorm == expected, row.name
+            assert recipe.teacher.objectives.entropy_maps == (row.name in ("ADVENT", "the recipe as it is")), row.name
+            assert contradiction(recipe) is None, row.name
+
+
+def test_networks_are_compared_from_equal_starts() -> None:
+    """`quick` starts from a model of its own network, with few steps at a low rate; no other network can."""
+    quick = load_recipe("quick", {"source": "s", "target": "t"})
+    same, own, *others = (resolve(quick, row, 1, "s") for row in rows_of("models", quick, 367))
+    assert same == quick.model_copy(update={"seed": 1})
+    assert own.network == quick.network.model_copy(update={"weights": "imagenet"})
+    for recipe in (own, *others):
+        assert recipe.network.weights == "imagenet"
+        assert (recipe.teacher.share, recipe.teacher.lr_factor, recipe.teacher.keep) == (0.5, 1.0, 0.0)
+        assert recipe.model_copy(update={"network": own.network}) == own
+    for name in ("demo", "gta5-to-cityscapes"):  # start from ImageNet already
+        base = load_recipe(name, {"source": "s", "target": "t"})
+        rows = rows_of("models", base, 367)
+        assert len(rows) == len(others) + 1
+        assert {resolve(base, row, 1, "s").teacher for row in rows} == {base.teacher}
+    none = load_recipe("smoke", {"source": "s", "target": "t", "network.weights": "none", "teacher.share": 0.3})
+    names = [row.name for row in rows_of("models", none, 367)]
+    assert names[:2] == ["the recipe's", "the recipe's, from ImageNet"]
+    assert {resolve(none, row, 1, "s").teacher.share for row in rows_of("models", none, 367)} == {0.3}
+
+
+def test_shares_of_few_photographs_that_are_one_number_are_one_row() -> None:
+    rows = rows_of("labels", BASE, 6)
+    assert [(r.name, r.changes["labelled"]) for r in rows if r.line == "adapted"] == [
+        ("adapted, 0 %", None), ("adapted, 1 %", 1), ("adapted, 25 %", 2), ("adapted, 50 %", 3), ("adapted, 100 %", 6)
+    ]  # fmt: skip
+    assert [r.x for r in rows if r.line == "supervised"] == [1, 2, 3, 6]
+
+
 def test_labels_are_shares_of_the_photographs_against_supervised_alone() -> None:
     rows = {r.name: r for r in rows_of("labels", BASE, 367)}
     counts = {n: r.changes["labelled"] for n, r in rows.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 from xml.etree import ElementTree
 
@@ -9,7 +10,8 @@ import pytest
 
 from simteacher.experiments.plot import bars, curves
 from simteacher.experiments.rows import Row
-from simteacher.experiments.table import _gap, summarise, table, to_markdown
+from simteacher.experiments.table import _gap, as_command, summarise, table, to_markdown
+from simteacher.recipe_file import parse_set
 
 ROWS = (Row("source only"), Row("method & more", x=10, line="a"), Row("absent"), Row("supervised", x=20, line="b"))
 
@@ -29,6 +31,16 @@ LINES = [
     line("source only", 1, 0.20), line("source only", 2, 0.30), line("method & more", 1, 0.40),
     line("method & more", 2, 0.40), line("supervised", 1, 0.60), line("supervised", 2, 0.50),
 ]  # fmt: skip
+
+
+def test_a_call_from_python_is_told_as_a_command() -> None:
+    keys = {"rounds.mix": "none", "rounds.online": True, "rounds.pseudo.portion": (0.2, 1), "eval_split": None}
+    words = ["experiment", "methods", "my recipe.yaml"]
+    said = as_command(words, {"out": "x", "source": None, "rows": "ST; none"}, keys)
+    assert said.startswith("simteacher experiment methods 'my recipe.yaml' --out x --rows 'ST; none' --set ")
+    again = parse_set(shlex.split(said.partition("--set ")[2]))
+    assert again == {**keys, "rounds.pseudo.portion": [0.2, 1]}
+    assert as_command(["check"], {}, {}) == "simteacher check"
 
 
 def test_there_is_no_gap_where_labels_do_not_help() -> None:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from simteacher.config import Network
 from simteacher.errors import UserError
 from simteacher.labels import LabelSpace
-from simteacher.models.store import Model, ModelCard, load, save_model
+from simteacher.models.store import Model, ModelCard, copy_model, load, read_card, save_model, weights_print
 from simteacher.precision import autocast
 from tests.tiny import NETWORK, SPACE, Fixed, network
 
@@ -42,6 +42,38 @@ def test_every_path_of_the_contract_leads_to_the_same_scores(run: Path) -> None:
         model = load(path)
         assert model.path.name == "model.safetensors" and model.card == _card()
         torch.testing.assert_close(model.logits(image), main.float(), rtol=0.02, atol=0.02)
+
+
+def test_a_copy_has_the_new_card_beside_it_and_inside_and_the_same_tensors(run: Path, tmp_path: Path) -> None:
+    said = _card(extra={"stage": "teacher", "ä": "\u2026" * 7})
+    copy_model(run / "teacher" / "model.safetensors", tmp_path / "copy", said)
+    (tmp_path / "copy" / "model.safetensors").rename(tmp_path / "alone.safetensors")
+    assert read_card(tmp_path / "alone.safetensors") == said
+    assert (tmp_path / "copy" / "model.json").read_text() == said.to_json()
+    save_model(tmp_path / "saved", network(), said)
+    ours, theirs = load_file(tmp_path / "alone.safetensors"), load_file(tmp_path / "saved" / "model.safetensors")
+    assert ours.keys() == theirs.keys() and all(torch.equal(v, theirs[k]) for k, v in ours.items())
+    assert all(v.data_ptr() % v.element_size() == 0 for v in ours.values())
+    (run / "model.safetensors").write_bytes(b"\xff" * 20)
+    with pytest.raises(UserError, match="not a readable safetensors file"):
+        copy_model(run / "model.safetensors", tmp_path / "other", said)
+
+
+def test_a_model_has_one_fingerprint_wherever_it_lies_until_it_changes(run: Path, tmp_path: Path) -> None:
+    first = weights_print(run)
+    assert weights_print(run / "teacher") == weights_print(run / "model.safetensors") == first
+    of_others = [_card(trained_on={"source": "x"}), _card(network={**_card().network, "weights": "elsewhere"})]
+    for card in of_others:
+        save_model(tmp_path / "again", network(), card)
+        assert weights_print(tmp_path / "again") == first
+    save_model(tmp_path / "other", network(), _card(views=1))
+    assert weights_print(tmp_path / "other") != first
+    tensors = load_file(run / "model.safetensors")
+    next(v for v in tensors.values() if v.is_floating_point()).view(-1)[0] += 1
+    save_file(tensors, run / "model.safetensors")
+    assert weights_print(run) != first
+    with pytest.raises(UserError, match="no such model"):
+        weights_print(tmp_path / "nowhere")
 
 
 def test_a_card_says_in_how_many_views_its_model_reads(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ def test_a_factor_of_gltf_is_linear_light(tmp_path: Path) -> None:
     mesh = _square()
     mesh.visual = TextureVisuals(UV, PBRMaterial(baseColorFactor=[0.5, 0.0, 0.0, 1.0]))
     mesh.export(tmp_path / "f.glb")
-    assert _tints(load_mesh(tmp_path / "f.glb", 1.0, "y"))[0] == pytest.approx([0.5, 0, 0], abs=0.02)  # tints are of a power of 2.2
+    assert _tints(load_mesh(tmp_path / "f.glb", 1.0, "y"))[0] == pytest.approx(
+        [0.5, 0, 0], abs=0.02
+    )  # tints are of a power of 2.2
 
 
 def test_parts_keep_their_own_colours_and_places(tmp_path: Path) -> None:

@@ -128,6 +128,17 @@ def test_the_same_call_does_nothing_and_a_stopped_one_goes_on(
     assert files(tmp_path / "parts") == files(whole)
 
 
+def test_the_photographs_are_those_of_the_split_that_is_named(sets: tuple[str, str], tmp_path: Path) -> None:
+    dark = tmp_path / "photos" / "val"
+    dark.mkdir()
+    Image.fromarray(np.full((40, 56, 3), 20, np.uint8)).save(dark / "d.png")
+    means = [
+        read_image(open_dataset(translate(*sets, tmp_path / str(split), target_split=split)).frames[0].image).mean()
+        for split in (None, "train", "val")
+    ]
+    assert means[0] == means[1] > 100 > 40 > means[2]
+
+
 def test_other_settings_or_data_are_refused_by_name(sets: tuple[str, str], tmp_path: Path) -> None:
     out = translate(*sets, tmp_path / "out", "fda")
     for changed, said in (

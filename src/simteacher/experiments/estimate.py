@@ -38,7 +38,7 @@ def work(recipe: Recipe, photographs: int, measured: int) -> float:
     Args:
         recipe: The row's.
         photographs: Images of the target.
-        measured: Images that each stage is evaluated on.
+        measured: Images that each stage is evaluated on, each in the recipe's ``views``.
     """
     budget, rounds = recipe.resolved_budget, recipe.rounds
     teacher_steps, round_steps = stage_steps(recipe)
@@ -62,11 +62,15 @@ def work(recipe: Recipe, photographs: int, measured: int) -> float:
         target = rounds.places(budget.batch, recipe.labelled is not None)[2]
         again = target if rounds.mix != "none" and reads_target(rounds.objectives) else 0  # the same ones, not mixed
         passes = round_steps * step(rounds.objectives, target, again, rounds.online)
-        views = sum(VIEWS[v % len(VIEWS)][0] ** 2 for v in range(rounds.pseudo.views))
-        looks = (photographs * views + 2 * recipe.guard.images) * area
+        looks = (photographs * _reading(rounds.pseudo.views) + 2 * recipe.guard.images) * area
         total += rounds.count * (passes + looks)
         stages += rounds.count
-    return total + stages * area * (measured + VALIDATED)
+    return total + stages * area * (measured * _reading(recipe.views) + VALIDATED)
+
+
+def _reading(views: int) -> float:
+    """Passes over one photograph that is read in so many views: twice as close has four times the pixels."""
+    return sum(VIEWS[v % len(VIEWS)][0] ** 2 for v in range(views))
 
 
 def measure(recipe: Recipe, classes: int, steps: int = 2) -> float:

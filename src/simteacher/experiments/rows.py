@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -45,15 +45,16 @@ class Row:
 
 
 def _off(section: str) -> dict[str, Any]:
-    """No loss but cross-entropy in a section's objectives."""
+    """No loss but cross-entropy in a section's objectives, and nothing left that says how another is taken."""
     fields: Mapping[str, Any] = Objectives.model_fields
-    return {f"{section}.objectives.{n}": 0.0 for n, f in fields.items() if f.annotation is float and n != "aux"}
+    return {f"{section}.objectives.{n}": f.default for n, f in fields.items() if n != "aux"}
 
 
 # a teacher and no student: the whole budget is the teacher's
 ALONE = {"rounds.count": 0, "teacher.lr_factor": 1.0, "teacher.keep": 0.0}
-BLIND = {**_off("teacher"), "teacher.augment.match_target": 0.0}  # the teacher never sees the target
-SOURCE = {**ALONE, **BLIND, "batchnorm": 0.0}
+# the teacher never sees the target
+BLIND = {**_off("teacher"), "teacher.augment.match_target": 0.0, "batchnorm": 0.0}
+SOURCE = {**ALONE, **BLIND}
 CEILING = {**SOURCE, "source": None, "labelled": "all"}
 ALIGN = {"adversarial": 0.001, "adversarial_aux": 0.0002}  # the source's two levels (method table)
 SELF = {"rounds.objectives.rotation": 0.1, "rounds.objectives.contrast": 0.1}
@@ -72,7 +73,8 @@ def _teacher(**weights: Any) -> dict[str, Any]:
 def _rounds(combine: str, select: str, **changes: Any) -> dict[str, Any]:
     """A blind teacher and students on its labels."""
     pseudo = {"rounds.pseudo.combine": combine, "rounds.pseudo.select": select, "rounds.pseudo.portion": PORTION}
-    return {**OFFLINE, **pseudo, **{f"rounds.{n.replace('__', '.')}": v for n, v in changes.items()}}
+    floor = {"rounds.pseudo.floor": 0.0} if select == "threshold" else {}  # belongs to the balanced ones
+    return {**OFFLINE, **pseudo, **floor, **{f"rounds.{n.replace('__', '.')}": v for n, v in changes.items()}}
 
 
 _UDA = _teacher(**ALIGN, agreement=0.1)
@@ -133,13 +135,30 @@ MODELS = (
     Row("DINOv2-S frozen, light head", _network("vit_small_patch14_dinov2", "light", freeze=12)),
     Row("DINOv3-S frozen, light head", _network("vit_small_patch16_dinov3", "light", freeze=12)),
 )
+# A recipe that starts from a model may train its teacher for few steps, at a low rate, and keep half of the start: that
+# suits no network that starts from ImageNet weights.
+AFRESH = {"teacher.share": 0.5, "teacher.lr_factor": 1.0, "teacher.keep": 0.0}
+
+
+def _models(base: Recipe) -> tuple[Row, ...]:
+    """Networks from equal starts: ImageNet's. The recipe's own has a row from these too where it starts otherwise."""
+    weights = base.network.weights
+    if weights == "imagenet":
+        return MODELS
+    same, *others = MODELS
+    afresh = {} if weights == "none" else AFRESH
+    own = Row(f"{same.name}, from ImageNet", {"network.weights": "imagenet", **afresh})
+    return (same, own, *(replace(row, changes={**row.changes, **afresh}) for row in others))
 
 
 def _labels(images: int) -> tuple[Row, ...]:
-    """Adapted with some labels against the same labels alone."""
+    """Adapted with some labels against the same labels alone; of few photographs several shares are one number."""
     out = []
-    for share in SHARES:
-        count = max(1, round(images * share / 100)) if share else 0
+    counts = {share: max(1, round(images * share / 100)) if share else 0 for share in SHARES}
+    first = {count: share for share, count in reversed(counts.items())}
+    for share, count in counts.items():
+        if first[count] != share:
+            continue
         labelled = {"labelled": count or None}
         out.append(Row(f"adapted, {share} %", labelled, x=count, line="adapted"))
         if count:
@@ -184,7 +203,7 @@ def rows_of(kind: str, base: Recipe, images: int) -> tuple[Row, ...]:
         return _sizes(base)
     if kind == "methods":
         return METHODS + _few_labels(images)
-    return {"stages": STAGES, "models": MODELS}[kind]
+    return _models(base) if kind == "models" else STAGES
 
 
 def resolve(base: Recipe, row: Row, seed: int, source: str | None) -> Recipe:

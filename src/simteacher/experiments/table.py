@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
@@ -132,6 +134,20 @@ def table(
         "missing": dict(missing),
         "runs": lines,
     }
+
+
+def as_command(words: Sequence[str], options: Mapping[str, object], keys: Mapping[str, object]) -> str:
+    """The command line of a call, so that one from Python is told as one too.
+
+    Args:
+        words: What stands behind ``simteacher``.
+        options: By name; those that are None are left out.
+        keys: Of ``--set``, with their values.
+    """
+    said = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+    text = {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False, default=str) for k, v in keys.items()}
+    sets = ["--set", *(f"{key}={value}" for key, value in text.items())] if keys else []
+    return shlex.join(["simteacher", *words, *said, *sets])
 
 
 def to_markdown(result: Mapping[str, Any]) -> str:

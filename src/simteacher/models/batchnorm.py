@@ -16,6 +16,10 @@ def reestimate(network: nn.Module, batches: Iterable[Tensor], share: float = 1.0
 
     Weights stay as they are. Layers without batch norm are untouched; an empty iterable changes nothing.
 
+    The variance is the mean of the variances within each batch. How means differ from batch to batch is not in it: from
+    single images, as `adapt` gives them, it comes out smaller than over all of their pixels together, most of all in
+    layers with few pixels and where photographs differ in brightness.
+
     Args:
         network: Changed in place, left in eval mode.
         batches: Images (B, 3, H, W) in [0, 1], as in use: no augmentation.

@@ -5,10 +5,12 @@ Nothing here runs code from a file: weights are safetensors (or ONNX), the card 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from pydantic import ValidationError
@@ -18,12 +20,14 @@ from torch import Tensor, nn
 
 from simteacher.config import Network
 from simteacher.errors import UserError, nearest
-from simteacher.files import atomic_write
+from simteacher.files import atomic_path, atomic_write
 from simteacher.labels import LabelSpace
 from simteacher.models.wrap import KEY, Factory, make
 from simteacher.precision import autocast
 from simteacher.shipped import NAME, WEIGHTS, place
 
+MEBIBYTE = 1 << 20
+LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
 NOT_LOADED = "copy it again; other weight formats are not loaded as they can run code"
 
 
@@ -155,6 +159,58 @@ def save_model(folder: Path, network: nn.Module, card: ModelCard) -> None:
     atomic_write(folder / "model.json", card.to_json())
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     atomic_write(folder / "model.safetensors", save(tensors, metadata={"card": card.to_json()}))
+
+
+def _header(file: BinaryIO, path: Path) -> dict[str, Any]:
+    """Read the header of a safetensors file: names, types, shapes and places of the tensors that follow it."""
+    length = int.from_bytes(file.read(8), "little")
+    try:
+        if length > LONGEST_HEADER:
+            raise ValueError
+        return dict(json.loads(file.read(length)))
+    except (ValueError, TypeError):
+        raise UserError("not a readable safetensors file (no header)", path, NOT_LOADED) from None
+
+
+def copy_model(file: Path, folder: Path, card: ModelCard) -> None:
+    """Write a model into another folder, as `save_model` does, with another card; its tensors are copied as they lie.
+
+    Args:
+        file: Its ``model.safetensors``.
+        folder: Where to.
+        card: What to say of it there, beside the weights and inside.
+
+    Raises:
+        UserError: It is damaged, or the disk is full.
+    """
+    atomic_write(folder / "model.json", card.to_json())
+    with open(file, "rb") as source:
+        header = {**_header(source, file), "__metadata__": {"card": card.to_json()}}
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)  # tensors begin at whole words
+        with atomic_path(folder / "model.safetensors") as part, open(part, "wb") as out:
+            out.write(len(text).to_bytes(8, "little") + text)
+            shutil.copyfileobj(source, out, MEBIBYTE)
+
+
+def weights_print(path: Path) -> str:
+    """Hash of what training takes from a model, its tensors and their meaning, wherever it lies: 16 hex digits.
+
+    Raises:
+        UserError: There is none, or it is damaged.
+    """
+    file = weights_file(path)
+    digest = hashlib.sha256()
+    if not bare_weights(file):
+        card = read_card(file)
+        network = {k: v for k, v in card.network.items() if k != "weights"}
+        digest.update(f"{json.dumps(network, sort_keys=True)} {card.space} {card.views}".encode())
+    with open(file, "rb") as source:
+        header = {k: v for k, v in _header(source, file).items() if k != "__metadata__"}
+        digest.update(json.dumps(header, sort_keys=True).encode())
+        while block := source.read(MEBIBYTE):
+            digest.update(block)
+    return digest.hexdigest()[:16]
 
 
 def weights_file(path: Path) -> Path:

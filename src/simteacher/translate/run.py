@@ -61,6 +61,7 @@ def translate(
     channels: int | None = None,
     blocks: int | None = None,
     check: str | Path | None = None,
+    target_split: str | None = None,
 ) -> Path:
     """Make the images of a labelled set look like photographs; labels, instances, depth, flow and boxes stay the same.
 
@@ -79,6 +80,7 @@ def translate(
         channels: Of the networks' first layer.
         blocks: Residual blocks of the generator.
         check: A model that reads the images before and after; ``check.json`` then says whether the labels still fit.
+        target_split: Split of the photographs; training, or all of them, by default.
 
     Returns:
         ``out``.
@@ -96,7 +98,7 @@ def translate(
         if isinstance(value, int) and value <= 0:
             raise UserError(f"{name} is {value:g}", f"--{name}", "give a number above 0, or leave it out")
     folder = Path(out)
-    rendered, photographs = training_split(source, None), training_split(target, None).unlabelled()
+    rendered, photographs = training_split(source, None), training_split(target, target_split).unlabelled()
     origin: dict[str, Any] = {
         "made by": "simteacher translate",
         "look": LOOK,
