@@ -217,10 +217,18 @@ class _Run:
             return self.store("teacher", model.network, model.card)
         with first_then_others(self.fabric):  # the first counts the classes of the labels for all
             stage = self.builder.teacher(self.fresh())
-        known = self.network is None and knows(self.recipe.network, self.data.space)
-        labels_itself = asks_averaged(stage.weights, stage.plan.online)  # its labels are untilted from the first step
-        trained = self.train(stage, self.recipe.teacher.keep if known else 0.0, known and labels_itself)
+        keep = self.recipe.teacher.keep if self.known else 0.0
+        trained = self.train(stage, keep, self.labels_from_a_known_start(stage))
         return self.store("teacher", trained, self.card("teacher", stage.steps))
+
+    @property
+    def known(self) -> bool:
+        """Whether networks start from a model that names the classes."""
+        return self.network is None and knows(self.recipe.network, self.data.space)
+
+    def labels_from_a_known_start(self, stage: Stage) -> bool:
+        """Whether a fresh network labels from its first step, without a tilt that it must then have been given."""
+        return self.known and asks_averaged(stage.weights, stage.plan.online)
 
     def train(self, stage: Stage, keep: float, tilted: bool = False) -> nn.Module:
         """Run the loop on a stage; class scores leave it without the tilt of the loss weights.
@@ -288,7 +296,8 @@ class _Run:
         with first_then_others(self.fabric):
             stage = self.builder.student(number, network.to("cpu"), pseudo)
         goes_on = self.recipe.rounds.start == "teacher"
-        trained = self.train(stage, self.recipe.rounds.keep if goes_on else 0.0, goes_on)
+        tilted = goes_on or self.labels_from_a_known_start(stage)
+        trained = self.train(stage, self.recipe.rounds.keep if goes_on else 0.0, tilted)
         if self.recipe.batchnorm:
             reestimate(trained, self.target_batches(), self.recipe.batchnorm)
         card = self.card(name, stage.steps)

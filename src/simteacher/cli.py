@@ -100,7 +100,7 @@ def main(argv: Sequence[str]) -> int:
 def _open_streams() -> None:
     """Let closed streams (``>&-``) lead nowhere: Python has None there, and the next file would take their number."""
     while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        os.set_inheritable(free, True)  # other processes that this one starts have them, too
     os.close(free)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:

@@ -155,7 +155,7 @@ def _back(given: Path, out: Path, format: str) -> Path:
         for frame in _rest(source, files, set(done)):
             writer.add(frame.name, frame.image)
     atomic_write(out / "labelled.txt", "".join(f"{name}\n" for name in done))
-    learn = f"simteacher adapt --target {out} --labelled {out / 'labelled.txt'}"
+    learn = f"simteacher adapt --source RENDERS --target {out} --labelled {out / 'labelled.txt'} --out RUN"
     say(f"{len(done)} corrected images; to learn from them: {learn}")
     return out
 

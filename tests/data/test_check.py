@@ -209,3 +209,18 @@ def test_one_split(tmp_path: Path) -> None:
     assert (result["images"], result["split"]) == (1, "val")
     with pytest.raises(UserError, match="no split"):
         check(made.spec, split="night")
+
+
+def test_labels_that_are_hardly_any_classes_are_told(tmp_path: Path) -> None:
+    """Ids of another simulator in Cityscapes' layout, most of which mean nothing there; as they should be, no word."""
+    made = lookalikes.cityscapes(tmp_path)
+    assert "of the pixels are ignored" not in table(check(made.root))
+    for path in made.root.rglob("*_gtFine_labelIds.png"):
+        Image.fromarray(np.full_like(np.asarray(Image.open(path)), 4)).save(path)
+    assert "100 % of the pixels are ignored" in table(check(made.root))
+
+
+def test_unknown_colours_are_written_as_colours(tmp_path: Path) -> None:
+    result = {**check(lookalikes.photographs(tmp_path).root), "unknown": {"9866370": 12, "255": 3}}
+    said = table(result)
+    assert "#968c82 (12 pixels)" in said and "#0000ff (3 pixels)" in said

@@ -112,7 +112,7 @@ def test_lamps_of_traffic_are_on_at_night_and_only_then(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("street: {lanes: 1}\nstage: [{what: tram, ahead: 8}]\n", "the tram, 30 m long, would stand where the camera"),
-        ("stage: [{what: bus, ahead: 6}]\n", "put its middle at least 6.3 m ahead"),
+        ("street: {lanes: 1}\nstage: [{what: bus, ahead: 6}]\n", "put its middle at least 6.3 m ahead"),
         ("stage: [{what: fence, ahead: 10}, {what: car, ahead: 12, heading: 90}]\n", "the car stands in the fence"),
         ("stage: [{what: truck, ahead: 20}, {what: truck, ahead: 30}]\n", "the truck stands in the truck"),
         ("stage: [{what: car, ahead: 20, speed: 1e6}]\n", "speed"),
@@ -133,6 +133,37 @@ def test_the_camera_takes_a_lane_that_is_free(tmp_path: Path) -> None:
     for frame in range(6):
         world = build_world(8, frame, spec, SIZE)
         assert world.camera.pose_44[1, 3] == pytest.approx(-1.7, abs=0.05)
+
+
+@pytest.mark.parametrize("clip", [False, True])
+def test_the_camera_is_in_nothing_that_is_staged(tmp_path: Path, clip: bool) -> None:
+    """Buses beside each other, and in clips one in a lane that only streets of the other side leave free."""
+    buses = "{what: bus, ahead: 3, across: 1.7}" + ("" if clip else ", {what: bus, ahead: 3, across: -1.7}")
+    spec = _load(tmp_path, f"street: {{lanes: {'2' if clip else '{2: 1, 4: 1}'}}}\nstage: [{buses}]\n")
+    for frame in range(6):
+        world = build_world(3, frame, spec, SIZE, clip)
+        eye = np.append(world.camera.pose_44[:3, 3], 1.0)
+        for thing in (t for t in world.things if t.asked):
+            at, low, high = np.linalg.inv(thing.pose_44) @ eye, *_bounds(thing)
+            assert not ((at[:2] > low[:2]).all() and (at[:2] < high[:2]).all()), frame
+
+
+def _bounds(thing: Thing) -> tuple[np.ndarray, np.ndarray]:
+    return thing.mesh.vertices_V3.min(0), thing.mesh.vertices_V3.max(0)
+
+
+def test_a_clip_without_a_lane_of_its_way_is_refused(tmp_path: Path) -> None:
+    text = "street: {lanes: 2, left_hand: 0}\nstage: [{what: bus, ahead: 3, across: -1.7}]\n"
+    spec = _load(tmp_path, text)
+    build_world(3, 0, spec, SIZE)
+    with pytest.raises(UserError, match="no lane is left for the camera"):
+        build_world(3, 0, spec, SIZE, clip=True)
+
+
+def test_a_tree_may_be_the_only_one(tmp_path: Path) -> None:
+    spec = _load(tmp_path, "objects: {trees: 0}\nstage: [{what: tree, ahead: 9, across: 4}]\nrandom_textures: 0\n")
+    tall = [t for t in build_world(3, 0, spec, SIZE).things if t.name == "vegetation" and t.asked]
+    assert len(tall) == 1
 
 
 def test_staged_things_are_looked_at_and_what_is_not_seen_is_told(

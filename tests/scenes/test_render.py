@@ -19,7 +19,7 @@ from simteacher.errors import UserError
 from simteacher.scenes import job as job_module
 from simteacher.scenes import layout, like
 from simteacher.scenes.capture import Capture
-from simteacher.scenes.render import render
+from simteacher.scenes.render import LOOK, render
 from tests.scenes.conftest import SIZE, _build
 
 FEW = {"size": SIZE, "workers": 1, "seed": 3}
@@ -285,3 +285,14 @@ def test_two_workers_write_the_same_bytes(real: Path, tmp_path: Path) -> None:
     """The seed alone decides, not who renders."""
     render(tmp_path / "two", frames=3, **{**FEW, "workers": 2})
     assert digest(tmp_path / "two") == digest(real)
+
+
+@pytest.mark.parametrize("format", ["folder", "coco"])
+def test_frames_of_an_older_simulator_are_not_mixed_with_new_ones(tmp_path: Path, format: str) -> None:
+    """What is there is worth keeping: the message says who can finish it."""
+    out = render(tmp_path / "set", frames=1, size=SIZE, workers=1, format=format)
+    record = out / ("dataset.yaml" if format == "folder" else "origin.json")
+    text = record.read_text()
+    record.write_text(text.replace(f"look: {LOOK}", "look: 1").replace(f'"look": {LOOK}', '"look": 1'))
+    with pytest.raises(UserError, match=f"of look 1 of the simulator, and this version draws look {LOOK}"):
+        render(out, frames=2, size=SIZE, workers=1, format=format)

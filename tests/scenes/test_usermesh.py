@@ -67,6 +67,14 @@ def test_a_factor_of_gltf_is_linear_light(tmp_path: Path) -> None:
     )  # tints are of a power of 2.2
 
 
+def test_a_factor_tints_the_texture(tmp_path: Path) -> None:
+    """Their product in linear light (glTF 2.0): white times half red."""
+    mesh, white = _square(), Image.fromarray(np.full((4, 4, 3), 255, np.uint8))
+    mesh.visual = TextureVisuals(UV, PBRMaterial(baseColorTexture=white, baseColorFactor=[0.5, 0.0, 1.0, 1.0]))
+    mesh.export(tmp_path / "t.glb")
+    assert _tints(load_mesh(tmp_path / "t.glb", 1.0, "y"))[0] == pytest.approx([0.5, 0, 1], abs=0.02)
+
+
 def test_parts_keep_their_own_colours_and_places(tmp_path: Path) -> None:
     """A scene of a textured and a plainly coloured part, one of them moved."""
     picture = Image.fromarray(np.full((4, 4, 3), (0, 200, 0), np.uint8))

@@ -196,7 +196,8 @@ def _lacking(
         if result["classes"].get(name):
             continue
         why = "none of the images shows it" if index in reached else f"the {dataset.format} set has no such class"
-        hint = nearest(name, [n for n in own if space.index(n) is None]) if index not in reached else ""
+        others = [n for n in own if space.index(n) is None and not space.leaves_out(n) and n.lower() != "ignore"]
+        hint = nearest(name, others) if index not in reached else ""
         lacks.append({"class": name, "why": why + hint})
     # a built-in space names classes of several sets, so that a name this set does not have is no mistake there
     lost = [name for name in own if space.index(name) is None and not space.leaves_out(name)]

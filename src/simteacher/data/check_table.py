@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _BAR, _SHOWN = 20, 20
 Result = Mapping[str, Any]
+MOST_IGNORED = 0.9  # share of the pixels above which labels are perhaps not what they are taken for
 
 
 def check_table(result: Result) -> RenderableType:
@@ -108,11 +109,18 @@ def _notes(result: Result) -> list[str]:
         shares = [f"{name} {100 * n / total:.1f} %{learned.get(name, '')}" for name, n in unmapped.items()]
         said = ", ".join(shares[:8])
         lines.append(f"ignored, as the label space has no such class: {said}")
+    if total and result["ignored"] > MOST_IGNORED * total:
+        lines.append(
+            f"{100 * result['ignored'] / total:.0f} % of the pixels are ignored, so that little can be learned or "
+            f"measured: are the labels those of {result['format']} sets?"
+        )
     if left_out := result.get("left_out"):
         said = ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in list(left_out.items())[:8])
         lines.append(f"ignored, as told: {said}")
     if unknown := result.get("unknown"):
-        said = ", ".join(f"{value} ({n} pixels)" for value, n in list(unknown.items())[:8])
+        colours = max(int(value) for value in unknown) > 65535
+        named = {f"#{int(value):06x}" if colours else value: n for value, n in unknown.items()}
+        said = ", ".join(f"{value} ({n} pixels)" for value, n in list(named.items())[:8])
         lines.append(f"label values that mean no class, in all files: {said}")
     for side, role in ((result, ""), (result.get("target") or {}, "of the target ")):
         if shared := side.get("shared"):

@@ -141,6 +141,7 @@ def _begin(
         origin = read_dataset_yaml(out).meta.get("origin")
         if not isinstance(origin, dict) or origin.get("made by") != MADE_BY:
             raise UserError("holds a data set that is no render", out, "choose another output folder")
+        _same_look(out, origin)
     elif not (out / "origin.json").is_file():
         require_empty(out, {SCENE})
     source, text = _scene(out, scene, like)
@@ -186,7 +187,11 @@ def _scene(out: Path, scene: str | Path | None, like: str | None) -> tuple[Path 
         return out / SCENE, None
     from simteacher.scenes.like import match
 
-    return None, match(like, scene)
+    try:
+        return None, match(like, scene)
+    except KeyboardInterrupt:
+        say(f"{out}: the look of {like} was not yet estimated; that starts anew")
+        raise
 
 
 def defaults() -> str:
@@ -218,6 +223,7 @@ def _claim(out: Path, job: Job, spec: SceneSpec) -> FolderWriter | None:
             before = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise UserError("its record cannot be read", path, "choose another output folder, or delete it") from None
+        _same_look(out, before)
         differ = sorted(k for k in before.keys() | origin.keys() if before.get(k) != origin.get(k))
         if differ:
             raise UserError(
@@ -227,6 +233,13 @@ def _claim(out: Path, job: Job, spec: SceneSpec) -> FolderWriter | None:
         require_empty(out, {SCENE})
     atomic_write(path, json.dumps(origin, indent=1))
     return None
+
+
+def _same_look(out: Path, before: dict[str, Any]) -> None:
+    """Frames of two versions of the simulator are not mixed."""
+    if before.get("look") != LOOK:
+        told = f"its frames are of look {before.get('look')} of the simulator, and this version draws look {LOOK}"
+        raise UserError(told, out, "choose another output folder, or finish it with the version that began it")
 
 
 def _processors() -> int:

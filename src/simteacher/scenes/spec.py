@@ -269,27 +269,30 @@ class SceneSpec(Strict):
     @model_validator(mode="after")
     def _fits(self) -> SceneSpec:
         for i, a in enumerate(self.stage):
-            if self._fills_all_lanes(a):
-                text = "the {what}, {long} m long, would stand where the camera is"
-                ahead = f"{_along(a) + NOSE:.1f}"
-                raise PydanticCustomError(
-                    "camera",
-                    text,
-                    {"what": a.what, "long": f"{2 * footprint(a.what)[0]:.0f}", "index": i, "ahead": ahead},
-                )
             for j, b in enumerate(self.stage[:i]):
                 if _touch(a, b):
                     text = "the {what} stands in the {other} staged before it"
                     raise PydanticCustomError(
                         "overlap", text, {"what": a.what, "other": b.what, "index": i, "before": j}
                     )
+        counts = [int(count) for count, weight in self.street.lanes.items() if weight]
+        streets = [(count, width) for count in counts for width in self.street.lane]
+        if not any(self.free_for_the_camera(d) for street in streets for d in lane_middles(*street)):
+            i, a = next((i, a) for i, a in enumerate(self.stage) if a.ahead - _along(a) < NOSE)
+            text, long = "the {what}, {long} m long, would stand where the camera is", 2 * footprint(a.what)[0]
+            more = {"long": f"{long:.0f}", "ahead": f"{_along(a) + NOSE:.1f}"}
+            raise PydanticCustomError("camera", text, {"what": a.what, "index": i, **more})
         return self
 
-    def _fills_all_lanes(self, item: Stage) -> bool:
-        """Whether a thing would swallow the camera in every lane of the narrowest street; elsewhere one is free."""
-        count, (low, high) = min(int(n) for n, weight in self.street.lanes.items() if weight), self.camera.across
-        middles = [(i + 0.5 - count / 2) * width for width in self.street.lane for i in range(count)]
-        return all(swallows(item, d + low, d + high) for d in middles)
+    def free_for_the_camera(self, d: float) -> bool:
+        """Whether nothing staged reaches the camera in a lane whose middle is d metres left of the street's."""
+        low, high = self.camera.across
+        return not any(_swallows(item, d + low, d + high) for item in self.stage)
+
+
+def lane_middles(count: int, width: float) -> list[float]:
+    """Distances of the middles of lanes from the street's middle, left positive."""
+    return [(i + 0.5) * width - count * width / 2 for i in range(count)]
 
 
 def _along(item: Stage) -> float:
@@ -298,7 +301,7 @@ def _along(item: Stage) -> float:
     return abs(math.cos(yaw)) * long + abs(math.sin(yaw)) * wide
 
 
-def swallows(item: Stage, right: float, left: float) -> bool:
+def _swallows(item: Stage, right: float, left: float) -> bool:
     """Whether a footprint reaches back to the camera, which stands at 0 between ``right`` and ``left``."""
     yaw, (long, wide) = math.radians(item.heading), footprint(item.what)
     aside = abs(math.sin(yaw)) * long + abs(math.cos(yaw)) * wide

@@ -17,7 +17,7 @@ from simteacher.scenes.ground import Surfaces
 from simteacher.scenes.mesh import Course, Mesh, Thing
 from simteacher.scenes.palette import Rng
 from simteacher.scenes.path import END, START, STEP, Path
-from simteacher.scenes.spec import SceneSpec
+from simteacher.scenes.spec import SceneSpec, lane_middles
 
 POLE = 0.025  # metres by which people draw a pole too thick
 FIRST, LAST = -45.0, 190.0
@@ -84,7 +84,7 @@ class Street:
         staged: Those of what a scene file names.
         trams: Distances from the street's middle at which trams run along it.
         railed: Whether all lanes have rails.
-        treeless: Whether a scene file wants no tree at all.
+        treeless: Whether no more trees are wanted.
         lamps_on: Whether vehicles in traffic have their lights on.
     """
 
@@ -179,8 +179,7 @@ def plan(g: Rng, spec: SceneSpec) -> Street:
     parking = 2.1 if kind not in ("country", "carpark") and g.random() < 0.45 else 0.0
     half = count * width / 2 + parking + g.uniform(0, 0.6)
     lanes = []
-    for i in range(count):
-        d = (i + 0.5) * width - count * width / 2
+    for d in lane_middles(count, width):
         forward = d > 0 if left else d < 0
         lanes.append((d, 1 if count == 1 or forward else -1))
     kerb = uniform(g, s.kerb)
@@ -229,5 +228,4 @@ def plan(g: Rng, spec: SceneSpec) -> Street:
         Surfaces.draw(g),
         crossings,
         bool(g.random() < spec.objects.bare),
-        treeless=spec.objects.trees[1] == 0,
     )

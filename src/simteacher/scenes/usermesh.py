@@ -77,6 +77,8 @@ def _face_colours(part: Any) -> npt.NDArray[np.float64]:
             corner_F32 = np.asarray(visual.uv, np.float64)[part.faces]
             read = [material.to_color((corner_F32 * share[:, None]).sum(1))[:, :3] for share in CORNERS_P3]
             colours = np.mean(read, 0)
+            if factor is not None:
+                colours = _srgb(_linear(colours) * np.asarray(factor, np.float64)[:3] / 255)
         elif factor is not None or hasattr(material, "diffuse"):
             plain = np.asarray(material.main_color, np.float64)[:3]
             # a factor of glTF is linear light (glTF 2.0, 3.9.2), what an OBJ's material file says is not
@@ -90,4 +92,11 @@ def _srgb(linear_3: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Encoded as a picture stores it, 0..255 (IEC 61966-2-1)."""
     x = linear_3 / 255
     out: npt.NDArray[np.float64] = 255 * np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
+    return out
+
+
+def _linear(srgb_F3: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Undo `_srgb`."""
+    x = srgb_F3 / 255
+    out: npt.NDArray[np.float64] = 255 * np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
     return out

@@ -9,16 +9,18 @@ from dataclasses import replace
 
 import numpy as np
 
+from simteacher.errors import UserError
 from simteacher.scenes import drive, ego, frontage, furniture, roadway, staging
 from simteacher.scenes.actors import cyclists, parked, pedestrians, traffic
 from simteacher.scenes.draw import uniform
 from simteacher.scenes.mesh import CameraSpec, Thing, World
 from simteacher.scenes.randomise import randomised
-from simteacher.scenes.spec import SceneSpec, swallows
+from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.street import Street, plan
 from simteacher.scenes.weather import make_light
 
 TRIANGLES = 140_000
+TRIES = 64  # streets that are drawn until one has a lane for the camera
 FIXED = ("road", "sidewalk", "terrain", "building")
 
 
@@ -33,13 +35,24 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int], c
         clip: Whether a clip begins here: the camera then drives along the street, in a lane of its direction.
     """
     g = np.random.default_rng([seed, frame])
-    street = plan(g, spec)
-    lane = _own_lane(street, spec, int(g.integers(len(street.lanes))), clip)
+    for _ in range(TRIES):
+        street = plan(g, spec)
+        lane = _own_lane(street, spec, int(g.integers(len(street.lanes))), clip)
+        if lane is not None:
+            break
+    else:
+        raise UserError(
+            "no lane is left for the camera: what is staged stands in all of them"
+            + (" that go its way, as a clip needs one" if clip else ""),
+            "the scene file's stage",
+            "put things farther ahead or across, or allow more lanes with street.lanes",
+        )
     light = make_light(g, spec.light)
     street.lamps_on = light.night
     view = ego.camera(g, street, spec, lane[0] + uniform(g, spec.camera.across))
     roadway.lay(g, street)
     staging.stage(g, street, spec)
+    street.treeless = spec.objects.trees[1] == 0  # from here on: a tree may be staged
     staging.guests(g, street, spec, lane)
     parked(g, street, spec)
     speed = traffic(g, street, spec, lane)
@@ -68,15 +81,14 @@ def build_world(seed: int, frame: int, spec: SceneSpec, size: tuple[int, int], c
     return drive.along_the_street(world, street.path, spec.clip, speed, own) if clip else world
 
 
-def _own_lane(street: Street, spec: SceneSpec, drawn: int, clip: bool) -> tuple[float, int]:
+def _own_lane(street: Street, spec: SceneSpec, drawn: int, clip: bool) -> tuple[float, int] | None:
     """The camera's lane: the one that was drawn, or where that will not do, the first that no staged thing stands in.
 
-    A clip needs a lane of its direction.
+    A clip needs a lane of its direction. None where there is no such lane; another street may have one.
     """
-    lanes, (low, high) = street.lanes, spec.camera.across
-    suits = [lane for lane in lanes[drawn:] + lanes[:drawn] if not clip or lane[1] > 0]
-    free = [lane for lane in suits if not any(swallows(item, lane[0] + low, lane[0] + high) for item in spec.stage)]
-    return (free or suits)[0]
+    lanes = street.lanes[drawn:] + street.lanes[:drawn]
+    suits = [lane for lane in lanes if (not clip or lane[1] > 0) and spec.free_for_the_camera(lane[0])]
+    return suits[0] if suits else None
 
 
 def _thinned(things: list[Thing], view: CameraSpec) -> list[Thing]:
