@@ -38,7 +38,7 @@ from tests.docs import BLOCKS, PAGES, SHELL, Block, shell_lines
 NOT_OURS = {
     r"source \.venv/bin/activate": "the shell's",
     r"head=\$\(scontrol show hostnames .*": "SLURM's; there is none here",
-    r"ls my/photographs/val \| shuf -n 20 > measure.txt": "coreutils, run by test_guides",
+    r"find my/photographs/val -type f -printf '%P\\n' \| shuf -n 20 > measure.txt": "coreutils, run by test_guides",
     r"pip install (click|mitsuba)": "other people's packages",
     r"mv blocktown/\w+ blocktown/\w+": "coreutils, run by test_guides",
 }
