@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+from simteacher.config import Recipe, flat
 from simteacher.errors import UserError
-
-if TYPE_CHECKING:
-    from simteacher.config import Recipe
 
 
 def require_data(recipe: Recipe) -> None:
@@ -111,18 +109,10 @@ def require_effect(recipe: Recipe, said: Mapping[str, Any]) -> None:
         UserError: A key, set to more than nothing, does nothing in this recipe.
     """
     idle = _idle(recipe)
-    for key, value in _leaves(said, ""):
+    for key, value in flat(said).items():
         if key in idle and value not in (0, "none"):
             why, fix = idle[key]
             raise UserError(f"it does nothing here: {why}", f"--set {key}", f"{fix}, or leave it out")
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _idle(recipe: Recipe) -> dict[str, tuple[str, str]]:

@@ -34,13 +34,6 @@ CHANGED = {
 }
 
 
-def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` -> ``{"a.b": 1}``."""
-    if isinstance(tree, dict) and tree:
-        return {k: v for key, sub in tree.items() for k, v in flat(sub, f"{prefix}{key}.").items()}
-    return {prefix.rstrip("."): tree}
-
-
 def differing(
     before: Mapping[str, Any],
     after: Mapping[str, Any],

@@ -16,10 +16,10 @@ from typing import Any
 
 import yaml
 
-from simteacher.config import Recipe
+from simteacher.config import Recipe, flat
 from simteacher.errors import UserError
 from simteacher.files import PART, atomic_write, disk_errors
-from simteacher.places import differing, flat, spelt_as, what_changed
+from simteacher.places import differing, spelt_as, what_changed
 
 # May change between a run and its continuation; what `with_labels` gives is compared where it has its place.
 FREE_KEYS = ("cache_gib", "log_every", "save_seconds", "with_labels")

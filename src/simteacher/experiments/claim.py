@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from simteacher.config import Recipe
+from simteacher.config import Recipe, flat
 from simteacher.errors import UserError
 from simteacher.experiments.rows import to_yaml
 from simteacher.files import atomic_write
 from simteacher.given import model_prints
-from simteacher.places import both_places, differing, flat, what_changed
+from simteacher.places import both_places, differing, what_changed
 from simteacher.recipe_file import load_recipe
 from simteacher.rundir import FREE_KEYS
 

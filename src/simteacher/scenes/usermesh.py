@@ -15,9 +15,7 @@ from simteacher.scenes.palette import rgb
 
 COLOURS = 64
 GREY = 150.0  # where a file gives no colour
-CORNERS_P3 = (
-    np.array([[1, 1, 1], [2, 0.5, 0.5], [0.5, 2, 0.5], [0.5, 0.5, 2]]) / 3
-)  # where a triangle's texture is read
+CORNERS_P3 = np.array([[1, 1, 1], [2, 0.5, 0.5], [0.5, 2, 0.5], [0.5, 0.5, 2]]) / 3  # places in a triangle
 EXTENT = (0.01, 5000.0)  # metres, of the longest side
 
 
