@@ -264,6 +264,20 @@ def test_a_student_that_collapses_is_set_aside(
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
+def test_of_many_photographs_some_are_labelled(
+    finished: Path, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("simteacher.stages.LEAST_LABELLED", 3)
+    keys = {"teacher.weights": str(finished / "teacher"), "eval_data": None, "eval_split": None, "budget.steps": 4}
+    adapt(recipe, out=tmp_path / "run", set=keys)
+    total = len(open_dataset(f"folder:{finished}/round-1/pseudo"))
+    assert f"on 3 of {total} photographs" in capsys.readouterr().err
+    names = [f.name for f in open_dataset(f"folder:{tmp_path}/run/round-1/pseudo").frames]
+    assert len(names) == 3 and total > 3
+    (event,) = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines() if '"pseudo"' in x]
+    assert event["photographs"] == 3
+
+
 def test_a_teacher_of_another_network_teaches_students_that_start_afresh(
     finished: Path, recipe: Path, tmp_path: Path
 ) -> None:

@@ -32,7 +32,7 @@ def test_a_pair_is_tried_and_nothing_is_written(tmp_path: Path, monkeypatch: pyt
     assert (plan["batch"], plan["size"], plan["crop"]) == (2, [64, 48], [64, 32])
     teacher, each = stage_steps(load_recipe(recipe))
     assert plan["steps"] == {"teacher": teacher, "round": each, "rounds": 1}
-    assert plan["photographs"] == 5
+    assert plan["photographs"] == plan["pseudo_labelled"] == 5
     assert plan["seconds"] >= plan["seconds_per_step"] * (teacher + each) > 0  # labelling and measuring come on top
     assert 0.1 < plan["memory_gib"] < 100
     json.dumps(result)
@@ -41,6 +41,9 @@ def test_a_pair_is_tried_and_nothing_is_written(tmp_path: Path, monkeypatch: pyt
     shown = " ".join(console.export_text().split())  # long paths wrap
     assert f"would take {teacher} steps for the teacher, {each} for each of 1 round on 5 photographs" in shown
     assert "of 2 images 64x48 each, cut to 64x32" in shown
+    result["adapt"] |= {"photographs": 900, "pseudo_labelled": 400}
+    console.print(check_table(result))
+    assert "of 1 round on 400 of 900 photographs" in " ".join(console.export_text().split())
 
 
 def test_what_adapt_would_refuse_is_a_problem(tmp_path: Path) -> None:

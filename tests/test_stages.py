@@ -10,10 +10,11 @@ import pytest
 from torch import nn
 
 from simteacher.config import Recipe
+from simteacher.data.sample import DataSet, Frame
 from simteacher.data.statistics import class_counts, class_weights
 from simteacher.errors import UserError
 from simteacher.inputs import open_inputs
-from simteacher.stages import Builder, channel_statistics, stage_steps
+from simteacher.stages import Builder, channel_statistics, count_to_label, stage_steps, to_label
 from tests import lookalikes
 from tests.tiny import BUDGET, network
 
@@ -27,6 +28,29 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "source": lookalikes.gta5(root / "gta5", 4).spec,
         "target": lookalikes.camvid(root / "camvid", 12).spec,
     }
+
+
+def _many(count: int) -> DataSet:
+    frames = tuple(Frame(f"{i:05d}", Path(f"{i:05d}.jpg")) for i in range(count))
+    return DataSet("folder", Path("photos"), None, frames, {})
+
+
+def test_of_thousands_of_photographs_as_many_are_labelled_as_a_round_can_use() -> None:
+    budget = BUDGET.model_copy(update={"batch": 4, "steps": 1000})
+    rounds = {"count": 2, "source_share": 0.25}
+    recipe = Recipe(source="s", target="t", budget=budget, teacher={"share": 0.2}, rounds=rounds)
+    # 400 steps a round, 3 of 4 places: 1,200 views, each photograph twice in the mean
+    assert [count_to_label(recipe, n) for n in (5, 599, 600, 601, 20_000)] == [5, 599, 600, 600, 600]
+    for n in (600, 601, 1_199, 20_000):
+        first, second = ([int(f.name) for f in to_label(recipe, _many(n), k).frames] for k in (1, 2))
+        assert len(set(first)) == 600 and first == sorted(first)
+        gaps = np.diff([first[-1] - n, *first])
+        assert gaps.min() >= n // 600 and gaps.max() <= -(-n // 600), "evenly spaced, around the end too"
+        assert first == [int(f.name) for f in to_label(recipe, _many(n), 1).frames]
+    assert not set(first) & set(second), "a round labels others than the one before"
+    short = recipe.model_copy(update={"budget": BUDGET.model_copy(update={"steps": 8})})
+    assert count_to_label(short, 399) == 399 and count_to_label(short, 20_000) == 400
+    assert count_to_label(recipe.model_copy(update={"rounds": recipe.rounds.model_copy(update={"count": 0})}), 9) == 0
 
 
 def _builder(tmp_path: Path, specs: dict[str, str], batch: int = 4, **recipe: Any) -> Builder:

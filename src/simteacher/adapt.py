@@ -41,7 +41,7 @@ from simteacher.recipe_file import load_recipe, with_options
 from simteacher.report import report
 from simteacher.rundir import RunDir
 from simteacher.samples import write_samples
-from simteacher.stages import Builder, stage_steps
+from simteacher.stages import Builder, stage_steps, to_label
 from simteacher.train import Stage, train_stage
 from simteacher.validators import validate
 
@@ -272,16 +272,16 @@ class _Run:
             return self.stored(name)
         how = self.recipe.rounds.pseudo
         portion = how.portion[min(number, len(how.portion)) - 1]
-        folder = self.run.stage(name) / "pseudo"
+        folder, photographs = self.run.stage(name) / "pseudo", to_label(self.recipe, self.data.target, number)
         if self.fabric.world_size > 1:
-            read_part(teacher, self.data.target, folder, how, self.builder.part)
+            read_part(teacher, photographs, folder, how, self.builder.part)
             self.fabric.barrier()
 
         def label() -> int:
             origin = {"teacher": teacher.path.parent.name, "target": self.run.begun.target}
-            result = label_dataset(teacher, self.data.target, folder, how, portion, origin)
+            result = label_dataset(teacher, photographs, folder, how, portion, origin)
             if not any(e["event"] == "pseudo" and e["stage"] == name for e in self.run.events()):
-                self.run.log(event="pseudo", stage=name, **result)
+                self.run.log(event="pseudo", stage=name, photographs=len(photographs), **result)
             return len(open_dataset(f"folder:{folder}"))
 
         labelled = on_first(self.fabric, label)

@@ -64,8 +64,9 @@ def estimate(recipe: Recipe) -> dict[str, Any]:
     """What a recipe would do, and what that takes on this machine.
 
     Returns:
-        ``steps {teacher, round, rounds}, batch, size, crop, photographs, device, seconds_per_step, seconds`` (of all of
-        the run), ``memory_gib`` (of the process, decoded images included) and, on a GPU, ``gpu_memory_gib``.
+        ``steps {teacher, round, rounds}, batch, size, crop, photographs, pseudo_labelled`` (of them, in each round),
+        ``device, seconds_per_step, seconds`` (of all of the run), ``memory_gib`` (of the process, decoded images
+        included) and, on a GPU, ``gpu_memory_gib``.
 
     Raises:
         UserError: `adapt` would refuse the recipe or the data.
@@ -74,7 +75,7 @@ def estimate(recipe: Recipe) -> dict[str, Any]:
 
     from simteacher.experiments.estimate import work
     from simteacher.inputs import open_inputs
-    from simteacher.stages import stage_steps
+    from simteacher.stages import count_to_label, stage_steps
 
     inputs = open_inputs(recipe)
     per_step, device = _try(recipe, inputs)
@@ -93,6 +94,7 @@ def estimate(recipe: Recipe) -> dict[str, Any]:
         "size": list(budget.size),
         "crop": list(budget.crop),
         "photographs": photographs,
+        "pseudo_labelled": count_to_label(recipe, photographs),
         "device": device,
         "seconds_per_step": round(per_step, 3),
         "seconds": round(work(recipe, photographs, _measured(recipe)) * per_step / (two - one)),

@@ -22,6 +22,8 @@ from simteacher.objectives.compose import Plan, asks_averaged, needs_target
 from simteacher.objectives.feature_distance import Reference
 from simteacher.train import Stage
 
+LEAST_LABELLED = 400  # photographs in a round; short runs do not save at these
+
 
 def stage_steps(recipe: Recipe) -> tuple[int, int]:
     """Steps of the teacher and of each round; together the budget's."""
@@ -30,6 +32,29 @@ def stage_steps(recipe: Recipe) -> tuple[int, int]:
         return total, 0
     teacher = max(1, round(total * recipe.teacher.share))
     return teacher, max(1, (total - teacher) // rounds)
+
+
+def count_to_label(recipe: Recipe, photographs: int) -> int:
+    """Of so many photographs, those that the teacher of a round labels: half as many as the round shows views of.
+
+    One that no batch shows is read for nothing, and reading thousands takes longer than the training.
+    """
+    if not (steps := stage_steps(recipe)[1]):
+        return 0
+    shown = steps * recipe.rounds.places(recipe.resolved_budget.batch, recipe.labelled is not None)[2]
+    return min(photographs, max(LEAST_LABELLED, shown // 2))
+
+
+def to_label(recipe: Recipe, target: DataSet, number: int) -> DataSet:
+    """The photographs that the teacher of round ``number`` labels; where not all, evenly spaced, each round others.
+
+    Neighbours by name are often of one moment, so that a draw at random would show some moments twice and others never.
+    """
+    count = count_to_label(recipe, len(target))
+    if count == len(target):
+        return target
+    first = np.random.default_rng([recipe.seed, 8, number]).random()
+    return target.subset(tuple(target.frames[int((i + first) * len(target) / count)] for i in range(count)))
 
 
 def channel_statistics(dataset: DataSet, seed: int, count: int = 200) -> tuple[F64, F64]:

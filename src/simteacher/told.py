@@ -8,7 +8,7 @@ from typing import Any
 from simteacher.config import Recipe
 from simteacher.inputs import Inputs
 from simteacher.objectives.compose import needs_target
-from simteacher.stages import stage_steps
+from simteacher.stages import count_to_label, stage_steps
 
 
 def plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
@@ -21,8 +21,9 @@ def plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
     if data.source is None:
         return f"{folder}: {teacher} steps on {_alone(recipe, data)}; {classes}"
     labels = f", {len(data.labelled)} of them labelled" if data.labelled is not None else ""
-    photographs = f"{len(data.target)} photographs{labels}"
     rounds = recipe.rounds.count if each else 0
+    read = count_to_label(recipe, len(data.target))
+    photographs = f"{f'{read} of ' if read < len(data.target) else ''}{len(data.target)} photographs{labels}"
     then = f", then {rounds} round{'s' if rounds > 1 else ''} of {each} on {photographs}" if rounds else ""
     given = recipe.teacher.weights
     first = f"the teacher of {given}" if given else f"{teacher} steps on {len(data.source)} labelled images"

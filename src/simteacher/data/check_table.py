@@ -134,7 +134,10 @@ def _adapt(plan: Result | None) -> list[str]:
     if plan is None:
         return []
     (w, h), (x, y), steps = plan["size"], plan["crop"], plan["steps"]
-    then = f", {steps['round']} for each of {_count(steps['rounds'], 'round')} on {plan['photographs']} photographs"
+    some = "" if plan["pseudo_labelled"] == plan["photographs"] else f"{plan['pseudo_labelled']} of "
+    then = (
+        f", {steps['round']} for each of {_count(steps['rounds'], 'round')} on {some}{plan['photographs']} photographs"
+    )
     then = then if steps["rounds"] else ""
     gpu = f" and {plan['gpu_memory_gib']} GiB of the GPU's" if "gpu_memory_gib" in plan else ""
     return [

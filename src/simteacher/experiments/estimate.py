@@ -17,7 +17,7 @@ from simteacher.models.build import build_network
 from simteacher.objectives.compose import asks_averaged, needs_target, reads_target
 from simteacher.precision import autocast
 from simteacher.pseudo import VIEWS
-from simteacher.stages import stage_steps
+from simteacher.stages import count_to_label, stage_steps
 from simteacher.train import make_optimiser
 
 TRAIN = 3.0  # forward and backward, in forward passes
@@ -62,7 +62,8 @@ def work(recipe: Recipe, photographs: int, measured: int) -> float:
         target = rounds.places(budget.batch, recipe.labelled is not None)[2]
         again = target if rounds.mix != "none" and reads_target(rounds.objectives) else 0  # the same ones, not mixed
         passes = round_steps * step(rounds.objectives, target, again, rounds.online)
-        looks = (photographs * _reading(rounds.pseudo.views) + 2 * recipe.guard.images) * area
+        read = count_to_label(recipe, photographs)
+        looks = (read * _reading(rounds.pseudo.views) + 2 * recipe.guard.images) * area
         total += rounds.count * (passes + looks)
         stages += rounds.count
     return total + stages * area * (measured * _reading(recipe.views) + VALIDATED)
