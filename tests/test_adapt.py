@@ -274,8 +274,7 @@ def test_of_many_photographs_some_are_labelled(
     assert f"on 3 of {total} photographs" in capsys.readouterr().err
     names = [f.name for f in open_dataset(f"folder:{tmp_path}/run/round-1/pseudo").frames]
     assert len(names) == 3 and total > 3
-    (event,) = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines() if '"pseudo"' in x]
-    assert event["photographs"] == 3
+    assert [e["photographs"] for e in _events(tmp_path / "run") if e["event"] == "pseudo"] == [3]
 
 
 def test_a_teacher_of_another_network_teaches_students_that_start_afresh(
