@@ -58,6 +58,23 @@ def test_another_label_space_is_met_by_name(tmp_path: Path) -> None:
     assert result["pixel_accuracy"] == pytest.approx((label != 1).mean())
 
 
+def test_a_class_that_no_label_can_show_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Labels of a set without "red": what the model calls so counts 0, though nobody could have labelled it."""
+    image, label = blocks(0)
+    other = LabelSpace("other", ("bright", "dark"), ((255, 255, 255), (0, 0, 0)), {})
+    for name, truth in (("wrong", [1, 1, 0]), ("ignored", [1, 255, 0])):
+        with FolderWriter(tmp_path / name, other, {}) as writer:
+            writer.add("f", image, label=np.array(truth, np.uint8)[label])
+    result = evaluate(stub_loaded(tmp_path), tmp_path / "wrong")
+    assert result["iou"]["red"] == 0 and result["unnameable"] == ["red"]
+    said = capsys.readouterr().err
+    assert "0 in the mean, as the model names them" in said and "red; --classes" in said
+    fair = evaluate(stub_loaded(tmp_path), tmp_path / "ignored")  # named nowhere that a label is: not in the mean
+    assert fair["iou"]["red"] is None and fair["miou"] == 1 and "unnameable" not in fair
+    assert "unnameable" not in evaluate(stub_loaded(tmp_path), tmp_path / "wrong", classes=other)
+    assert "unnameable" not in evaluate(stub_loaded(tmp_path), write(tmp_path / "data", wrong=5)), "it could be shown"
+
+
 def _yaml(folder: Path, space: LabelSpace) -> Path:
     import yaml
 

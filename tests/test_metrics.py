@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simteacher.labels import SPACES, LabelSpace
-from simteacher.metrics import Confusion
+from simteacher.metrics import Confusion, Gain, gain
 
 SPACE = LabelSpace("abcd", ("a", "b", "c", "d"), ((0, 0, 0),) * 4, {})
 
@@ -76,3 +76,11 @@ def test_equals_the_cityscapes_script() -> None:
     for k, name in enumerate(SPACES["cityscapes19"].classes):
         theirs = script.getIouScoreForLabel(int(ids[k]), matrix, script.args)
         assert iou[name] == pytest.approx(theirs), name
+
+
+def test_a_gain_is_over_the_classes_that_both_have() -> None:
+    assert gain({"a": 0.2, "b": 0.4}, {"a": 0.6, "b": 0.2}) == Gain(pytest.approx(0.1), 2, [])
+    lost_a_mistake = {"a": 0.5, "b": 0.3, "c": None, "d": None}
+    value, classes, left_out = gain({"a": 0.6, "b": 0.3, "c": 0.0, "d": None}, lost_a_mistake)
+    assert (value, classes, left_out) == (pytest.approx(-0.05), 2, ["c"]), "though the mean rises from 0.3 to 0.4"
+    assert gain({"a": None}, {"a": 0.1}) == Gain(None, 0, ["a"]) and gain({}, {}) == Gain(None, 0, [])

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from simteacher.data import open_dataset, read_confidence, read_label
 from simteacher.errors import UserError
-from simteacher.labels import SPACES
+from simteacher.labels import SPACES, LabelSpace
 from simteacher.overlay import legend, overlay
 from simteacher.predict import find_inputs, predict, predict_image
 from tests.stub_model import SPACE, StubModel, blocks, stub_loaded
@@ -49,6 +49,20 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     model.path.write_bytes(b"other weights")
     with pytest.raises(UserError, match="holds another data set"):
         predict(model, source, out)
+
+
+def test_one_name_for_two_folders_is_two_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = stub_loaded(tmp_path)
+    for at in ("a", "b"):
+        photographs(tmp_path / at / "photos", 1 + (at == "b"))
+    monkeypatch.chdir(tmp_path / "a")
+    predict(model, "photos", tmp_path / "out", views=1)
+    predict(model, str(tmp_path / "a" / "photos"), tmp_path / "out", views=1)  # the same one, spelt otherwise
+    predict(model, "../a/photos/", tmp_path / "out", views=1)
+    monkeypatch.chdir(tmp_path / "b")
+    with pytest.raises(UserError, match="holds another data set"):
+        predict(model, "photos", tmp_path / "out", views=1)
+    assert len(open_dataset(tmp_path / "out")) == 1
 
 
 def test_any_size_and_orientation(tmp_path: Path) -> None:
@@ -125,6 +139,16 @@ def test_the_legend_has_a_row_of_its_colour_for_each_class() -> None:
         assert tuple(picture[8 + 28 * at + 14, 20]) == colour
         text = picture[8 + 28 * at : 8 + 28 * (at + 1), 44:]
         assert (text < 128).any() and (text == 255).any(), "the name is written beside it"
+
+
+def test_the_legend_shows_letters_of_other_alphabets() -> None:
+    """Pillow's own font draws one and the same box for each; a system without a font that knows them may, too."""
+    try:
+        ImageFont.truetype("DejaVuSans.ttf", 16)
+    except OSError:
+        pytest.skip("no such font here")
+    drawn = [np.asarray(legend(LabelSpace("one", (name,), ((1, 2, 3),)))) for name in ("éé", "łł", "öö")]
+    assert len({d.tobytes() for d in drawn}) == 3
 
 
 def test_a_video_gives_a_video_and_a_data_set(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,9 +31,9 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: on
 
 def text_of(page: Path) -> str:
     """What a reader sees: tags, style, script and pictures taken away."""
-    html = page.read_text(encoding="utf-8")
-    html = re.sub(r"<(style|script)\b.*?</\1>", " ", html, flags=re.S)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"<(style|script)\b.*?</\1>", " ", text, flags=re.S)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", text)))
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +59,15 @@ def test_a_finished_run_is_told(finished: Path) -> None:
 
 
 def test_the_page_is_one_file_that_asks_for_nothing(finished: Path) -> None:
-    html = report(finished).read_text(encoding="utf-8")
-    assert not re.findall(r"https?://", html)
-    html = re.sub(r"<script>.*?</script>", "", html, flags=re.S)
+    text = report(finished).read_text(encoding="utf-8")
+    assert not re.findall(r"https?://", text)
+    text = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
     assert not [
         u
-        for u in re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]+)""", html)
+        for u in re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]+)""", text)
         if not u.startswith(("data:", "#"))
     ]
-    assert "default-src 'none'" in html
+    assert "default-src 'none'" in text
 
 
 def test_only_the_run_folder_is_read_and_torch_is_not_imported(finished: Path) -> None:
@@ -162,8 +164,8 @@ def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
             json.dumps({"event": "step", "stage": "round-2", "step": 400, "loss": 1.0, "losses": {"<i>": 1, "b": 2}})
             + "\n"
         )
-    html = report(run).read_text(encoding="utf-8")
-    assert "<script>alert" not in html and "<img src=x>" not in html and "<i>" not in re.sub(r"<i></i>", "", html)
+    text = report(run).read_text(encoding="utf-8")
+    assert "<script>alert" not in text and "<img src=x>" not in text and "<i>" not in re.sub(r"<i></i>", "", text)
 
 
 def test_pictures_stop_where_the_page_would_grow_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,19 +242,25 @@ addEventListener("load", () => setTimeout(() => {
 </script></body>"""
 
 
-@pytest.mark.slow
-@needs_chromium
-def test_in_a_browser(finished: Path, tmp_path: Path) -> None:
-    """The slider moves, is spoken and reachable by keyboard; photographs and truth can be chosen; nothing overflows."""
+def in_a_browser(run: Path, script: str, tmp_path: Path) -> dict[str, object]:
+    """What a script that runs at the end of the page writes into its title as JSON."""
     page = tmp_path / "probe.html"
-    page.write_text(report(finished).read_text(encoding="utf-8").replace("</body>", PROBE), encoding="utf-8")
+    page.write_text(report(run).read_text(encoding="utf-8").replace("</body>", script), encoding="utf-8")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}",
              "--window-size=1280,900", "--virtual-time-budget=4000", "--dump-dom"]  # fmt: skip
     done = subprocess.run([str(CHROMIUM), *flags, page.as_uri()], capture_output=True, text=True, timeout=120)
-    import html
+    title = re.search(r"<title>(.*?)</title>", done.stdout, re.S)
+    assert title is not None
+    found: dict[str, object] = json.loads(html.unescape(title.group(1)))
+    return found
 
-    out = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", done.stdout, re.S).group(1)))  # type: ignore[union-attr]
+
+@pytest.mark.slow
+@needs_chromium
+def test_in_a_browser(finished: Path, tmp_path: Path) -> None:
+    """The slider moves, is spoken and reachable by keyboard; photographs and truth can be chosen; nothing overflows."""
+    out: dict[str, Any] = in_a_browser(finished, PROBE, tmp_path)
     assert out == {
         "focused": True,
         "at": "20%",
@@ -269,3 +277,24 @@ def test_in_a_browser(finished: Path, tmp_path: Path) -> None:
     }
     assert out["overflow"] <= 0, "wider than the window"
     assert "Teacher: sky" in out["readout"] and "Truth: sky" in out["readout"]
+
+
+UNLABELLED = """<script>
+const $ = (q) => document.querySelector(q), at = (n) => document.querySelectorAll(".thumbs button")[n].click();
+const say = () => [$(".tag.right").textContent, $(".show-truth").disabled, $(".show-truth").title,
+  $(".show-truth").getAttribute("aria-pressed"), $(".view:not([hidden]) .on-right").className];
+const out = {};
+$(".show-truth").click(); out.labelled = say(); at(1); out.not = say(); at(0); out.again = say();
+document.title = JSON.stringify(out);
+</script></body>"""
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_a_photograph_without_labels_shows_no_truth(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", rounds=1, samples=2)
+    for stage in ("teacher", "round-1"):
+        (run / stage / "samples" / "street_1_label.png").unlink()
+    truth = ["True labels", False, "", "true", "truth on-right"]
+    none = ["Round 1", True, "Nobody has labelled this photograph", "false", "mask on-right"]
+    assert in_a_browser(run, UNLABELLED, tmp_path) == {"labelled": truth, "not": none, "again": truth}

@@ -51,7 +51,7 @@ def test_it_is_found_by_name_and_a_model_of_ones_own_comes_first(street: Path) -
     Path("street").mkdir()
     assert load("street").path == street / "model.safetensors", "a folder of other things, such as renders"
     save(Path("street"), seed=3)
-    assert load("street").path == Path("street/model.safetensors")
+    assert load("street").path == Path("street/model.safetensors").absolute()
 
 
 def test_a_name_nearly_right_and_an_installation_without_it(

@@ -26,12 +26,16 @@ def test_scores_name_what_is_left_out(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_comparison_ends_with_the_gain(capsys: pytest.CaptureFixture[str]) -> None:
-    better = SCORES | {"miou": 0.625, "iou": {"road": 0.5, "rider": 0.1, "sky": 0.75}}
+    better = SCORES | {"miou": 0.45, "iou": {"road": 0.5, "rider": 0.1, "sky": 0.75}}
     print_comparison({"teacher": SCORES, "adapted": better})
-    rows = {line.rsplit(maxsplit=3)[0].strip(): line.split()[-3:] for line in capsys.readouterr().out.splitlines()}
+    out = capsys.readouterr().out
+    rows = {line.rsplit(maxsplit=3)[0].strip(): line.split()[-3:] for line in out.splitlines()}
     assert rows["road"] == ["75.0", "50.0", "-25.0"]
     assert rows["rider"] == ["-", "10.0", "-"]
-    assert rows["mean IoU"] == ["50.0", "62.5", "+12.5"]
+    assert rows["mean IoU"] == ["50.0", "45.0", "+12.5"], "over road and sky, which both have"
+    assert "left out of the gain of the mean, as only one of the two scores them: rider" in out
+    print_comparison({"teacher": SCORES, "adapted": SCORES})
+    assert "left out" not in capsys.readouterr().out
 
 
 def test_check_lists_every_problem_with_its_fix(capsys: pytest.CaptureFixture[str]) -> None:

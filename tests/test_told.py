@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from simteacher.data import open_dataset
 from simteacher.inputs import open_inputs
 from simteacher.recipe_file import load_recipe
 from simteacher.told import plan
@@ -40,3 +41,14 @@ def test_photographs_that_nothing_is_learned_from_are_named(tmp_path: Path, pair
 def test_with_a_source_all_are_used(tmp_path: Path, pair: dict[str, Any]) -> None:
     said = told(tmp_path, pair, labelled=2)
     assert "then 1 round of 3 on" in said and "photographs, 2 of them labelled; " in said and "not used" not in said
+
+
+def test_measured_photographs_that_labels_were_learned_from_are_counted(tmp_path: Path, pair: dict[str, Any]) -> None:
+    root = pair["target"].partition(":")[2]
+    (tmp_path / "link").symlink_to(root)
+    same = {"eval_data": f"camvid:{tmp_path}/link", "eval_split": "train"}
+    said = told(tmp_path, pair, labelled=2, **same).splitlines()
+    total = len(open_dataset(f"camvid:{root}", "train"))
+    assert said[1] == f"2 of the {total} measured photographs are learned from with their labels: the numbers flatter"
+    for fair in ({"labelled": None, **same}, {"labelled": 2, **same, "eval_split": "val"}, {"labelled": 2}):
+        assert len(told(tmp_path, pair, **fair).splitlines()) == 1

@@ -25,7 +25,7 @@ from simteacher.data.open import open_dataset
 from simteacher.dense import working_size
 from simteacher.errors import UserError
 from simteacher.given import check_teacher, model_prints, take_teacher
-from simteacher.inputs import Inputs, glance_at, measured_print, open_inputs, open_measured
+from simteacher.inputs import Inputs, glance_at, measured_print, open_inputs, open_measured, seen_labels
 from simteacher.memory import keep_freed_memory
 from simteacher.models.batchnorm import reestimate
 from simteacher.models.mean import lean_back
@@ -43,12 +43,14 @@ from simteacher.rundir import RunDir
 from simteacher.samples import write_samples
 from simteacher.stages import Builder, stage_steps, to_label
 from simteacher.train import Stage, train_stage
+from simteacher.typed import typed
 from simteacher.validators import validate
 
 SAMPLES = 6
 BATCHNORM_IMAGES = 128
 
 
+@typed
 def adapt(
     recipe: str | Path = "laptop",
     source: str | Path | None = None,
@@ -202,7 +204,8 @@ class _Run:
         from simteacher.evaluate import evaluate_model
 
         scores = evaluate_model(model, dataset, self.data.space, keep=self.run.stage(stage))
-        self.run.log(event="eval", stage=stage, data=self.run.measured_on, **scores)
+        seen = seen_labels(self.data, dataset)
+        self.run.log(event="eval", stage=stage, data=self.run.measured_on, seen_labels=seen, **scores)
 
     def teacher(self) -> Model:
         """Train the teacher, or take the one that the recipe names."""
@@ -342,6 +345,3 @@ class _Run:
 
 def _floats(network: nn.Module, name: str) -> list[float]:
     return [round(float(v), 6) for v in getattr(network, name).flatten()]
-
-
-__all__ = ["adapt"]

@@ -5,6 +5,7 @@ Each is the Python function of its name; the heavy import is inside each command
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
@@ -56,7 +57,7 @@ def adapt(
     given = {"source": source, "target": target, "labelled": labelled}
     require_data(load_recipe(recipe, with_options(keys, given)))  # before torch is imported
     run = simteacher.adapt(recipe, source=source, target=target, labelled=labelled, out=out, set=keys)
-    say(f"{run}: done; its story: {run / 'report.html'}; to use it: simteacher predict {run} PHOTOGRAPHS")
+    say(f"{run}: done; its story: {run / 'report.html'}; to use it: simteacher predict {quote(str(run))} PHOTOGRAPHS")
 
 
 def evaluate(

@@ -7,6 +7,7 @@ with a domain gap of its own: other streets, light, textures, camera and mix of 
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import yaml
@@ -14,12 +15,13 @@ import yaml
 from simteacher.errors import UserError
 from simteacher.files import atomic_write
 from simteacher.progress import say
+from simteacher.typed import typed
 
 # recipe, keys of it and size of the renders, for the stand-in and for photographs: these begin with the teacher that
 # comes with the tool, which would leave the stand-in, a render like those that it learned from, little to adapt to
 STAND_IN_RUN: tuple[str, dict[str, Any], tuple[int, int]] = ("demo", {}, (320, 240))
 PHOTOGRAPHS_RUN: tuple[str, dict[str, Any], tuple[int, int]] = ("quick", {"budget.steps": 240}, (480, 360))
-FRAMES = {"source": 280, "stand-in": 160, "stand-in-held-out": 48}
+FRAMES = {"source": 240, "stand-in": 120, "stand-in-held-out": 48}
 SEEDS = {"source": 1, "stand-in": 2, "stand-in-held-out": 3}
 
 SIMULATED: dict[str, Any] = {
@@ -87,7 +89,8 @@ It stands in for photographs and is never called real.
 """
 
 
-def demo(out: str | Path = "runs/demo", data: str | None = None) -> Path:
+@typed
+def demo(out: str | Path = "runs/demo", data: str | Path | None = None) -> Path:
     """Render, train a teacher, adapt it, measure and report. Interrupted, the same call continues.
 
     Args:
@@ -102,7 +105,7 @@ def demo(out: str | Path = "runs/demo", data: str | None = None) -> Path:
         UserError: The photographs cannot be read, or ``out`` holds something else.
     """
     run, place = Path(out), Path(out).with_name(Path(out).name + "-data")
-    data = data or _found()
+    data = str(data) if data is not None else _found()
     settings = _photographs(data) if data else {"eval_data": str(place / "stand-in-held-out"), "classes": "camvid11"}
     recipe, keys, size = PHOTOGRAPHS_RUN if data else STAND_IN_RUN
     if data:
@@ -174,5 +177,5 @@ def _tell(run: Path, page: Path, *, stand_in: bool) -> None:
     else:
         print("no labelled held-out photographs: nothing to measure on; look at the pictures of the report")
     print(f"\nThe whole story: {page}")
-    print(f"Next: simteacher predict {run} YOUR_PHOTOGRAPHS OUT")
+    print(f"Next: simteacher predict {quote(str(run))} YOUR_PHOTOGRAPHS OUT")
     print("      simteacher adapt quick --source SIMULATED --target YOUR_PHOTOGRAPHS --out runs/mine")

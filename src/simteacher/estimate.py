@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import simteacher.data.check as look
 from simteacher.errors import UserError
+from simteacher.typed import typed
 
 if TYPE_CHECKING:
     from simteacher.config import Recipe
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 TRIED = 4  # steps; the first one warms up and is not counted
 
 
+@typed
 def check(
     data: str | Path,
     split: str | None = None,

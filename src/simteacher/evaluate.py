@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from simteacher.memory import keep_freed_memory
 from simteacher.metrics import Confusion, Scores
 from simteacher.models.store import Model, load
 from simteacher.progress import progress, say
+from simteacher.typed import typed
 
 U8 = npt.NDArray[np.uint8]
 
@@ -34,8 +35,12 @@ WORST, SHOWN = 6, 4  # photographs kept for the report
 LONG_SIDE = 640  # of a kept photograph
 
 
-class Measured(Scores):
-    """`Scores` and the number of images that they come from."""
+class _Told(TypedDict, total=False):
+    unnameable: list[str]
+
+
+class Measured(Scores, _Told):
+    """`Scores`, the number of images that they come from, and classes that no label there can show, if named at all."""
 
     images: int
 
@@ -55,6 +60,7 @@ class _Kept(NamedTuple):
     label: U8
 
 
+@typed
 def evaluate(
     model: str | Path | Model,
     data: str | Path | DataSet,
@@ -72,7 +78,8 @@ def evaluate(
         views: How each photograph is read: 1, 2 or 3 views; None: as the model's card says, like `predict`.
 
     Returns:
-        ``{"miou", "pixel_accuracy", "iou": {class: value or None}, "images", "split", "model"}``, values in [0, 1].
+        ``{"miou", "pixel_accuracy", "iou": {class: value or None}, "images", "split", "model"}``, values in [0, 1]; and
+        ``"unnameable": [class]`` where the model names classes that the set's labels cannot show: their IoU is 0.
 
     Raises:
         UserError: No such model or data, an image without label, or label values that mean nothing.
@@ -138,7 +145,16 @@ def evaluate_model(
     if keep is not None:
         for rank, this in enumerate(worst, 1):
             _write(keep / "worst", f"{rank}-{this.name}", this, space)
-    return {**confusion.scores(space), "images": len(dataset)}
+    counted = confusion.scores(space)
+    named = {space.index(name) for name in told}
+    zero = [k for k, name in enumerate(space.classes) if told and counted["iou"][name] == 0]
+    miou, accuracy, iou = counted["miou"], counted["pixel_accuracy"], counted["iou"]
+    result: Measured = {"miou": miou, "pixel_accuracy": accuracy, "iou": iou, "images": len(dataset)}
+    if unnameable := [space.classes[k] for k in zero if k not in named]:
+        result["unnameable"] = unnameable
+        names = f"{', '.join(unnameable)}; --classes names a space to measure in"
+        say(f"0 in the mean, as the model names them and the labels of {dataset.root} cannot: {names}")
+    return result
 
 
 def class_table(of: LabelSpace, to: LabelSpace) -> U8:

@@ -39,6 +39,7 @@ from simteacher.progress import clock, say
 from simteacher.recipe_file import load_recipe, with_options
 from simteacher.rundir import clean, git_commit
 from simteacher.stages import stage_steps
+from simteacher.typed import typed
 
 TITLES = {
     "stages": "Stages of the method",
@@ -51,13 +52,14 @@ BLIND = ("stages", "labels", "methods")  # have rows that are to see no label of
 AXES = {"labels": "labelled photographs", "sizes": "image height, pixels"}
 
 
+@typed
 def experiment(
     kind: str,
     recipe: str | Path,
     out: str | Path | None = None,
-    source: str | None = None,
-    target: str | None = None,
-    eval: str | None = None,
+    source: str | Path | None = None,
+    target: str | Path | None = None,
+    eval: str | Path | None = None,
     eval_split: str | None = None,
     seeds: int = 3,
     rows: str | None = None,
@@ -239,7 +241,8 @@ class _Work:
                     prices[key] = 0.0  # it cannot be built here; the row will say why
             seconds += known.get(key, prices.get(key, 0.0)) * self.work(task, seen)
         how = "from finished rows" if known else "from a few real steps"
-        say(f"{len(rest)} rows to run, about {clock(seconds)} ({how}); next: {rest[0].row.name}, seed {rest[0].seed}")
+        rows = "1 row" if len(rest) == 1 else f"{len(rest)} rows"
+        say(f"{rows} to run, about {clock(seconds)} ({how}); next: {rest[0].row.name}, seed {rest[0].seed}")
 
     def work(self, task: _Task, seen: set[Path]) -> float:
         """Passes of a row, with its teacher's where no row before trains it."""

@@ -26,6 +26,7 @@ from simteacher.errors import UserError, nearest
 from simteacher.files import atomic_write, disk_errors, read_names, require_empty
 from simteacher.labels import space_from_dict
 from simteacher.progress import progress, say
+from simteacher.typed import typed
 
 U8 = npt.NDArray[np.uint8]
 
@@ -34,6 +35,7 @@ OURS = {"cvat": "annotations.zip", "coco": "annotations.json"}
 ENDINGS = {"cvat": (".zip",), "coco": (".json", ".zip")}  # CVAT packs what it exports
 
 
+@typed
 def handover(
     data: str | Path,
     out: str | Path,

@@ -6,6 +6,7 @@ No label file of the target is opened here.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +142,12 @@ def open_measured(recipe: Recipe) -> DataSet | None:
     dataset = open_dataset(recipe.eval_data, recipe.eval_split)
     require_labels(dataset)
     return dataset
+
+
+def seen_labels(inputs: Inputs, measured: DataSet) -> int:
+    """How many of the measured photographs a run learns from with their labels, by their files."""
+    learned = {os.path.realpath(frame.image) for frame in inputs.labelled.frames} if inputs.labelled else set()
+    return sum(os.path.realpath(frame.image) in learned for frame in measured.frames)
 
 
 def measured_print(dataset: DataSet | None) -> dict[str, str]:

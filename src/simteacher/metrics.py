@@ -5,7 +5,8 @@ In go label maps of any size, out come the numbers that `evaluate` prints. Used 
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -75,3 +76,34 @@ class Confusion:
                 for name, value in zip(space.classes, iou_K, strict=True)
             },
         }
+
+
+class Gain(NamedTuple):
+    """By how much a mean IoU changed.
+
+    Attributes:
+        value: In [-1, 1]; None where no class has a score both times.
+        classes: Number of classes that have one both times.
+        left_out: Classes that have one only once.
+    """
+
+    value: float | None
+    classes: int
+    left_out: list[str]
+
+
+def gain(before: Mapping[str, float | None], after: Mapping[str, float | None]) -> Gain:
+    """Difference of two means of IoU over the classes that both have.
+
+    A class that is neither true nor predicted has no IoU. Two models may so have means over different classes, and
+    the mean of one that no longer predicts a class by mistake rises though nothing else got better.
+
+    Args:
+        before: Class -> IoU in [0, 1] or None.
+        after: The same of another model on the same data.
+    """
+    names = list(dict.fromkeys([*before, *after]))
+    pairs = [(a, b) for a, b in ((before.get(n), after.get(n)) for n in names) if a is not None and b is not None]
+    left_out = [n for n in names if (before.get(n) is None) != (after.get(n) is None)]
+    value = sum(b for _, b in pairs) / len(pairs) - sum(a for a, _ in pairs) / len(pairs) if pairs else None
+    return Gain(value, len(pairs), left_out)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
@@ -28,10 +31,19 @@ def overlay(image_HWC: U8, label_HW: U8, space: LabelSpace, side: int = LONG_SID
     return Image.composite(label.convert("RGB"), photo, shown)
 
 
+def _font(text: str) -> Any:
+    """Pillow's own font, whose letters are those of ASCII; for others one of the system's, where one is known."""
+    if not text.isascii():
+        for name in ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "Arial Unicode.ttf", "arial.ttf"):
+            with suppress(OSError):
+                return ImageFont.truetype(name, 16)
+    return ImageFont.load_default(size=16)
+
+
 def legend(space: LabelSpace) -> Image.Image:
     """The colours of a label space with their names, one class a row."""
     row, edge = 28, 8
-    font = ImageFont.load_default(size=16)
+    font = _font("".join(space.classes))
     width = max(round(font.getlength(name)) for name in space.classes)
     picture = Image.new("RGB", (width + row + 3 * edge, row * len(space) + 2 * edge), "white")
     draw = ImageDraw.Draw(picture)

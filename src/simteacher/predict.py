@@ -29,7 +29,8 @@ from simteacher.memory import keep_freed_memory
 from simteacher.models.store import Model, load
 from simteacher.overlay import legend, overlay
 from simteacher.progress import progress
-from simteacher.shipped import arguments
+from simteacher.shipped import arguments, whereabouts
+from simteacher.typed import typed
 from simteacher.video import VIDEO_SUFFIXES, paint_video
 
 U8 = npt.NDArray[np.uint8]
@@ -37,6 +38,7 @@ U8 = npt.NDArray[np.uint8]
 BATCH_PIXELS = 1_000_000  # of photographs that share a forward pass
 
 
+@typed
 def predict(
     model: str | Path | Model,
     input: str | Path | None = None,
@@ -78,7 +80,8 @@ def predict(
         paint_video(loaded, videos[0], folder, scale=scale, views=views)
         return folder
     views = loaded.card.views if views is None else views
-    origin = {"kind": "predictions", "model": weights_id(loaded), "input": str(input), "scale": scale, "views": views}
+    place = whereabouts(str(input))
+    origin = {"kind": "predictions", "model": weights_id(loaded), "input": place, "scale": scale, "views": views}
     with FolderWriter(folder, loaded.card.space, origin, suffix=".jpg") as writer:
         if not (folder / "legend.png").is_file():
             with atomic_path(folder / "legend.png") as part:

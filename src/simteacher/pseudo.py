@@ -32,6 +32,7 @@ from simteacher.predict import weights_id
 from simteacher.progress import progress, say
 from simteacher.prototypes import weighed
 from simteacher.shipped import arguments
+from simteacher.typed import typed
 
 if TYPE_CHECKING:
     from simteacher.models.store import Model
@@ -209,6 +210,7 @@ def _split(path: Path) -> tuple[U8, U8]:
     return both[:half], both[half:]
 
 
+@typed
 def label(
     model: str | Path | Model,
     data: str | Path | DataSet | None = None,

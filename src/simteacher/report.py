@@ -12,12 +12,16 @@ from typing import Any
 
 from markupsafe import Markup
 
+from simteacher import report_facts as about
 from simteacher import report_plots as plots
 from simteacher import report_story as words
 from simteacher.files import atomic_write
 from simteacher.page import page
 from simteacher.report_data import Run, Stage, read_run
+from simteacher.report_next import next_steps
 from simteacher.report_pictures import samples, worst
+from simteacher.report_result import left_out
+from simteacher.typed import typed
 
 _GREY = (136, 136, 136)
 VALIDATORS = {
@@ -34,6 +38,7 @@ VALIDATORS = {
 }
 
 
+@typed
 def report(run: str | Path) -> Path:
     """Write ``report.html`` into a run folder, finished or not.
 
@@ -54,7 +59,7 @@ def report(run: str | Path) -> Path:
 
 def render(run: Run) -> str:
     """The page as text."""
-    before, after = words.scores(run)
+    before, after = about.scores(run)
     return page(
         "report.html.j2",
         run=run,
@@ -62,10 +67,15 @@ def render(run: Run) -> str:
         headline=words.headline(run),
         story=words.story(run),
         tiles=words.tiles(run),
-        stand_in=words.is_stand_in(run),
+        status=words.status(run),
+        next_steps=next_steps(run),
+        stand_in=about.is_stand_in(run),
         before=run.before,
         after=run.after,
+        right=right_stage(run),
         score=(before, after),
+        gain=about.gain_of(run).value,
+        left_out=left_out(run),
         eval_data=run.eval_data,
         rows=class_rows(run, before, after),
         samples=samples(run),
@@ -73,20 +83,34 @@ def render(run: Run) -> str:
         colours={name: _css(colour) for name, colour in colours(run).items()},
         curves=[(stage.name, loss_chart(stage), legend(stage)) for stage in run.stages if stage.steps],
         progress=Markup(miou_chart(run)),
+        uneven=uneven(run),
         rounds=[(s, guard_rows(s)) for s in run.stages if s.pseudo or s.guard],
         shares=[(s.name, Markup(share_chart(run, s))) for s in run.stages if s.pseudo.get("class_share")],
         validators=validator_table(run.stages),
         facts=facts(run),
         command=run.provenance.get("command", ""),
         titles=titles(run),
+        heads=heads(run),
         version=versions(run).get("simteacher", ""),
     )
 
 
 def titles(run: Run) -> dict[str, str]:
     """Stage -> what the page calls it; without a source nobody is a teacher."""
-    found = {stage.name: words.stage_title(stage.name) for stage in run.stages}
+    found = {stage.name: about.stage_title(stage.name) for stage in run.stages}
     return found if run.config.get("source") or "teacher" not in found else {**found, "teacher": "Model"}
+
+
+def heads(run: Run) -> dict[str, str]:
+    """`titles` for the heads of charts and tables, which say what was refused."""
+    return {s.name: titles(run)[s.name] + (" (refused)" if s.reverted else "") for s in run.stages}
+
+
+def right_stage(run: Run) -> str:
+    """The stage that the slider shows on the right at first: the model, else the last that drew samples."""
+    if run.after and run.after.samples:
+        return run.after.name
+    return next((s.name for s in reversed(run.stages) if s.samples), "")
 
 
 def colours(run: Run) -> dict[str, tuple[int, int, int]]:
@@ -124,7 +148,7 @@ def loss_chart(stage: Stage) -> Markup:
     for colour, name in enumerate(_parts(stage), 1):
         logged = [(e["step"], e["losses"][name]) for e in steps if name in e.get("losses", {})]
         series.append(plots.Series(name, plots.smooth(logged), colour=colour % 6))
-    return Markup(plots.line_chart(series, f"Training loss of {words.stage_title(stage.name)}"))
+    return Markup(plots.line_chart(series, f"Training loss of {about.stage_title(stage.name)}"))
 
 
 def _parts(stage: Stage) -> list[str]:
@@ -145,22 +169,30 @@ def miou_chart(run: Run) -> str:
     dots = [(float(n), 100 * e["miou"]) for n, (_, e) in enumerate(values) if e]
     if len(dots) < 2:
         return ""
-    names = [words.stage_title(s.name) for s in run.stages]
+    names = list(heads(run).values())
     return plots.line_chart([plots.Series("mean IoU", dots, "main")], "Mean IoU after each stage", "", x_names=names)
+
+
+def uneven(run: Run) -> str:
+    """Classes that are in the mean of some stages only, as words."""
+    ious = [e.get("iou") or {} for e in (s.score(run.eval_data) for s in run.stages) if e]
+    known = [{name for name, value in iou.items() if value is not None} for iou in ious]
+    names = [name for iou in ious[:1] for name in iou if 0 < sum(name in one for one in known) < len(known)]
+    return about.join(names) if names else ""
 
 
 def share_chart(run: Run, stage: Stage) -> str:
     """Class shares of a round's pseudo-labels as one bar."""
     paint = colours(run)
     shares = [(k, float(v), _css(paint.get(k, _GREY))) for k, v in stage.pseudo["class_share"].items() if v]
-    return plots.stacked(shares, f"Class shares of the labels of {words.stage_title(stage.name)}")
+    return plots.stacked(shares, f"Class shares of the labels of {about.stage_title(stage.name)}")
 
 
 def guard_rows(stage: Stage) -> list[tuple[str, str]]:
-    """What the guard measured, as name and text; pairs are before and after the round."""
+    """What the guard measured, as name and text in per cent; pairs are before and after the round."""
 
     def number(value: Any) -> str:
-        return f"{value:.3g}" if isinstance(value, float) else str(value)
+        return f"{100 * value:.3g} %" if isinstance(value, float) else str(value)
 
     rows: list[tuple[str, str]] = []
     for name, value in stage.guard.get("signals", {}).items():
@@ -173,14 +205,19 @@ def guard_rows(stage: Stage) -> list[tuple[str, str]]:
 
 
 def validator_table(stages: list[Stage]) -> dict[str, Any]:
-    """Label-free scores: stage names, and for each score its name, meaning, values by stage and the best of them."""
+    """Label-free scores: stage names, and for each score its name, meaning, values by stage and the best of them.
+
+    What the guard refused is never the best; where nothing else is to be compared, nothing is.
+    """
     judged = [s for s in stages if s.validators]
+    stand = [s for s in judged if not s.reverted]
     names = list(dict.fromkeys(name for s in judged for name in s.validators))
     rows = []
     for name in names:
-        values = [s.validators.get(name) for s in judged]
-        rows.append((name, VALIDATORS.get(name, ""), values, max((v for v in values if v is not None), default=None)))
-    return {"stages": [s.name for s in judged], "rows": rows}
+        values = [(s.validators.get(name), not s.reverted) for s in judged]
+        known = [v for s in stand if (v := s.validators.get(name)) is not None]
+        rows.append((name, VALIDATORS.get(name, ""), values, max(known) if len(known) > 1 else None))
+    return {"stages": [s.name for s in judged], "rows": rows, "compared": len(stand) > 1}
 
 
 def versions(run: Run) -> dict[str, str]:

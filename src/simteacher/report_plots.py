@@ -9,6 +9,8 @@ from html import escape
 
 WIDTH, HEIGHT = 520, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
+VALUE_ROOM = 16  # above the highest dot, for the number that stands over it
+REMARK_ROOM = 6  # below, for a second line under a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def line_chart(series: Sequence[Series], title: str, x_label: str = "step", *, x
         series: The curves, the last on top.
         title: Spoken by screen readers.
         x_label: Below the horizontal axis.
-        x_names: Names of the positions 0, 1, … in place of numbers.
+        x_names: Names of the positions 0, 1, … in place of numbers. What stands in brackets behind one goes below it.
     """
     curves = [replace(s, points=[p for p in s.points if math.isfinite(p[1])]) for s in series]
     curves = [s for s in curves if s.points]
@@ -81,29 +83,35 @@ def line_chart(series: Sequence[Series], title: str, x_label: str = "step", *, x
     if x_names:  # room for the names at both ends
         x_low, x_high = x_low - 0.3, x_high + 0.3
     y_low, y_high = y_ticks[0], y_ticks[-1]
+    top = TOP + (VALUE_ROOM if x_names else 0)
 
     def place(x: float, y: float) -> tuple[float, float]:
         across = (x - x_low) / ((x_high - x_low) or 1.0)
         up = (y - y_low) / ((y_high - y_low) or 1.0)
-        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
+        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - top - BOTTOM)
 
-    parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">']
+    height = HEIGHT + (REMARK_ROOM if any(" (" in name for name in x_names) else 0)
+    parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">']
     for tick in y_ticks:
         _, y = place(x_low, tick)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_number(tick)}</text>')
     for tick in x_ticks:
         x, _ = place(tick, y_low)
-        name = escape(x_names[int(tick)]) if x_names else _number(tick)
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{name}</text>')
+        name, _, remark = x_names[int(tick)].partition(" (") if x_names else (_number(tick), "", "")
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{escape(name)}</text>')
+        if remark:
+            parts.append(f'<text x="{x:.1f}" y="{height - 6}" text-anchor="middle">({escape(remark)}</text>')
     parts.append(f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">{escape(x_label)}</text>')
     for curve in curves:
         spots = [place(x, y) for x, y in curve.points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
         kind = f"line s{curve.colour} {curve.kind}"
         parts.append(f'<polyline class="{kind}" points="{path}"><title>{escape(curve.name)}</title></polyline>')
+        if x_names or len(spots) == 1:  # a line through one point is invisible
+            dot = f"dot s{curve.colour} {curve.kind}".strip()
+            parts += [f'<circle class="{dot}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in spots]
         if x_names:  # few points: each with its value
-            parts += [f'<circle class="dot s{curve.colour}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in spots]
             parts += [f'<text class="value" x="{x:.1f}" y="{y - 10:.1f}" text-anchor="middle">{value:.1f}</text>'
                       for (x, y), (_, value) in zip(spots, curve.points, strict=True)]  # fmt: skip
     return "".join(parts) + "</svg>"

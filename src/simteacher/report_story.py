@@ -8,10 +8,22 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from simteacher.page import percent, points
-from simteacher.report_data import Run, Stage
-
-STAND_IN = "stand-in"
-TITLES = {"batchnorm": "Teacher, re-normalised"}  # the teacher with batch-norm statistics of the target
+from simteacher.report_data import Run
+from simteacher.report_facts import (
+    all_refused,
+    gain_of,
+    images_of,
+    is_stand_in,
+    join,
+    labelled,
+    minutes,
+    model_of,
+    pictures,
+    scores,
+    stage_title,
+    unseen,
+)
+from simteacher.report_result import result, seen
 
 
 class Tile(NamedTuple):
@@ -22,93 +34,44 @@ class Tile(NamedTuple):
     meaning: str
 
 
-def is_stand_in(run: Run) -> bool:
-    """Whether the target was the embedded stand-in: its data set says so, or its path does."""
-    target = run.config.get("target")
-    about = data_of(run, "target")
-    words = f"{target} {about}".lower().replace("_", "-")
-    return STAND_IN in words
-
-
-def data_of(run: Run, role: str) -> dict[str, Any]:
-    """What provenance says about the source or the target; empty where it says nothing."""
-    data = run.provenance.get("data")
-    found = data.get(role) if isinstance(data, dict) else run.provenance.get(role)
-    return found if isinstance(found, dict) else {}
-
-
-def images_of(run: Run, role: str) -> int | None:
-    """Number of images of the source or target, where provenance holds it."""
-    images = run.provenance.get("images")
-    count = images.get(role) if isinstance(images, dict) else data_of(run, role).get("images")
-    return count if isinstance(count, int) else None
-
-
-def stage_title(name: str) -> str:
-    """``round-1`` -> ``Round 1``."""
-    return TITLES.get(name) or name.replace("-", " ").capitalize()
-
-
-def join(words: list[str]) -> str:
-    """``a, b and c``."""
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
-
-
-def minutes(stages: list[Stage]) -> float | None:
-    """Training time of stages in minutes: steps taken times the seconds a step that the last one logged."""
-    last = [s.steps[-1] for s in stages if s.steps]
-    known = [e["step"] * e["seconds"] for e in last if isinstance(e.get("seconds"), int | float)]
-    return sum(known) / 60 if known else None
-
-
 def _time(value: float) -> str:
     if value < 1.5:
         return "a second" if 60 * value < 1.5 else f"{60 * value:.0f} seconds"
     return f"{value:.0f} minutes" if value < 90 else f"{value / 60:.1f} hours"
 
 
+def status(run: Run) -> tuple[str, str]:
+    """Style and words of the chip in the page's head."""
+    if not run.finished:
+        return "wait", "not finished"
+    return ("bad", "finished, adaptation refused") if all_refused(run) else ("good", "finished")
+
+
 def headline(run: Run) -> str:
     """One line that says what came out."""
-    pictures = "stand-in pictures" if is_stand_in(run) else "photographs"
+    what = pictures(run)
     if not run.finished:
-        return f"A run on {pictures}, not finished yet"
+        return f"A run on {what}, not finished yet"
     before, after = scores(run)
-    if before and after:
-        gain = after["miou"] - before["miou"]
-        if gain > 0:
-            return (
-                f"{points(gain)} points on {pictures} whose labels it never saw"
-                if _unseen(run)
-                else f"{points(gain)} points on {pictures}"
-            )
-        return f"No gain on {pictures} this time: {points(gain)} points"
-    if before:
-        return f"{percent(before['miou'])} % mean IoU on {pictures}"
-    return f"A model for {pictures}, made without their labels" if _unseen(run) else f"A model for {pictures}"
-
-
-def labelled(run: Run) -> bool:
-    """Whether target labels took part in training."""
-    return run.config.get("labelled") not in (None, 0, "0")
-
-
-def _unseen(run: Run) -> bool:
-    """Whether no network of this run can have seen target labels: what another run learned is not known here."""
-    given = (run.config.get("teacher") or {}).get("weights")
-    start = (run.config.get("network") or {}).get("weights", "imagenet")
-    return not labelled(run) and given in (None, "street") and start in ("imagenet", "none", "street")
-
-
-def scores(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Evaluations before and after on the same data; an empty dict stands for a missing one."""
-    before = run.before.score(run.eval_data) if run.before else {}
-    after = run.after.score(run.eval_data) if run.after else {}
-    return before, after
+    measured, value = after or before, gain_of(run).value
+    if all_refused(run):
+        stage = model_of(run)
+        score = f" ({percent(measured['miou'])} %)" if measured else ""
+        return (
+            f"Adaptation was refused: the model is the {stage_title(stage.name if stage else 'teacher').lower()}{score}"
+        )
+    if value is not None:
+        if points(value).startswith("+"):
+            return f"{points(value)} points on {what}" + (" whose labels it never saw" if unseen(run) else "")
+        return f"No gain on {what} this time: {points(value)} points"
+    if measured:
+        return f"{percent(measured['miou'])} % mean IoU on {what}"
+    return f"A model for {what}, made without their labels" if unseen(run) else f"A model for {what}"
 
 
 def story(run: Run) -> list[str]:
     """The sentences of the paragraph."""
-    return [s for s in (_teacher(run), _rounds(run), _guard(run), _result(run), _unfinished(run)) if s]
+    return [s for s in (_teacher(run), _rounds(run), _guard(run), result(run), _unfinished(run)) if s]
 
 
 def _teacher(run: Run) -> str:
@@ -159,7 +122,7 @@ def _rounds(run: Run) -> str:
     mean = f" The student keeps {percent(keep, 0)} % of the weights of its teacher, against forgetting." if keep else ""
     times = "In one round" if len(rounds) == 1 else f"In {len(rounds)} rounds"
     known = images_of(run, "labelled") if labelled(run) else 0
-    unlabelled = f"{kind} nobody had labelled" if _unseen(run) else f"{kind} whose labels it did not open"
+    unlabelled = f"{kind} nobody had labelled" if unseen(run) else f"{kind} whose labels it did not open"
     whose = f"{kind}, {known:,} of them labelled" if known else unlabelled
     them = "the others" if known else "them"
     return (
@@ -180,30 +143,19 @@ def _guard(run: Run) -> str:
     because = f" ({why})" if why else ""
     return (
         f"A guard that watches for collapse without any label refused {names}{because}; what was learned there is not "
-        "in the model."
+        f"in the model.{_not_run(run)}"
     )
 
 
-def _result(run: Run) -> str:
-    before, after = scores(run)
-    where = f"On {run.eval_data}" + (", whose labels were opened only to measure" if not labelled(run) else "")
-    if not before and not after:
-        return "No labels for measuring were given, so there is no score here: the pictures below are the evidence."
-    if not before or not after:
-        return f"{where}, mean IoU is {percent((before or after)['miou'])} %."
-    gain = after["miou"] - before["miou"]
-    verb = "rose" if gain > 0 else "went"
-    was = before["iou"]
-    changes = {k: v - was[k] for k, v in after["iou"].items() if v is not None and was.get(k) is not None}
-    ups = sorted((k for k, v in changes.items() if v > 0.005), key=lambda k: -changes[k])[:3]
-    downs = sorted((k for k, v in changes.items() if v < -0.005), key=lambda k: changes[k])[:3]
-    text = f"{where}, mean IoU {verb} from {percent(before['miou'])} to {percent(after['miou'])} %"
-    text += f" ({points(gain)} points)"
-    if ups:
-        text += f", most for {join([f'{k} ({points(changes[k])})' for k in ups])}"
-    if downs:
-        text += f"; it fell for {join([f'{k} ({points(changes[k])})' for k in downs])}"
-    return text + "."
+def _not_run(run: Run) -> str:
+    """The rounds that a refusal left undone."""
+    asked = (run.config.get("rounds") or {}).get("count")
+    ran = sum(bool(s.guard) for s in run.stages)
+    rest = [str(n) for n in range(ran + 1, asked + 1)] if run.finished and isinstance(asked, int) else []
+    if not rest:
+        return ""
+    rounds, were = ("Rounds", "were") if len(rest) > 1 else ("Round", "was")
+    return f" {rounds} {join(rest)} of the {asked} asked for {were} not run: a refusal ends them."
 
 
 def _unfinished(run: Run) -> str:
@@ -231,16 +183,24 @@ def tiles(run: Run) -> list[Tile]:
     if before:
         how = "teacher, trained on synthetic images" + (" and labels" if labelled(run) else "")
         how = how if run.config.get("source") else "trained with labels"
-        out.append(Tile(percent(before["miou"]), "% mIoU", how))
+        out.append(Tile(percent(before["miou"]), "% mIoU", how + ("" if after else _flattered(before))))
     if after and run.after:
-        out.append(Tile(percent(after["miou"]), "% mIoU", f"after adaptation ({stage_title(run.after.name).lower()})"))
-    if before and after:
-        gain = after["miou"] - before["miou"]
-        verb = "gained" if gain >= 0 else "lost"
-        out.append(Tile(points(gain), "points", verb if labelled(run) else f"{verb} without a label"))
+        how = f"after adaptation ({stage_title(run.after.name).lower()})"
+        out.append(Tile(percent(after["miou"]), "% mIoU", how + _flattered(after)))
+    value, classes, left_out = gain_of(run)
+    if value is not None:
+        verb = "gained" if value >= 0 else "lost"
+        how = verb if labelled(run) else f"{verb} without a label"
+        out.append(
+            Tile(points(value), "points", how + (f", over the {classes} classes scored both times" if left_out else ""))
+        )
     if (spent := minutes(run.stages)) is not None:
-        value, unit = _time(spent).split(" ")
-        out.append(Tile(value, unit, "of training in all stages"))
+        number, unit = _time(spent).split(" ")
+        out.append(Tile(number, unit, "of training in all stages"))
     if not (before or after) and (kept := coverages(run)):
         out.append(Tile(percent(kept[-1], 0), "%", "of target pixels labelled by the model itself"))
     return out[:4]
+
+
+def _flattered(event: dict[str, Any]) -> str:
+    return f"; {told}" if (told := seen(event)) else ""

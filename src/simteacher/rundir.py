@@ -20,6 +20,7 @@ from simteacher.config import Recipe, flat
 from simteacher.errors import UserError
 from simteacher.files import PART, atomic_write, disk_errors
 from simteacher.places import differing, spelt_as, what_changed
+from simteacher.typed import typed
 
 # May change between a run and its continuation; what `with_labels` gives is compared where it has its place.
 FREE_KEYS = ("cache_gib", "log_every", "save_seconds", "with_labels")
@@ -272,6 +273,7 @@ def git_commit() -> str | None:
     return commit + ("+" if changed else "")
 
 
+@typed
 def clean(run: str | Path) -> list[str]:
     """Remove the intermediate data of a finished run: training states, pseudo-labels, statistics.
 

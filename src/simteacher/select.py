@@ -17,10 +17,12 @@ from simteacher.models.store import Model, load
 from simteacher.progress import progress, say
 from simteacher.select_sheet import write_sheet
 from simteacher.selection import choose, explain, look
+from simteacher.typed import typed
 
 NAMES = "names.txt"
 
 
+@typed
 def select(
     model: str | Path | Model,
     data: str | Path | DataSet,

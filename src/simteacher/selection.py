@@ -180,7 +180,9 @@ def explain(
         if uncertainty[index] >= 0.5:
             worst = int(np.nanargmax(one.entropy_K)) if not np.isnan(one.entropy_K).all() else None
             about = f", most about {classes[worst]}" if worst is not None else ""
-            reasons.append(f"unsure of {one.doubt:.0%} of it{about}: more than of {uncertainty[index]:.0%} of the set")
+            above = f"{uncertainty[index]:.0%}"
+            more = "more than of any other" if above == "100%" else f"more than of {above} of the set"
+            reasons.append(f"unsure of {one.doubt:.0%} of it{about}: {more}")
         rare = sorted((k for k in np.flatnonzero(seen_NK[index]) if often_K[k] < 0.3), key=lambda k: often_K[k])[:3]
         if rare:
             reasons.append("shows " + ", ".join(f"{classes[k]} (seen in {often_K[k]:.0%} of the set)" for k in rare))

@@ -6,6 +6,7 @@ made: `tools/pack_teacher.py`.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,12 @@ def _plain(input: str) -> str:
     return f"{form}{colon}{rest}"
 
 
+def whereabouts(input: str) -> str:
+    """An input as what it is from any folder: photographs called ``photos`` may be others there."""
+    form, colon, rest = input.rpartition(":")
+    return f"{form}{colon}{os.path.realpath(os.path.expanduser(rest))}"
+
+
 def _is_model(word: str | Path) -> bool:
     path = Path(word).expanduser()
     if path == Path(NAME):
@@ -96,7 +103,7 @@ def _free(folder: Path, input: str) -> Path:
     while (free / "dataset.yaml").is_file():
         try:
             origin = (yaml.safe_load((free / "dataset.yaml").read_text(encoding="utf-8")) or {}).get("origin") or {}
-            same = input in (origin.get("input"), origin.get("data"))
+            same = origin.get("input") == whereabouts(input) or origin.get("data") == input
         except (OSError, ValueError, AttributeError, yaml.YAMLError):
             return free  # whoever writes there says what is wrong
         if same:

@@ -47,6 +47,8 @@ def print_scores(result: Mapping[str, Any]) -> None:
 def print_comparison(rows: Mapping[str, Mapping[str, Any]]) -> None:
     """IoU by class of several models side by side, the last minus the first at the end.
 
+    The gain of the mean is over the classes that both have.
+
     Args:
         rows: Name of a model -> its result of `evaluate`.
     """
@@ -54,22 +56,35 @@ def print_comparison(rows: Mapping[str, Mapping[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from simteacher.metrics import gain
+
     table = Table(box=None, pad_edge=False)
     table.add_column("IoU, %")
     for name in [*rows, "gain"]:
         table.add_column(Text(name), justify="right")
     results = list(rows.values())
 
-    def add(label: str, values: list[float | None], style: str | None = None) -> None:
+    def add(label: str, values: list[float | None], change: float | None, style: str | None = None) -> None:
+        table.add_row(
+            Text(label), *map(percent, values), "-" if change is None else f"{100 * change:+.1f}", style=style
+        )
+
+    def difference(values: list[float | None]) -> float | None:
         first, last = values[0], values[-1]
-        gain = "-" if first is None or last is None else f"{100 * (last - first):+.1f}"
-        table.add_row(Text(label), *map(percent, values), gain, style=style)
+        return None if first is None or last is None else last - first
 
     for name in results[0]["iou"]:
-        add(name, [r["iou"].get(name) for r in results])
-    add("pixel accuracy", [r["pixel_accuracy"] for r in results], "dim")
-    add("mean IoU", [r["miou"] for r in results], "bold")
-    Console(highlight=False).print(table)
+        ious = [r["iou"].get(name) for r in results]
+        add(name, ious, difference(ious))
+    right = [r["pixel_accuracy"] for r in results]
+    add("pixel accuracy", right, difference(right), "dim")
+    change = gain(results[0]["iou"], results[-1]["iou"])
+    add("mean IoU", [r["miou"] for r in results], change.value, "bold")
+    console = Console(highlight=False)
+    console.print(table)
+    if change.left_out:
+        tail = f"left out of the gain of the mean, as only one of the two scores them: {', '.join(change.left_out)}"
+        console.print(tail, style="dim", markup=False)
 
 
 def print_check(result: Mapping[str, Any]) -> None:

@@ -6,13 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from simteacher.config import Recipe
-from simteacher.inputs import Inputs
+from simteacher.inputs import Inputs, open_measured, seen_labels
 from simteacher.objectives.compose import needs_target
 from simteacher.stages import count_to_label, stage_steps
 
 
 def plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
-    """One line before the first stage: where to, from what, in how many steps."""
+    """One line before the first stage: where to, from what, in how many steps; and what makes numbers flatter."""
+    measured = open_measured(recipe)
+    if measured is None or not (seen := seen_labels(data, measured)):
+        return _plan(folder, recipe, data)
+    what = f"{seen} of the {len(measured)} measured photographs are learned from with their labels"
+    return f"{_plan(folder, recipe, data)}\n{what}: the numbers flatter"
+
+
+def _plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
     classes = f"{len(data.space)} classes of {data.space.name}"
     teacher, each = stage_steps(recipe)
     if data.source is None and recipe.teacher.weights:

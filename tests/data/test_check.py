@@ -12,6 +12,7 @@ from PIL import Image
 
 from simteacher.data.check import check
 from simteacher.data.check_table import check_table
+from simteacher.data.images import open_image
 from simteacher.data.inspect import fingerprint
 from simteacher.errors import UserError
 from tests import lookalikes
@@ -158,6 +159,15 @@ def test_what_was_overlooked_is_said(tmp_path: Path) -> None:
         for n in range(2):
             Image.fromarray(photo(np.random.default_rng(n), (64, 48))).save(tmp_path / folder / f"{n}.png")
     (tmp_path / "phone.HEIC").write_bytes(b"not read")
+    (tmp_path / "rgb" / "0.png").rename(tmp_path / "rgb" / "0\n.png")
+    assert any("not read: 1 file with a line break in the name" in line for line in check(tmp_path)["hints"])
+    (tmp_path / "rgb" / "0\n.png").rename(tmp_path / "rgb" / "0.png")
+    with pytest.raises(UserError, match="convert it to JPEG or PNG"):
+        open_image(tmp_path / "phone.HEIC")
+    (tmp_path / "link.png").symlink_to("nowhere")
+    with pytest.raises(UserError, match="this link leads nowhere"):
+        open_image(tmp_path / "link.png")
+    (tmp_path / "link.png").unlink()
     said = table(check(tmp_path))
     assert "rgb and" in said and "if one of them holds labels" in said
     assert "1 .heic file, such as" in said and "no problems" in said

@@ -103,6 +103,24 @@ def test_synthia_release_by_folder_name(tmp_path: Path) -> None:
     assert labelling(open_dataset(made.spec)).names[12] == "motorcycle"
 
 
+def test_a_set_that_was_written_anew_is_looked_at_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a script or a notebook one path may be several sets in turn: exported again, or of another current folder."""
+    (tmp_path / "RGB").mkdir()
+    Image.new("RGB", (16, 12)).save(tmp_path / "RGB/000000.png")
+
+    def export(ids: list[int]) -> None:
+        classes_HW = np.resize(np.array(ids), (12, 16))
+        save_wide(tmp_path / "GT/LABELS/000000.png", np.stack([classes_HW, 0 * classes_HW, 0 * classes_HW], axis=2))
+
+    monkeypatch.chdir(tmp_path)
+    export([2, 3, 17])
+    first = open_dataset("synthia:.")
+    assert labelling(first).names[12] == "motorcycle"
+    export([2, 3, 12])
+    assert labelling(open_dataset("synthia:.")).names[12] == "lane marking"
+    assert labelling(first).names[12] == "motorcycle" and first == open_dataset("synthia:.")
+
+
 def test_carla_instance_pictures_are_numbers_not_colours(tmp_path: Path) -> None:
     """CARLA's instance camera keeps the class in red and counts objects in green and blue."""
     made = lookalikes.carla_red(tmp_path)

@@ -99,7 +99,8 @@ def test_rows_of_a_seed_share_equal_teachers_and_leave_table_plot_and_recipes(
     assert "| … + CutMix |" in text and "6 steps of 2 crops" in text
     assert (out / "plot.svg").read_text().startswith("<svg")
     assert not list(out.rglob("state.safetensors"))
-    assert "10 rows to run, about 0:" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "10 rows to run, about 0:" in said and "\n1 row to run, about 0:" in f"\n{said}"
     kept = load_recipe(out / "rows" / "and-+-CutMix-seed2.yaml")
     assert (kept.rounds.mix, kept.seed) == ("cutmix", 2)
 

@@ -23,7 +23,8 @@ def line(row: str, seed: int, miou: float | None, teacher: float = 0.2) -> dict[
     }
     return {
         "row": row, "seed": seed, "miou": miou, "teacher": teacher, "pixel_accuracy": 0.8, "seconds": 60.0,
-        "labelled": None, "iou": {"road": 0.9, "car": None}, "stage": "round-1", "reverted": [], "stages": stages,
+        "labelled": None, "iou": {"road": 0.9, "car": None}, "teacher_iou": {"road": 0.7, "car": None},
+        "stage": "round-1", "reverted": [], "stages": stages,
     }  # fmt: skip
 
 
@@ -57,6 +58,28 @@ def test_means_spread_gain_and_gap() -> None:
     assert method["iou"] == {"road": pytest.approx(0.9), "car": None}
 
 
+def test_a_gain_is_over_the_classes_that_both_score() -> None:
+    """A class that the teacher alone predicts by mistake lowers its mean and is no gain when it goes."""
+    row = line("method & more", 1, 0.45) | {"teacher_iou": {"road": 0.95, "car": 0.0}}
+    (only,) = summarise(ROWS, [row], ROWS[0].name)
+    assert only["gain"] == pytest.approx(-0.05) and only["left_out"] == ["car"]
+    text = to_markdown(table({"title": "T", "made": {}}, ROWS, [row], {}, ROWS[0].name))
+    assert "| 20.0 | -5.0 |" in text
+    assert "Left out of the gain of **method & more**, as only one of the two scores them: car" in text
+    (old,) = summarise(ROWS, [{k: v for k, v in row.items() if k != "teacher_iou"}], ROWS[0].name)
+    assert old["gain"] is None, "kept before the teacher's classes were"
+
+
+def test_names_and_paths_open_no_cell_and_no_tag() -> None:
+    odd = (Row("a | <b>"),)
+    made = {"command": "`simteacher x '<|>'`", "source": "sets/<i>|x"}
+    text = to_markdown(table({"title": "T", "made": made}, odd, [line("a | <b>", 1, 0.4)], {"<c>": "|"}, odd[0].name))
+    row = next(x for x in text.splitlines() if x.startswith("| a \\|"))
+    assert r"a \| \<b>" in row and row.replace(r"\|", "").count("|") == 8
+    assert "- command: `simteacher x '<|>'`" in text, "code stands as it is"
+    assert r"- source: sets/\<i>\|x" in text and r"Not run: **\<c>**: \|" in text
+
+
 def test_nothing_measured_is_told_apart_from_zero() -> None:
     (only,) = summarise(ROWS, [line("method & more", 1, None)], ROWS[0].name)
     assert (only["miou"], only["gap"], only["spread"], only["values"]) == (None, None, None, [])
@@ -82,3 +105,12 @@ def test_plots_are_xml_and_show_every_seed() -> None:
     higher = {c.get("cx"): c for c in ElementTree.fromstring(bars(summaries, "")).findall(".//{*}circle")}
     assert len(higher) == 5  # the method's two seeds are equal
     assert ElementTree.fromstring(bars([], "empty")) is not None
+
+
+def test_plots_bring_their_own_ground() -> None:
+    """Light words of a dark scheme would be lost on a viewer's white."""
+    for text in (bars(summarise(ROWS, LINES, ROWS[0].name), "a"), bars([], "empty")):
+        ground = ElementTree.fromstring(text).find("{*}rect")
+        assert ground is not None and ground.get("width") == ground.get("height") == "100%"
+        dark = text.partition("prefers-color-scheme:dark")[2]
+        assert text.count(".ground{fill:") == 2 and ".ground{fill:" in dark

@@ -21,12 +21,16 @@ def hints(dataset: DataSet) -> list[str]:
 
 def _unread(root: Path, files: list[str]) -> list[str]:
     """Pictures that this tool does not read, such as a phone's."""
-    files = [f for f in files if f.lower().endswith(UNREAD_SUFFIXES)]
+    listed, files = files, [f for f in files if f.lower().endswith(UNREAD_SUFFIXES)]
     kinds = Counter(PurePosixPath(f).suffix.lower() for f in files)
+    broken = [f for f in listed if len(f.splitlines()) > 1]  # a list of names has one a line
     first = {kind: root / next(f for f in files if f.lower().endswith(kind)) for kind in kinds}
     return [
         f"not read: {n} {kind} file{'s' * (n > 1)}, such as {first[kind]}; convert them to JPEG or PNG"
         for kind, n in kinds.most_common()
+    ] + [
+        f"not read: {len(broken)} file{'s' * (len(broken) > 1)} with a line break in the name, such as {f!r}; rename it"
+        for f in broken[:1]
     ]
 
 

@@ -37,10 +37,13 @@ def open_image(path: Path) -> Image.Image:
     try:
         return Image.open(path)
     except FileNotFoundError:
+        if path.is_symlink():
+            raise UserError("this link leads nowhere", path, "put its file back, or remove the link") from None
         raise UserError("no such file", path, "put the file back or take its name out of the set") from None
     except UnidentifiedImageError:
         what = "the file is empty" if path.stat().st_size == 0 else "this is no image that can be read"
-        raise UserError(what, path, "replace or remove the file") from None
+        known = path.suffix.lower() in UNREAD_SUFFIXES
+        raise UserError(what, path, "convert it to JPEG or PNG" if known else "replace or remove the file") from None
     except DAMAGED as error:
         raise damaged(path, error) from None
 

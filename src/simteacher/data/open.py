@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from simteacher.data.dataset_yaml import read_dataset_yaml
@@ -27,6 +28,7 @@ from simteacher.labels import SPACES, LabelSpace
 FORMATS = ("cityscapes", "gta5", "synthia", "kitti", "vkitti2", "carla", "camvid", "folder")
 ALL = "all"  # the split that means every frame, like None
 _PROBES = 8
+_OPENINGS = count(1)
 
 
 def parse_spec(spec: str | Path) -> tuple[str | None, Path]:
@@ -183,7 +185,7 @@ def _listed(splits: dict[str, list[str] | None], names: set[str]) -> tuple[dict[
 def _with_probe(dataset: DataSet) -> DataSet:
     labels = [f.label for f in dataset.frames if f.label]
     step = max(1, len(labels) // _PROBES)
-    return replace(dataset, probe=tuple(labels[::step][:_PROBES]))
+    return replace(dataset, probe=tuple(labels[::step][:_PROBES]), opening=next(_OPENINGS))
 
 
 def _select(opened: tuple[DataSet, dict[str, set[str]]], split: str | None) -> DataSet:

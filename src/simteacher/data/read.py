@@ -34,6 +34,7 @@ def _labelling(
     names: tuple[tuple[int, str], ...],
     space: LabelSpace | None,
     probe: tuple[Path, ...],
+    opening: int,
 ) -> Labelling:
     return resolve(decode, dict(names), space, probe, root)
 
@@ -45,7 +46,8 @@ def labelling(dataset: DataSet) -> Labelling:
         UserError: The set does not state its classes.
     """
     names = tuple(dataset.names.items())
-    return _labelling(dataset.format, dataset.root, dataset.decode, names, dataset.space, dataset.probe)
+    key = dataset.format, dataset.root, dataset.decode, names, dataset.space, dataset.probe
+    return _labelling(*key, dataset.opening)
 
 
 @lru_cache(maxsize=16)

@@ -43,6 +43,7 @@ class DataSet:
         probe: A few label files from all over the set, all splits, by which its release is told apart.
         meta: Contents of ``dataset.yaml`` for `folder` sets, else empty.
         gone: Names that its splits list and that are not there.
+        opening: Another number each time that a set is opened: what is remembered of its files holds that long.
     """
 
     format: str
@@ -56,6 +57,7 @@ class DataSet:
     probe: tuple[Path, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
+    opening: int = field(default=0, compare=False)
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -12,8 +12,10 @@ from simteacher.report_plots import nice_ticks
 WIDTH, LEFT, RIGHT, TOP, STEP = 760, 230, 70, 46, 30
 COLOURS = ("#2b6cb0", "#b7791f", "#2f855a", "#9b2c2c")
 STYLE = (
-    "<style>text{font:13px system-ui,sans-serif;fill:#222}.dim{fill:#666}.grid{stroke:#ddd}.title{font-weight:600}"
-    "@media(prefers-color-scheme:dark){text{fill:#ddd}.dim{fill:#999}.grid{stroke:#444}}</style>"
+    "<style>.ground{fill:#fff}text{font:13px system-ui,sans-serif;fill:#222}.dim{fill:#666}.grid{stroke:#ddd}"
+    ".title{font-weight:600}@media(prefers-color-scheme:dark){.ground{fill:#16181d}text{fill:#ddd}.dim{fill:#999}"
+    ".grid{stroke:#444}}</style>"
+    '<rect class="ground" width="100%" height="100%"/>'  # viewers paint white behind it, in a dark scheme too
 )
 
 

@@ -16,8 +16,8 @@ def collect(run: Path) -> Line:
 
     Returns:
         ``miou``, ``pixel_accuracy`` and ``iou`` of the stage that the run chose (None where no labels were given to
-        measure on), ``stage`` its name, ``teacher`` the teacher's mIoU, ``reverted`` the stages that the guard refused,
-        and ``stages``: name -> ``{"miou", "scores"}`` with the label-free scores.
+        measure on), ``stage`` its name, ``teacher`` the teacher's mIoU, ``teacher_iou`` its IoUs, ``reverted`` the
+        stages that the guard refused, and ``stages``: name -> ``{"miou", "scores"}`` with the label-free scores.
     """
     read = read_run(run)
     data = read.eval_data
@@ -30,6 +30,7 @@ def collect(run: Path) -> Line:
         "iou": score.get("iou", {}),
         "stage": chosen,
         "teacher": stages.get("teacher", {}).get("miou"),
+        "teacher_iou": next((s.score(data).get("iou", {}) for s in read.stages if s.name == "teacher"), {}),
         "reverted": [s.name for s in read.stages if s.reverted],
         "stages": stages,
         "measured_on": data,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import statistics
 from collections.abc import Mapping, Sequence
@@ -11,13 +12,16 @@ from typing import Any, TypedDict
 from simteacher.experiments.choice import Choice, choices
 from simteacher.experiments.results import Line
 from simteacher.experiments.rows import SUPERVISED, Row
+from simteacher.metrics import gain
 from simteacher.show import percent
 
 
 class Summary(TypedDict):
     """One row over its seeds; every number in [0, 1], None where nothing was measured.
 
-    ``gap``: share of the way from the first row to the supervised one, by seed and then averaged.
+    ``gain``: over the classes that the row and its own teacher both score; None also for lines kept before those of
+    the teacher were. ``left_out``: classes that only one of the two scores, with any seed. ``gap``: share of the way
+    from the first row to the supervised one, by seed and then averaged.
     """
 
     row: str
@@ -27,6 +31,7 @@ class Summary(TypedDict):
     spread: float | None
     teacher: float | None
     gain: float | None
+    left_out: list[str]
     gap: float | None
     pixel_accuracy: float | None
     iou: dict[str, float | None]
@@ -57,7 +62,7 @@ def summarise(rows: Sequence[Row], lines: list[Line], first: str) -> list[Summar
             continue
         values = [x["miou"] for x in mine if x["miou"] is not None]
         gaps = [_gap(x["miou"], floor.get(x["seed"]), ceiling.get(x["seed"])) for x in mine]
-        gains = [x["miou"] - x["teacher"] for x in mine if None not in (x["miou"], x["teacher"])]
+        gains = [gain(x.get("teacher_iou") or {}, x["iou"]) for x in mine if x.get("teacher_iou") and x["iou"]]
         classes = list(dict.fromkeys(c for x in mine for c in x["iou"]))
         out.append(
             {
@@ -67,7 +72,8 @@ def summarise(rows: Sequence[Row], lines: list[Line], first: str) -> list[Summar
                 "miou": _mean(values),
                 "spread": statistics.stdev(values) if len(values) > 1 else None,
                 "teacher": _mean([x["teacher"] for x in mine]),
-                "gain": _mean(gains),
+                "gain": _mean([g.value for g in gains]),
+                "left_out": list(dict.fromkeys(name for g in gains for name in g.left_out)),
                 "gap": _mean(gaps),
                 "pixel_accuracy": _mean([x["pixel_accuracy"] for x in mine]),
                 "iou": {c: _mean([x["iou"].get(c) for x in mine]) for c in classes},
@@ -79,8 +85,14 @@ def summarise(rows: Sequence[Row], lines: list[Line], first: str) -> list[Summar
     return out
 
 
+def _plain(text: object) -> str:
+    """A name or path as Markdown that shows it: it opens no cell and no tag."""
+    return re.sub(r"([\\|<])", r"\\\1", str(text))
+
+
 def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *body)]
+    rows = (map(_plain, head), ["---"] * len(head), *(map(_plain, cells) for cells in body))
+    lines = ["| " + " | ".join(cells) + " |" for cells in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -154,12 +166,22 @@ def to_markdown(result: Mapping[str, Any]) -> str:
     """``table.md``."""
     summaries: list[Summary] = result["rows"]
     parts = [f"# {result['title']}\n"]
-    parts += [f"- {name}: {value}" for name, value in result["made"].items()]
+    made: Mapping[str, object] = result["made"]
+    parts += [f"- {name}: {value if name == 'command' else _plain(value)}" for name, value in made.items()]
     parts += ["", _main_table(summaries)]
     parts += [
         "mIoU and pixel accuracy in per cent. `own teacher`: the row's first model, after the share of the budget"
     ]
-    parts += ["that it has there. `kept`: the stages that became the model, chosen without labels.\n"]
+    parts += [
+        "that it has there. `gain`: over the classes that both it and the row score. `kept`: the stages that became"
+    ]
+    parts += ["the model, chosen without labels.\n"]
+    parts += [
+        f"Left out of the gain of **{_plain(s['row'])}**, as only one of the two scores them: "
+        f"{_plain(', '.join(s['left_out']))}\n"
+        for s in summaries
+        if s["left_out"]
+    ]
     classes = list(dict.fromkeys(c for s in summaries for c in s["iou"]))
     if classes:
         body = [[s["row"], *(percent(s["iou"].get(c)) for c in classes)] for s in summaries]
@@ -170,5 +192,5 @@ def to_markdown(result: Mapping[str, Any]) -> str:
             if found:
                 parts += [f"Which {question}? Each score chooses what it scores highest.\n", _choice_table(found)]
     for name, why in result["missing"].items():
-        parts += [f"Not run: **{name}**: {why}"]
+        parts += [f"Not run: **{_plain(name)}**: {_plain(why)}"]
     return "\n".join(parts).rstrip() + "\n"

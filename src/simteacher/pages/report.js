@@ -9,26 +9,39 @@
     const left = find(".left-stage"), right = find(".right-stage"), thumbs = all(".thumbs button");
     const names = new Map(Object.entries(JSON.parse(root.dataset.names)).map(([name, colour]) => [colour, name]));
     const pixels = new Map();
-    let current = 0;
+    let current = 0, asked = false; // whether the true labels are wanted on the right, where there are some
 
     const label = (select) => select.selectedOptions[0].textContent;
-    const rightImage = (view) => (pressed() && find(".truth", view)) || find(`.mask[data-stage="${CSS.escape(right.value)}"]`, view);
-    const leftImage = (view) => find(`.mask[data-stage="${CSS.escape(left.value)}"]`, view);
-    const pressed = () => truth && truth.getAttribute("aria-pressed") === "true";
+    const maskOf = (select, view) => {
+      const image = find(`.mask[data-stage="${CSS.escape(select.value)}"]`, view);
+      return { image, name: label(select) + (image ? "" : ": no mask") };
+    };
+    // What stands on the right of a view, and what it is called.
+    const onTheRight = (view) => {
+      const image = asked && find(".truth", view);
+      return image ? { image, name: "True labels" } : maskOf(right, view);
+    };
 
     function draw() {
       views.forEach((view, n) => {
         view.hidden = n !== current;
         all(".mask, .truth", view).forEach((image) => { image.hidden = true; image.classList.remove("on-left", "on-right"); });
-        const a = leftImage(view), b = rightImage(view);
+        const a = maskOf(left, view).image, b = onTheRight(view).image;
         if (a) { a.hidden = false; a.classList.add(a === b ? "both" : "on-left"); }
         if (b) { b.hidden = false; if (a !== b) b.classList.add("on-right"); }
       });
       thumbs.forEach((thumb, n) => thumb.setAttribute("aria-pressed", String(n === current)));
-      find(".tag.left").textContent = label(left);
-      find(".tag.right").textContent = pressed() ? "True labels" : label(right);
+      const names = [maskOf(left, views[current]).name, onTheRight(views[current]).name];
+      find(".tag.left").textContent = names[0];
+      find(".tag.right").textContent = names[1];
       frame.style.setProperty("--at", divide.value + "%");
-      divide.setAttribute("aria-valuetext", `${divide.value} % ${label(left)}, the rest ${find(".tag.right").textContent}`);
+      divide.setAttribute("aria-valuetext", `${divide.value} % ${names[0]}, the rest ${names[1]}`);
+      if (truth) {
+        const there = find(".truth", views[current]) !== null;
+        truth.disabled = !there;
+        truth.title = there ? "" : "Nobody has labelled this photograph";
+        truth.setAttribute("aria-pressed", String(asked && there));
+      }
     }
 
     // What a mask says at a point: its colour is a class.
@@ -49,7 +62,7 @@
     divide.addEventListener("pointermove", (event) => {
       const box = frame.getBoundingClientRect(), view = views[current];
       const x = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 0.9999), y = Math.min(Math.max((event.clientY - box.top) / box.height, 0), 0.9999);
-      const said = [[label(left), leftImage(view)], [label(right), find(`.mask[data-stage="${CSS.escape(right.value)}"]`, view)], ["Truth", find(".truth", view)]];
+      const said = [[label(left), maskOf(left, view).image], [label(right), maskOf(right, view).image], ["Truth", find(".truth", view)]];
       readout.replaceChildren(...said.flatMap(([who, image]) => {
         const found = classAt(image, x, y);
         if (!found) return [];
@@ -63,7 +76,7 @@
     divide.addEventListener("input", draw);
     [left, right].forEach((select) => select.addEventListener("change", draw));
     find(".strength").addEventListener("input", (event) => frame.style.setProperty("--paint", event.target.value / 100));
-    if (truth) truth.addEventListener("click", () => { truth.setAttribute("aria-pressed", String(!pressed())); draw(); });
+    if (truth) truth.addEventListener("click", () => { asked = !asked; draw(); });
     thumbs.forEach((thumb, n) => {
       find("img", thumb).src = find(".photo", views[n]).src;
       thumb.addEventListener("click", () => { current = n; draw(); });

@@ -31,6 +31,7 @@ from simteacher.scenes.job import WRITERS, Job, make, text_hash
 from simteacher.scenes.pathlight import require
 from simteacher.scenes.scenefile import ESTIMATED, movable, told_scene
 from simteacher.scenes.spec import SIDES, SceneSpec, load_scene
+from simteacher.typed import typed
 
 SCENE = "scene.yaml"
 MADE_BY = "simteacher render"
@@ -38,6 +39,7 @@ LOOK = 7
 """Raised whenever the same seed begins to give other pictures: sets of two looks are not mixed."""
 
 
+@typed
 def render(
     out: str | Path,
     *,
@@ -45,7 +47,7 @@ def render(
     size: tuple[int, int] | None = None,
     seed: int = 0,
     scene: str | Path | None = None,
-    like: str | None = None,
+    like: str | Path | None = None,
     sequence: bool = False,
     workers: int | None = None,
     format: str = "folder",
@@ -89,6 +91,7 @@ def render(
         raise UserError("single frames make no video", "--video", "add --sequence")
     if video:
         package(out / "videos")
+    like = None if like is None else str(like)
     # shares begin at the same time; an estimate is made by one
     with alone(out) if part is not None else sole_writer(out) if like is not None else nullcontext():
         job, keep = _begin(out, frames, size, seed, scene, like, sequence, format)
