@@ -201,6 +201,14 @@ def test_version_in_a_process_of_its_own(run_cli: RunCli) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_term_after_the_command_ends_it_without_a_traceback() -> None:
+    """As a launcher sends one while Python clears up."""
+    code = "atexit.register(os.kill, os.getpid(), 15); sys.argv[1:] = ['--version']; cli.run()"
+    command = [sys.executable, "-c", f"import atexit, os, sys; from simteacher import cli; {code}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == -15 and done.stderr == ""
+
+
 @pytest.mark.parametrize(("number", "ignored"), [("SIGINT", False), ("SIGTERM", False), ("SIGTERM", True)])
 def test_a_signal_ends_with_130_and_no_traceback(number: str, ignored: bool, tmp_path: Path) -> None:
     code = (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from simteacher.config import BUDGETS, Recipe
+from simteacher.config import BUDGETS, Network, Recipe
 from simteacher.errors import UserError
 from simteacher.recipe_file import load_recipe, parse_set, with_options
 from simteacher.recipes import folder
@@ -204,7 +204,21 @@ def test_options_follow_the_decoder() -> None:
     }
     assert load_recipe("quick", {"network.decoder": "unet"}).network.decoder_options == {}
     own = {"network.decoder_options": {"decoder_pyramid_channels": 64}}
-    assert load_recipe("quick", own).network.decoder_options == {"decoder_pyramid_channels": 64}
+    assert load_recipe("quick", own).network.decoder_options == {
+        "decoder_pyramid_channels": 64,
+        "decoder_segmentation_channels": 64,
+    }
+    one = {"network.decoder": "pspnet", "network.decoder_options.psp_out_channels": 256}
+    stride = {"encoder_depth": 5, "output_stride": 8}
+    assert load_recipe("quick", one).network.decoder_options == {**stride, "psp_out_channels": 256}
+    one["network.decoder_options.output_stride"] = 16
+    assert load_recipe("quick", one).network.decoder_options["output_stride"] == 16
+
+
+def test_a_card_has_the_options_that_its_network_was_built_with() -> None:
+    for options in ({}, {"psp_out_channels": 256}):
+        card = {**Network(decoder="pspnet").model_dump(), "decoder_options": options}
+        assert Network.of_card(card).decoder_options == options
 
 
 def test_budgets_are_what_the_network_can_take() -> None:

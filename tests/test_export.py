@@ -92,6 +92,44 @@ class Wayward(nn.Module):
         return main, torch.zeros_like(main)
 
 
+@pytest.mark.parametrize("decoder", ["pspnet", pytest.param("upernet", marks=pytest.mark.slow)])
+def test_pyramids_of_pools_take_the_quick_exporter(
+    decoder: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their bins are no divisors of an open size, which the exporter cannot pool to by itself."""
+    monkeypatch.setattr(import_module("simteacher.export"), "_captured", lambda _: pytest.fail("the slow one"))
+    torch.manual_seed(0)
+    spec = Network.model_validate({"encoder": "test_resnet", "weights": "none", "decoder": decoder})
+    network = build_network(spec, 5, pretrained=False).eval()
+    export(Model(ModelCard({}, SPACE, (96, 64)), network, run / "model.safetensors"), tmp_path / "m.onnx")
+    theirs = load(tmp_path / "m.onnx")
+    for size in ((64, 96), (75, 131)):
+        image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
+        with torch.inference_mode():
+            np.testing.assert_allclose(theirs.logits(image), network(image)[0], atol=2e-4)
+
+
+class Inexpressible(nn.Module):
+    """Pools to a size that the quick exporter cannot express."""
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        small = nn.functional.adaptive_max_pool2d(image, (3, 5))
+        main = nn.functional.interpolate(torch.cat([small, small[:, :2]], 1), size=image.shape[-2:])
+        return main, main
+
+
+def test_a_first_attempt_fails_in_one_line(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Torch prints its whole graph, past Python."""
+    monkeypatch.setattr(import_module("simteacher.export"), "_captured", lambda _: print("noise") or b"no graph")
+    model = Model(ModelCard({}, SPACE, (96, 64)), Inexpressible(), run / "model.safetensors")
+    with pytest.raises(UserError, match="no ONNX file gives what PyTorch gives"):
+        export(model, tmp_path / "m.onnx")
+    out, err = capfd.readouterr()
+    assert not out and err.count("\n") == 1 and "takes minutes" in err
+
+
 def test_a_wrong_file_is_not_written(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("simteacher.export"), "_captured", lambda _: b"no graph")  # it takes a minute
     wayward = Model(ModelCard({}, SPACE, (96, 64)), Wayward(), run / "model.safetensors")

@@ -45,6 +45,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path, monkeypatch: pytest
     adapt(recipe, out=tmp_path / "one", network=two_processes.network)
     done = launch(2, "tests.two_processes", tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "deprecated" not in done.stderr
 
     first, second = (json.loads((tmp_path / f"told-{rank}.json").read_text()) for rank in (0, 1))
     assert "leaves 1 of a kind of images for 2 processes" in first["error"]

@@ -50,7 +50,11 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):  # a terminal of another encoding shows what it can
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+    finally:  # nothing is left to keep; Python's own clearing up would show an interrupt as a traceback
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.exit(code)
 
 
 def main(argv: Sequence[str]) -> int:

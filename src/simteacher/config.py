@@ -55,7 +55,7 @@ class Budget(Strict):
 
 BUDGETS: dict[str, Budget] = {
     "smoke": Budget(steps=8, batch=2, size=(128, 96), crop=(96, 64)),
-    "demo": Budget(steps=420, batch=4, size=(320, 240), crop=(288, 224)),
+    "demo": Budget(steps=320, batch=4, size=(320, 240), crop=(288, 224)),
     "quick": Budget(steps=800, batch=4, size=(480, 360), crop=(448, 320)),
     "laptop": Budget(steps=3600, batch=4, size=(480, 360), crop=(448, 320)),
     "paper": Budget(steps=40000, batch=4, size=(1024, 512), crop=(512, 512)),
@@ -68,6 +68,9 @@ DECODER_OPTIONS: dict[str, dict[str, Any]] = {
     "fcn": {"output_stride": 8},
     "deeplabv2": {"output_stride": 8},
 }
+
+
+BUILT = "a network that is built already"
 
 
 class Network(Strict):
@@ -83,17 +86,26 @@ class Network(Strict):
         "fpn", "unet", "deeplabv3", "deeplabv3plus", "pspnet", "segformer", "upernet", "linknet", "manet",
         "fcn", "deeplabv2", "light",
     ] = "fpn"  # fmt: skip
-    decoder_options: dict[str, Any] = {}  # of that decoder's class; DECODER_OPTIONS where none are given
+    decoder_options: dict[str, Any] = {}  # of that decoder's class, over its DECODER_OPTIONS
     weights: str = "imagenet"  # imagenet, none, or a model of this network: a run, a file, or street
     freeze: int = Field(2, ge=0)  # encoder stages that keep their weights (the stem counts with the first)
 
     @model_validator(mode="before")
     @classmethod
-    def _usual_options(cls, given: Any) -> Any:
+    def _usual_options(cls, given: Any, info: ValidationInfo) -> Any:
         """Options belong to a decoder; another one would not understand them."""
-        if isinstance(given, dict):
-            return {"decoder_options": DECODER_OPTIONS.get(given.get("decoder", "fpn"), {}), **given}
-        return given
+        if not isinstance(given, dict):
+            return given
+        usual: dict[str, Any] = DECODER_OPTIONS.get(str(given.get("decoder", "fpn")), {})
+        options = given.get("decoder_options", {})
+        if not isinstance(options, dict) or (info.context == BUILT and "decoder_options" in given):
+            return given
+        return {**given, "decoder_options": {**usual, **options}}
+
+    @classmethod
+    def of_card(cls, section: dict[str, Any]) -> Network:
+        """The network of a model's card: with the options that it was built with, and none of today's."""
+        return cls.model_validate(section, context=BUILT)
 
 
 class Optimiser(Strict):

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypedDict
@@ -28,8 +30,10 @@ from simteacher.dense import working_size
 from simteacher.errors import UserError
 from simteacher.export_int8 import quantise
 from simteacher.files import atomic_path
+from simteacher.models.bins import pool_by_products
 from simteacher.models.store import Model, load
 from simteacher.progress import say
+from simteacher.typed import typed
 
 F32 = npt.NDArray[np.float32]
 
@@ -64,6 +68,7 @@ class Scores(nn.Module):
         return torch.as_tensor(self.network(image)[0])
 
 
+@typed
 def export(
     model: str | Path | Model,
     out: str | Path,
@@ -96,11 +101,15 @@ def export(
     if loaded.network is None:
         raise UserError("this model is ONNX already", loaded.path, "export the run folder it came from")
     network = Scores(copy.deepcopy(loaded.network)).float().cpu().eval()
+    pool_by_products(network)
     pictures, inputs = real_pictures(loaded, data, split)
     tried, agreement, pixels = list[str](), 0.0, 0
     for exporter in (_traced, _captured):
+        if tried:
+            say("the quick exporter cannot do this network; the other one is tried, which takes minutes")
         try:
-            graph = onnx.load_from_string(exporter(network))
+            with _unheard():
+                graph = onnx.load_from_string(exporter(network))
         except Exception as error:
             said = str(error).strip() or type(error).__name__
             tried.append(f"{exporter.__doc__} {said.splitlines()[0]}")
@@ -132,6 +141,23 @@ def _packages(where: str | Path) -> tuple[Any, Any]:
             "ONNX needs the packages onnx and onnxruntime", where, "pip install 'simteacher[onnx]'"
         ) from None
     return onnx, onnxruntime
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """What torch prints while it tries, from C++ too, goes nowhere: a failed attempt prints its graph, 500 lines."""
+    with ExitStack() as after, open(os.devnull, "w", encoding="utf-8") as nowhere:
+        after.enter_context(redirect_stdout(nowhere))
+        after.enter_context(redirect_stderr(nowhere))
+        for number in (1, 2):
+            try:
+                before = os.dup(number)
+            except OSError:  # closed, so that nothing is heard anyway
+                continue
+            after.callback(os.close, before)
+            after.callback(os.dup2, before, number)
+            os.dup2(nowhere.fileno(), number)
+        yield
 
 
 def _traced(network: nn.Module) -> bytes:

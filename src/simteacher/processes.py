@@ -72,7 +72,9 @@ def make_fabric() -> Fabric:
         UserError: The launcher asks for more devices than there are, or for settings that are the recipe's.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*(Precision|precision|devices|GPU).*", module="lightning_fabric.*")
+    warnings.filterwarnings(
+        "ignore", message=".*(Precision|precision|devices|GPU|broadcast_buffers).*", module="lightning_fabric.*"
+    )
     rank, processes = launched()
     local = 1
     how: Any = "auto"

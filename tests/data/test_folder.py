@@ -181,6 +181,28 @@ def test_other_sets_are_refused(tmp_path: Path) -> None:
         FolderWriter(tmp_path / "foreign", SPACE, ORIGIN)
 
 
+def test_a_set_that_never_got_further_than_its_description_is_taken_over(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    FolderWriter(out, SPACE, ORIGIN)
+    (out / "translator").mkdir()
+    with FolderWriter(out, SPACE, ORIGIN), pytest.raises(UserError, match="seed was 3, now 4"):
+        FolderWriter(out, SPACE, ORIGIN | {"seed": 4})  # while the first is at it
+    begun = (out / "dataset.yaml").read_text().replace("complete: true", "complete: false")
+    (out / "dataset.yaml").write_text(begun)
+    (out / "translator" / "metrics.jsonl").write_text("")
+    with pytest.raises(UserError, match="seed was 3, now 4"):
+        FolderWriter(out, SPACE, ORIGIN | {"seed": 4})
+    (out / "translator" / "metrics.jsonl").unlink()
+    with FolderWriter(out, SPACE, ORIGIN | {"seed": 4}) as writer:
+        writer.add("a", IMAGE, LABEL)
+    assert open_dataset(out).meta["origin"]["seed"] == 4
+    finished = tmp_path / "finished"
+    with FolderWriter(finished, SPACE, ORIGIN):
+        pass
+    with pytest.raises(UserError, match="seed was 3, now 4"):
+        FolderWriter(finished, SPACE, ORIGIN | {"seed": 4})
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -86,6 +86,35 @@ def test_another_decoder_needs_no_other_setting(decoder: Any) -> None:
     assert built(torch.rand(1, 3, 64, 64))[0].shape == (1, 4, 64, 64)
 
 
+@pytest.mark.slow
+def test_an_encoder_of_one_size_reads_any() -> None:
+    spec = Network(encoder="swin_tiny_patch4_window7_224", weights="none", decoder="upernet")
+    built = build_network(spec, 4).eval()
+    with torch.no_grad():
+        assert built(torch.rand(1, 3, 50, 70))[0].shape == (1, 4, 50, 70)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "said"), [("test_maxvit", "divisible by window"), ("test_coatnet", "size of tensor")]
+)
+def test_a_network_that_cannot_run_is_the_users_fault(encoder: str, said: str) -> None:
+    """It is built, and reads images of one size alone."""
+    with pytest.raises(UserError, match=f"cannot build .* '{encoder}': .*{said}"):
+        build_network(Network(encoder=encoder, weights="none"), 4)
+
+
+def test_trying_a_network_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    def built() -> tuple[dict[str, torch.Tensor], list[bool], torch.Tensor]:
+        made = network(4, seed=1)
+        return made.state_dict(), [m.training for m in made.modules()], torch.get_rng_state()
+
+    tried = built()
+    monkeypatch.setattr("simteacher.models.build._try_once", lambda _: None)
+    untried = built()
+    assert tried[1] == untried[1] and torch.equal(tried[2], untried[2])
+    assert all(torch.equal(tried[0][k], v) for k, v in untried[0].items())
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -102,8 +102,15 @@ def test_deeplab_v2_sums_its_branches() -> None:
 
 @pytest.mark.parametrize(
     ("encoder", "decoder", "said"),
-    [("drn_d_22", "unet", "fcn, deeplabv2"), ("resnt50", "fcn", "resnt50"), ("resnet18", "light", "resnet18")],
-)
+    [
+        ("drn_d_22", "unet", "fcn, deeplabv2"), ("resnt50", "fcn", "resnt50"),
+        ("mit_b0", "fcn", "MiT takes segformer, fpn"), ("mit_b0", "deeplabv2", "MiT takes segformer, fpn"),
+        ("mit_b0", "light", "no 'mit_b0'; 'light' takes a vision transformer"),
+        ("drn_d_22", "light", "no 'drn_d_22'; 'light' takes a vision transformer"),
+        ("resnet18", "light", "'light' on encoder 'resnet18': 'light' takes a vision transformer"),
+        ("hrnet_w18_small", "fcn", r"AssertionError(.|\n)*set network.decoder_options.output_stride=32"),
+    ],
+)  # fmt: skip
 def test_what_does_not_fit_is_said(encoder: str, decoder: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         build_network(Network(encoder=encoder, decoder=decoder, weights="none"), K)  # type: ignore[arg-type]

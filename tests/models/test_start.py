@@ -14,6 +14,7 @@ from simteacher.errors import UserError
 from simteacher.labels import SPACES, LabelSpace
 from simteacher.models.start import check_start, start
 from simteacher.models.store import ModelCard, save_model
+from simteacher.recipe_file import parse_set
 from tests import tiny
 
 CITYSCAPES, CAMVID = SPACES["cityscapes19"], SPACES["camvid11"]
@@ -83,6 +84,11 @@ def test_refused_before_anything_is_made(tmp_path: Path) -> None:
     spec, _ = model(tmp_path, CAMVID)
     with pytest.raises(UserError, match=r"another network.*decoder: fpn there, unet in the recipe"):
         check_start(spec.model_copy(update={"decoder": "unet"}))
+    options = {**spec.decoder_options, "decoder_pyramid_channels": 64}
+    with pytest.raises(UserError, match="another network") as caught:
+        check_start(spec.model_copy(update={"decoder_options": options}))
+    key, _, value = caught.value.fix.rpartition("--set ")[2].strip("'").partition("=")
+    assert key == "network.decoder_options" and parse_set([f"{key}={value}"]) == {key: spec.decoder_options}
     with pytest.raises(UserError, match="no such model"):
         check_start(spec.model_copy(update={"weights": str(tmp_path / "nothing")}))
     assert check_start(Network(**tiny.NETWORK)) is None

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 import simteacher
 from simteacher import UserError
 from simteacher.models import wrap
+from simteacher.models.wrap import make
 from tests import lookalikes, tiny
 
 
@@ -58,6 +59,11 @@ def test_normalisation_is_inside() -> None:
 def test_what_does_not_fit_is_said(module: nn.Module, said: str) -> None:
     with pytest.raises(UserError, match=said):
         wrap(module, 5)
+
+
+def test_a_function_without_return_is_said() -> None:
+    with pytest.raises(UserError, match="the function returns NoneType, not a module"):
+        make(lambda classes: None, 5)  # type: ignore[arg-type, return-value]
 
 
 @pytest.mark.slow

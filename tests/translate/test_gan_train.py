@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,21 @@ def test_a_broken_loss_stops_with_step_and_images(
     said = r"loss nce, identity is not finite at step 0 \(images source: \d; target: \d\)"
     with pytest.raises(UserError, match=said):
         trained("cut", TINY, *sets, tmp_path / "run", 0)
+
+
+def test_a_damaged_generator_is_trained_again_where_it_is_deleted(
+    sets: tuple[DataSet, DataSet], tmp_path: Path
+) -> None:
+    short = replace(TINY, steps=1)
+    trained("cut", short, *sets, tmp_path / "run", 3)
+    kept = tmp_path / "run" / "generator.safetensors"
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-100])
+    with pytest.raises(UserError, match="delete it; it is trained again"):
+        trained("cut", short, *sets, tmp_path / "run", 3)
+    kept.unlink()
+    trained("cut", short, *sets, tmp_path / "run", 3)
+    assert kept.read_bytes() == whole
 
 
 class Brighter(nn.Module):

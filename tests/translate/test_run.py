@@ -158,6 +158,8 @@ def test_other_settings_or_data_are_refused_by_name(sets: tuple[str, str], tmp_p
     [
         ({"method": "colour"}, "no method 'colour'; did you mean 'color'"),
         ({"method": "fda", "beta": 0.5}, "--beta: 0.5 is no share"),
+        ({"seed": -1}, "--seed: -1 is no seed"),
+        ({"seed": 2**31}, "--seed: 2147483648 is no seed"),
         ({"method": "color", "beta": 0.1}, "color has no beta, fda has"),
         ({"method": "fda", "steps": 5}, "fda has no steps, cyclegan and cut has"),
         ({"method": "cut", "crop": 96}, "--crop: a crop of 96 does not fit images of 64x48"),
@@ -251,6 +253,13 @@ def test_the_check_is_kept_and_said(
     monkeypatch.setattr(agreement, "agreement", None)  # measured once a model
     translate(*sets, tmp_path / "out", check="RUN/teacher")
     assert capsys.readouterr().err.count("least alike") == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(agreement, "load", lambda path: model)
+    whole = (out / "check.json").read_text()
+    for damaged in ("{bad", "[]", '{"model": 3}', whole.replace("agreement", "agrement")):
+        (out / "check.json").write_text(damaged)
+        translate(*sets, tmp_path / "out", check="RUN/teacher")
+        assert json.loads((out / "check.json").read_text()) == kept
     assert yaml.safe_load((out / "dataset.yaml").read_text())["complete"] is True
 
 

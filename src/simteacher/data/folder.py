@@ -140,6 +140,8 @@ class FolderWriter:
         differ = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
         if old.space != self.space:
             differ.append("space")
+        if differ and old.meta.get("complete") is False and self._only_begun():
+            return False
         if differ:
             told = ", ".join(
                 f"{k} was {before.get(k)!r}, now {now.get(k)!r}" if k != "space" else k for k in differ[:3]
@@ -153,6 +155,21 @@ class FolderWriter:
             for name in listed or ():
                 self.has(name, split)
         return old.meta.get("complete") is True
+
+    def _only_begun(self) -> bool:
+        """Take over a folder with nothing in it but the description of a set that never got further.
+
+        So a command that failed, for a wrong setting, does not block the corrected one.
+        """
+        inside = (path.relative_to(self.out) for path in self.out.rglob("*") if not path.is_dir())
+        if any(not path.name.startswith(".") for path in inside if path != Path(YAML)):
+            return False
+        try:
+            with sole_writer(self.out):
+                atomic_write(self.out / YAML, self._yaml(complete=False))
+        except UserError:  # the other command is at it still
+            return False
+        return True
 
     def _image(self, name: str) -> Path | None:
         paths = (self.out / "images" / f"{name}{suffix}" for suffix in _KEPT)

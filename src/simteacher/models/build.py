@@ -5,7 +5,8 @@ Images go in as RGB in [0, 1]; normalisation happens inside, so that no caller c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -28,7 +29,7 @@ STRIDE = 32
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # Decoders of `heads`; all others are segmentation-models-pytorch's
 OWN = {"fcn": FCN, "deeplabv2": Last, "light": Light}
-
+OF_ANY_SIZE = {"strict_img_size": False}  # timm's Swin transformers take one size unless told so
 
 Change = Callable[[list[Tensor]], list[Tensor]]
 
@@ -154,7 +155,8 @@ def _library_parts(spec: Network, classes: int) -> tuple[Any, nn.Module, nn.Modu
     if spec.encoder in VARIANTS:
         raise ValueError(f"DRN takes one of {', '.join(d for d in OWN if d != 'light')}")
     name = spec.encoder if spec.encoder.startswith("mit_b") else f"tu-{spec.encoder}"
-    base: Any = smp.create_model(spec.decoder, name, encoder_weights=None, classes=classes, **spec.decoder_options)
+    options = {**_of_timm(spec.encoder), **spec.decoder_options}  # the library hands on what is the encoder's
+    base: Any = smp.create_model(spec.decoder, name, encoder_weights=None, classes=classes, **options)
     by_centres(base.decoder, base.segmentation_head)
     return base.encoder, base.decoder, base.segmentation_head
 
@@ -165,18 +167,80 @@ def _own_parts(spec: Network, classes: int) -> tuple[Any, nn.Module, nn.Module]:
     stride = options.pop("output_stride", 8)
     encoder: Any
     if spec.decoder == "light":
-        import timm
-
-        encoder = ViTEncoder(timm.create_model(spec.encoder, num_classes=0, dynamic_img_size=True))
+        encoder = ViTEncoder(_transformer(spec.encoder))
     elif spec.encoder in VARIANTS:
         encoder = DRN(spec.encoder)
+    elif spec.encoder.startswith("mit_b"):
+        raise ValueError("MiT takes segformer, fpn, unet, upernet, pspnet, deeplabv3, deeplabv3plus or manet")
     else:
-        encoder = smp.encoders.get_encoder(f"tu-{spec.encoder}", weights=None, output_stride=stride)
+        more = _of_timm(spec.encoder)
+        encoder = smp.encoders.get_encoder(f"tu-{spec.encoder}", weights=None, output_stride=stride, **more)
     if spec.decoder == "deeplabv2":
         decoder: Any = Last(encoder.out_channels)
         return encoder, decoder, ASPPSum(decoder.outputs, classes, **options)
     decoder = OWN[spec.decoder](encoder.out_channels, **options)
     return encoder, decoder, nn.Conv2d(decoder.outputs, classes, 1)
+
+
+def _of_timm(encoder: str) -> dict[str, bool]:
+    """What timm has to be told of an encoder."""
+    from timm.models import is_model_in_modules
+
+    swin = ("swin_transformer", "swin_transformer_v2", "swin_transformer_v2_cr")
+    return OF_ANY_SIZE if is_model_in_modules(encoder, swin) else {}
+
+
+def _transformer(name: str) -> Any:
+    """A vision transformer of timm that reads images of any size."""
+    import timm
+
+    wanted = "'light' takes a vision transformer of timm that reads any size, such as vit_small_patch16_dinov3"
+    if not timm.is_model(name):
+        raise ValueError(f"timm has no '{name}'; {wanted}")
+    try:
+        model: Any = timm.create_model(name, num_classes=0, dynamic_img_size=True)
+    except TypeError as e:
+        raise ValueError(wanted) from e
+    if not all(hasattr(model, part) for part in ("blocks", "patch_embed", "embed_dim")):
+        raise ValueError(wanted)
+    return model
+
+
+@contextmanager
+def _fits(spec: Network) -> Iterator[None]:
+    """What the libraries raise inside is the recipe's fault.
+
+    Raises:
+        UserError: In place of it.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, IndexError, RuntimeError, AttributeError, AssertionError) as e:
+        fix = "name a timm encoder with feature maps, and options of that decoder in segmentation-models-pytorch"
+        stride = spec.decoder_options.get("output_stride", 32)
+        if stride != 32 and (isinstance(e, AssertionError) or "output_stride" in str(e)):
+            fix = (
+                f"set network.decoder_options.output_stride=32; not every encoder can have maps at a stride of {stride}"
+            )
+        raise UserError(
+            f"cannot build decoder '{spec.decoder}' on encoder '{spec.encoder}': {str(e) or type(e).__name__}",
+            "network",
+            fix,
+        ) from e
+
+
+def _try_once(network: nn.Module) -> None:
+    """Score one small image; it draws no random number, and leaves statistics and modes as they were.
+
+    Raises:
+        Exception: Whatever a network raises that cannot run.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    with torch.no_grad():
+        network(torch.zeros(1, 3, 64, 96))
+    for module, mode in modes:
+        module.training = mode
 
 
 def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Module:
@@ -188,16 +252,11 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
         pretrained: False where weights are about to be loaded anyway; those of a model are `models.start`'s part.
 
     Raises:
-        UserError: Encoder or option unknown, or pretrained weights not to be had. Never silently random.
+        UserError: Encoder or option unknown, a network that cannot run, or pretrained weights not to be had. Never
+            silently random.
     """
-    try:
+    with _fits(spec):
         encoder, decoder, head = (_own_parts if spec.decoder in OWN else _library_parts)(spec, classes)
-    except (TypeError, ValueError, KeyError, RuntimeError, AttributeError) as e:
-        raise UserError(
-            f"cannot build decoder '{spec.decoder}' on encoder '{spec.encoder}': {e}",
-            "network",
-            "name a timm encoder with feature maps, and options of that decoder in segmentation-models-pytorch",
-        ) from e
     config = getattr(getattr(encoder, "model", None), "pretrained_cfg", None) or {}
     mean, std = tuple(config.get("mean", IMAGENET[0])), tuple(config.get("std", IMAGENET[1]))
     if pretrained and spec.weights == "imagenet":
@@ -206,9 +265,11 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
     stride = encoder.stride if isinstance(encoder, ViTEncoder) else STRIDE
     channels: Any = getattr(decoder, "out_channels", None)
     upsample = LearntUpsampling(channels) if spec.decoder == "fpn" else None
-    network = SegmentationNetwork(
-        encoder, decoder, head, encoder.out_channels[-2], classes, mean, std, stride, upsample
-    )
+    with _fits(spec):
+        network = SegmentationNetwork(
+            encoder, decoder, head, encoder.out_channels[-2], classes, mean, std, stride, upsample
+        )
+        _try_once(network)
     if pays():
         quicken_weight_gradients(network)
     _freeze(encoder, spec.freeze, spec)

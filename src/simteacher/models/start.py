@@ -7,6 +7,7 @@ features are taken.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from torch import nn
@@ -53,10 +54,12 @@ def check_start(spec: Network) -> ModelCard | None:
     differ = differences(card, spec)
     if differ:
         fix = " ".join(f"network.{k}={card.network.get(k)}" for k, _ in differ if k != "decoder_options")
+        if not fix:  # JSON is YAML too
+            fix = f"'network.decoder_options={json.dumps(card.network.get('decoder_options'))}'"
         raise UserError(
             f"network.weights names a model of another network ({'; '.join(said for _, said in differ)})",
             spec.weights,
-            f"--set network.weights=imagenet to start this network afresh, or --set {fix or 'network.decoder_options'}",
+            f"--set network.weights=imagenet to start this network afresh, or --set {fix}",
         )
     return card
 

@@ -25,6 +25,7 @@ from simteacher.labels import LabelSpace
 from simteacher.models.wrap import KEY, Factory, make
 from simteacher.precision import autocast
 from simteacher.shipped import NAME, WEIGHTS, place
+from simteacher.typed import typed
 
 MEBIBYTE = 1 << 20
 LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
@@ -273,6 +274,7 @@ def bare_weights(path: str | Path) -> bool:
     return file.suffix.lower() != ".onnx" and not file.with_suffix(".json").is_file() and _card_inside(file) is None
 
 
+@typed
 def load(path: str | Path, network: Factory | None = None) -> Model:
     """Load a model from a run folder, a stage of one, a ``model.safetensors`` or a ``.onnx`` file.
 
@@ -299,13 +301,13 @@ def load(path: str | Path, network: Factory | None = None) -> Model:
             "load it in Python, simteacher.load(path, network=that_function), and evaluate or predict with the result",
         )
     try:
-        made = make(network, classes) if network else _built(Network.model_validate(card.network), classes)
+        made = make(network, classes) if network else _built(Network.of_card(card.network), classes)
     except ValidationError as e:
         raise UserError("its network section is not valid", beside, "take model.json from the same run folder") from e
     load_weights(made, weights, str(file))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     made = made.to(device).to(memory_format=torch.channels_last).eval()
-    return Model(card, made, file, device=device)
+    return Model(card, made, file.absolute(), device=device)  # files are looked for beside it after a chdir, too
 
 
 def _built(spec: Network, classes: int) -> nn.Module:
@@ -326,4 +328,4 @@ def _load_onnx(file: Path) -> Model:
     text = session.get_modelmeta().custom_metadata_map.get("card")
     if text is None:
         raise UserError("this ONNX file carries no simteacher card", file, "export it with 'simteacher export'")
-    return Model(ModelCard.from_json(text, file), None, file, session=session)
+    return Model(ModelCard.from_json(text, file), None, file.absolute(), session=session)

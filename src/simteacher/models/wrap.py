@@ -92,8 +92,15 @@ def wrap(
 
 
 def make(factory: Factory, classes: int) -> Wrapped:
-    """Call a user's function; a plain module is wrapped with ImageNet's normalisation."""
-    made = factory(classes)
+    """Call a user's function; a plain module is wrapped with ImageNet's normalisation.
+
+    Raises:
+        UserError: It returns no module, or as of `wrap`.
+    """
+    made: Any = factory(classes)
+    if not isinstance(made, nn.Module):
+        name = getattr(factory, "__qualname__", type(factory).__name__)
+        raise UserError(f"the function returns {type(made).__name__}, not a module", name, "return the network")
     return made if isinstance(made, Wrapped) else wrap(made, classes)
 
 

@@ -73,6 +73,16 @@ def agreement(model: Reader, before: DataSet, after: DataSet, count: int = IMAGE
     return result
 
 
+def _kept(path: Path) -> dict[str, Any]:
+    """What an earlier check found; nothing where the file is missing or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
+        return {}
+    whole = isinstance(found, dict) and {"model", "images", "agreement", "least"} <= found.keys()
+    return found if whole else {}
+
+
 def check(model: str | Path, before: DataSet, after: DataSet, path: Path) -> dict[str, Any]:
     """Measure `agreement`, keep it in the file ``path`` and say it; what the file holds of the same model is kept.
 
@@ -87,9 +97,7 @@ def check(model: str | Path, before: DataSet, after: DataSet, path: Path) -> dic
     """
     loaded = load(model)
     name = f"{model} sha256:{hashlib.sha256(loaded.path.read_bytes()).hexdigest()[:16]}"
-    result: dict[str, Any] = {}
-    if path.is_file():
-        result = json.loads(path.read_text(encoding="utf-8"))
+    result = _kept(path)
     if result.get("model") != name:
         result = {"model": name, **agreement(loaded, before, after)}
         atomic_write(path, json.dumps(result, indent=1) + "\n")

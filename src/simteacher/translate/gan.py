@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from simteacher.data.sample import DataSet
+from simteacher.errors import UserError
 from simteacher.files import atomic_write
 from simteacher.models.store import read_weights
 from simteacher.precision import autocast
@@ -46,7 +47,7 @@ def trained(
         seed: Of weights and crops.
 
     Raises:
-        UserError: A loss is not finite, or the saved state is damaged.
+        UserError: A loss is not finite, or what was saved is damaged.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     gan = make(method, settings, seed, device)
@@ -58,7 +59,11 @@ def trained(
         atomic_write(kept, save(weights, metadata={"translation": facts}))  # one key: several come in any order
         (folder / "state.safetensors").unlink(missing_ok=True)
     else:
-        generator.load_state_dict(read_weights(kept))
+        try:
+            weights = read_weights(kept)
+        except UserError as e:
+            raise UserError(e.problem, kept, "delete it; it is trained again") from e
+        generator.load_state_dict(weights)
     generator.eval().requires_grad_(False)
     return lambda _, image_HWC: apply(generator, image_HWC, settings.height, device)
 

@@ -29,6 +29,7 @@ from simteacher.translate.agreement import check as check_labels
 from simteacher.translate.carry import Carrier, carrier
 from simteacher.translate.settings import GanSettings, settle
 from simteacher.translate.sheet import write_sheet
+from simteacher.typed import typed
 
 LOOK = 1
 """Raised whenever the same settings begin to give other images: sets of two looks are not mixed."""
@@ -46,9 +47,10 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 """Which settings each method has."""
 
 
+@typed
 def translate(
-    source: str,
-    target: str,
+    source: str | Path,
+    target: str | Path,
     out: str | Path,
     method: str = "color",
     *,
@@ -90,6 +92,8 @@ def translate(
     """
     if method not in SETTINGS:
         raise UserError(f"no method '{method}'{nearest(method, SETTINGS)}", "--method", f"use {', '.join(SETTINGS)}")
+    if not 0 <= seed < 2**31:
+        raise UserError(f"{seed} is no seed", "--seed", f"give 0 to {2**31 - 1}")
     numbers = {"steps": steps, "crop": crop, "height": height, "channels": channels, "blocks": blocks}
     for name, value in {"beta": beta, "budget": budget, **numbers}.items():
         if value is not None and name not in SETTINGS[method]:
@@ -98,6 +102,7 @@ def translate(
         if isinstance(value, int) and value <= 0:
             raise UserError(f"{name} is {value:g}", f"--{name}", "give a number above 0, or leave it out")
     folder = Path(out)
+    source, target = str(source), str(target)
     rendered, photographs = training_split(source, None), training_split(target, target_split).unlabelled()
     origin: dict[str, Any] = {
         "made by": "simteacher translate",
