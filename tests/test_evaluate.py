@@ -75,6 +75,18 @@ def test_a_class_that_no_label_can_show_is_told(tmp_path: Path, capsys: pytest.C
     assert "unnameable" not in evaluate(stub_loaded(tmp_path), write(tmp_path / "data", wrong=5)), "it could be shown"
 
 
+def test_of_corrected_images_those_that_were_not_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `handover` reads back holds all photographs, to learn from; those with a label are what can be measured."""
+    with FolderWriter(tmp_path / "back", SPACE, {"kind": "corrected labels", "source": "x"}) as writer:
+        for n in range(4):
+            image, label = blocks(n)
+            writer.add(f"f{n}", image, label=label) if n < 2 else writer.add(f"f{n}", image)
+    assert evaluate(stub_loaded(tmp_path), tmp_path / "back")["images"] == 2
+    assert "2 of 4 images are measured, those that were corrected" in capsys.readouterr().err
+
+
 def _yaml(folder: Path, space: LabelSpace) -> Path:
     import yaml
 

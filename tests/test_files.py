@@ -112,6 +112,22 @@ def test_names_are_read_as_people_write_them(tmp_path: Path) -> None:
         read_names(path, known)
 
 
+def test_names_of_sub_folders_as_their_paths(tmp_path: Path) -> None:
+    """Images of one stem in several folders are called by these; lists are made inside them or from outside."""
+    known = {"train__a", "train__b", "val__a", "val__x__c", "#1"}
+    path = tmp_path / "names.txt"
+    for line, name in (
+        ("b.jpg", "train__b"), ("x/c.jpg", "val__x__c"), ("c", "val__x__c"), ("val/a.jpg", "val__a"), ("#1", "#1"),
+        ("/data/set/images/train/b.jpg", "train__b"), ("./images/val/x/c.jpg", "val__x__c"), ("# mine\nb", "train__b"),
+    ):  # fmt: skip
+        path.write_text(line)
+        assert read_names(path, known) == [name], line
+    for line, said in (("a.jpg", "may be train__a or val__a"), ("y/c.jpg", "no image"), ("data/a.jpg", "no image")):
+        path.write_text(line)
+        with pytest.raises(UserError, match=said):
+            read_names(path, known)
+
+
 def test_names_that_are_no_utf8_come_back(tmp_path: Path) -> None:
     name = b"b\xff".decode("utf-8", "surrogateescape")
     atomic_write(tmp_path / "names.txt", f"{name}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,16 @@ def test_labelled_by_number(target: Made) -> None:
     small, large = ({f.name for f in choose_labelled(frames, n, 1).frames} for n in (2, 5))
     assert small < large, "more labels add to the fewer, so that a curve over their number is one"
     assert len(choose_labelled(frames, "all", 1)) == 8
+
+
+def test_where_some_have_labels(target: Made) -> None:
+    whole = open_dataset(target.spec, "train")
+    part = whole.subset(tuple(replace(f, label=None) if n < 5 else f for n, f in enumerate(whole.frames)))
+    assert len(choose_labelled(part, 3, 1)) == 3
+    with pytest.raises(UserError, match=r"labels of 3 of them\n  fix: choose 1 to 3$"):
+        choose_labelled(part, 4, 1)
+    with pytest.raises(UserError, match="--labelled 3 takes those that have one"):
+        choose_labelled(part, "all", 1)
 
 
 def test_labelled_by_names(target: Made, tmp_path: Path) -> None:

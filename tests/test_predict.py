@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageFont
 
 from simteacher.data import open_dataset, read_confidence, read_label
+from simteacher.encode import VideoWriter
 from simteacher.errors import UserError
 from simteacher.labels import SPACES, LabelSpace
 from simteacher.overlay import legend, overlay
@@ -178,6 +179,20 @@ def test_a_video_gives_a_video_and_a_data_set(tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video at all")
     with pytest.raises(UserError, match="cannot be decoded"):
         predict(model, tmp_path / "broken.mp4", tmp_path / "broken")
+
+
+def test_a_webm_is_written_in_its_own_codec_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    av = pytest.importorskip("av")
+    writer = VideoWriter(tmp_path / "a.webm", (64, 48), 5)
+    for n in range(3):
+        writer.add(blocks(n)[0])
+    writer.close()
+    with av.open(str(tmp_path / "a.webm")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 3 and video.streams.video[0].codec.name.startswith("vp")
+    monkeypatch.setattr("simteacher.encode._WEBM", ("no-such-codec",))
+    with pytest.raises(UserError, match=r"write an \.mp4"):
+        VideoWriter(tmp_path / "b.webm", (64, 48), 5)
+    assert not (tmp_path / "b.webm").exists()
 
 
 def test_two_videos_of_one_name_and_a_name_with_a_dot(tmp_path: Path) -> None:

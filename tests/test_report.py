@@ -186,6 +186,10 @@ def test_not_a_run(tmp_path: Path) -> None:
         report(tmp_path / "nowhere")
     with pytest.raises(UserError, match="not a run"):
         report(tmp_path)
+    (tmp_path / "config.yaml").write_text("a: [")
+    with pytest.raises(UserError, match="the recipe of a run cannot be read"):
+        report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_a_repeated_step_counts_once(tmp_path: Path) -> None:

@@ -307,5 +307,29 @@ def test_clean_keeps_what_is_the_result(tmp_path: Path) -> None:
     assert sorted(clean(path)) == ["round-1/pseudo", "stats", "teacher/state.safetensors"]
     assert all((path / name).is_file() for name in kept) and not any((path / name).exists() for name in gone)
     assert clean(path) == []
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a.png").touch()
+    (path / "round-1" / "pseudo").symlink_to(elsewhere)
+    assert clean(path) == ["round-1/pseudo"] and (elsewhere / "a.png").exists()
     with pytest.raises(UserError, match="not a run folder"):
         clean(tmp_path)
+    for name in ("config.yaml", "model.safetensors", "mine/pseudo/a.png"):  # of another tool
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("name: another")
+    with pytest.raises(UserError, match="not a run folder"):
+        clean(tmp_path)
+
+
+def test_other_threads_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They sum in another order: that an interrupted run ends as an unbroken one holds for one number of them."""
+    _open(tmp_path / "run").close()
+    assert json.loads((tmp_path / "run" / "provenance.json").read_text())["threads"] == torch.get_num_threads()
+    _open(tmp_path / "run").close()
+    assert "threads" not in capsys.readouterr().err
+    monkeypatch.setattr("simteacher.precision.threads", lambda: 96)
+    _open(tmp_path / "run").close()
+    said = capsys.readouterr().err
+    assert "goes on with 96; OMP_NUM_THREADS=" in said and "to the bit" in said

@@ -13,6 +13,7 @@ from simteacher.errors import UserError
 U8 = npt.NDArray[np.uint8]
 
 _CODECS = ("libx264", "libopenh264", "mpeg4")  # the first that this build of FFmpeg has
+_WEBM = ("libvpx-vp9", "libvpx")  # that container takes no others
 
 
 def package(path: Path) -> Any:
@@ -30,8 +31,11 @@ class VideoWriter:
     def __init__(self, path: Path, size: tuple[int, int], rate: Any) -> None:
         self.av = package(path)
         self.size = (max(size[0] // 2 * 2, 2), max(size[1] // 2 * 2, 2))  # 4:2:0 needs even sides
+        wanted = _WEBM if path.suffix.lower() == ".webm" else _CODECS
+        codec = next((c for c in wanted if c in self.av.codecs_available), None)
+        if codec is None:
+            raise UserError("this build of 'av' cannot write such videos", path, "write an .mp4")
         self.container = self.av.open(str(path), "w")
-        codec = next(c for c in _CODECS if c in self.av.codecs_available)
         self.stream = self.container.add_stream(codec, rate=rate)
         self.stream.width, self.stream.height = self.size
         self.stream.pix_fmt = "yuv420p"

@@ -17,7 +17,7 @@ from PIL import Image
 
 from simteacher.ahead import ahead, batches
 from simteacher.data import DataSet, Frame, open_dataset, read_image, read_label, require_labels
-from simteacher.data.read import labelling
+from simteacher.data.read import labelling, measured_part
 from simteacher.dense import Reader, read_images
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
@@ -86,7 +86,9 @@ def evaluate(
     """
     keep_freed_memory()
     loaded = model if isinstance(model, Model) else load(model)
-    dataset = data if isinstance(data, DataSet) else open_dataset(data, split)
+    whole = data if isinstance(data, DataSet) else open_dataset(data, split)
+    if len(dataset := measured_part(whole)) < len(whole):
+        say(f"{len(dataset)} of {len(whole)} images are measured, those that were corrected")
     space = load_space(classes) if classes is not None else loaded.card.space
     began = time.monotonic()
     scores = evaluate_model(loaded, dataset, space, views=views)

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from simteacher.errors import UserError, nearest
 
@@ -174,14 +174,31 @@ def read_names(path: str | Path, known: Collection[str]) -> list[str]:
         lines = content.decode("utf-8-sig", "strict" if b"\0" in content else "surrogateescape").splitlines()
     except (OSError, UnicodeDecodeError):
         raise UserError("this file of names cannot be read", path, "write UTF-8 text, one image name a line") from None
-    names = []
+    names, ends = [], dict[str, list[str]]()
+    for name in known:
+        ends.setdefault(name.rpartition("__")[2], []).append(name)
     for line in filter(None, (line.strip() for line in lines)):
+        if line.startswith("#") and line not in known:
+            continue
         bare = line.rpartition(".")[0]
-        flat = (n.removeprefix("./").replace("/", "__") for n in (line, bare))  # as images of subfolders are called
-        name = next((n for n in (line, bare, *flat, PurePath(bare).name, PurePath(line).name) if n in known), None)
-        if name is None:
+        flat = [n.removeprefix("./").replace("/", "__") for n in (line, bare)]  # as images of subfolders are called
+        found = [n for n in (line, bare, *flat) if n in known][:1] or _of_one_end(flat, ends)
+        if not found:
             raise UserError(f"no image '{line}'{nearest(line, known)}", path, "correct the name")
-        names.append(name)
+        if len(found) > 1:
+            raise UserError(f"'{line}' may be {' or '.join(found[:3])}", path, "write the whole name")
+        names += found
     if not names:
         raise UserError("this file names no image", path, "write one image name a line")
     return list(dict.fromkeys(names))
+
+
+def _of_one_end(flat: list[str], ends: dict[str, list[str]]) -> list[str]:
+    """The names that are the end of one of ``flat``, a path from elsewhere, or end in it: paths from further inside."""
+    found = [
+        name
+        for one in flat
+        for name in ends.get(one.rpartition("__")[2], ())
+        if name.endswith(f"__{one}") or one.endswith(f"__{name}")
+    ]
+    return list(dict.fromkeys(found))

@@ -16,7 +16,7 @@ from simteacher.config import Recipe
 from simteacher.contradictions import require_data
 from simteacher.data.glance import glance
 from simteacher.data.open import natural_space, open_dataset
-from simteacher.data.read import require_labels
+from simteacher.data.read import measured_part, require_labels
 from simteacher.data.sample import DataSet
 from simteacher.data.statistics import fingerprint
 from simteacher.errors import UserError
@@ -85,7 +85,7 @@ def choose_labelled(target: DataSet, labelled: int | str, seed: int) -> DataSet:
             raise UserError(
                 f"{labelled} labelled images asked for, the target has {have}{some}",
                 "--labelled",
-                f"choose 1 to {len(frames)}, or all",
+                f"choose 1 to {len(frames)}" + ("" if some else ", or all"),
             )
         order = np.random.default_rng([seed, 5]).permutation(len(frames))[:labelled]
         frames = tuple(frames[i] for i in sorted(order))
@@ -99,10 +99,12 @@ def choose_labelled(target: DataSet, labelled: int | str, seed: int) -> DataSet:
         frames = tuple(by_name[n] for n in read_names(path, by_name))
     missing = [f for f in frames if f.label is None or not f.label.is_file()]
     if missing:
+        rest = len(frames) - len(missing)
+        fix = f"--labelled {rest} takes those that have one" if labelled == "all" and rest else "add the label"
         raise UserError(
             f"{len(missing)} of {len(frames)} labelled images have no label file",
             missing[0].label or missing[0].image,
-            "add the label, or leave the image out of --labelled",
+            f"{fix}, or leave the image out of --labelled",
         )
     return target.subset(frames)
 
@@ -139,7 +141,7 @@ def open_measured(recipe: Recipe) -> DataSet | None:
     """
     if recipe.eval_data is None:
         return None
-    dataset = open_dataset(recipe.eval_data, recipe.eval_split)
+    dataset = measured_part(open_dataset(recipe.eval_data, recipe.eval_split))
     require_labels(dataset)
     return dataset
 

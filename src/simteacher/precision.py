@@ -16,6 +16,11 @@ def kind_of_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def threads() -> int:
+    """Threads that share a network's work on the processor. Another number sums in another order."""
+    return torch.get_num_threads()
+
+
 @cache
 def has_bf16(device: str) -> bool:
     """Whether a kind of device ("cpu", "cuda", "mps") computes in bf16 faster than in float32."""

@@ -108,6 +108,8 @@ def read_run(path: Path) -> Run:
             "give the folder that `simteacher adapt --out` wrote",
         )
     config_text = _text(path / "config.yaml")
+    if config_text.strip() and not _mapping(config_text):
+        raise UserError("the recipe of a run cannot be read", path / "config.yaml", "give the folder of a run")
     stages = _read_events(path / "metrics.jsonl")
     for folder in sorted(p.parent for p in path.glob("*/samples")):
         stage = stages.setdefault(folder.name, Stage(folder.name))

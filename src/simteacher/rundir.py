@@ -20,6 +20,7 @@ from simteacher.config import Recipe, flat
 from simteacher.errors import UserError
 from simteacher.files import PART, atomic_write, disk_errors
 from simteacher.places import differing, spelt_as, what_changed
+from simteacher.progress import say
 from simteacher.typed import typed
 
 # May change between a run and its continuation; what `with_labels` gives is compared where it has its place.
@@ -133,6 +134,15 @@ class RunDir:
                 f"{what} changed since this run started", self.path, "restore the files, or choose another --out"
             )
         self.begun = spelt_as(recipe, before)
+        self._tell_threads(facts.get("threads"))
+
+    def _tell_threads(self, before: int | None) -> None:
+        """Say where a run goes on with another number of threads, which round otherwise."""
+        from simteacher.precision import threads
+
+        if before not in (None, threads()) and not self.finished:
+            same = f"OMP_NUM_THREADS={before} would end with the weights of an unbroken run, to the bit"
+            say(f"{self.path}: begun with {before} threads, goes on with {threads()}; {same}")
 
     def _reads(self, role: str, recipe: Recipe) -> bool:
         """Whether the rest of the run reads what has this role; models mostly were taken when it began."""
@@ -147,7 +157,7 @@ class RunDir:
         return f"{self.begun.eval_data} {self.begun.eval_split or ''}".strip()
 
     def _write_provenance(self, recipe: Recipe, fingerprints: dict[str, str], images: dict[str, int]) -> None:
-        from simteacher.precision import has_bf16, kind_of_device  # torch, which a report does without
+        from simteacher.precision import has_bf16, kind_of_device, threads  # torch, which a report does without
 
         versions = {}
         for package in PACKAGES:
@@ -162,6 +172,7 @@ class RunDir:
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processors": os.cpu_count(),
+            "threads": threads(),
             "device": (device := kind_of_device()),
             "precision": "bfloat16" if has_bf16(device) else "float32",  # of products, not of weights
             "versions": versions,
@@ -286,7 +297,7 @@ def clean(run: str | Path) -> list[str]:
         UserError: Not a run, or not finished.
     """
     path = Path(run)
-    if not (path / "config.yaml").is_file():
+    if not all((path / name).is_file() for name in ("config.yaml", "provenance.json")):
         raise UserError("not a run folder", path, "name the folder that --out gave")
     if not (path / "model.safetensors").is_file():
         raise UserError(
@@ -294,10 +305,13 @@ def clean(run: str | Path) -> list[str]:
             path,
             "finish it with the command in provenance.json, or delete the folder yourself",
         )
-    doomed = [*path.glob("*/state.safetensors"), *path.glob("*/pseudo"), path / "stats"]
+    stages = [path / "teacher", path / "batchnorm", *path.glob("round-*")]
+    doomed = [*(s / "state.safetensors" for s in stages), *(s / "pseudo" for s in stages), path / "stats"]
     removed = []
     for p in doomed:
-        if p.is_dir():
+        if p.is_symlink():  # what it leads to may be another's
+            p.unlink()
+        elif p.is_dir():
             shutil.rmtree(p)
         elif p.is_file():
             p.unlink()

@@ -59,6 +59,7 @@ class Fake:
             events.append({"event": "validator", "stage": stage, "scores": {"snd": score}})
         (out / "metrics.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
         (out / "config.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+        (out / "provenance.json").write_text("{}")
         (out / "model.json").write_text(json.dumps({"extra": {"stage": stages[-1]}}))
         (out / "model.safetensors").touch()
         (out / "teacher" / "state.safetensors").touch()
@@ -174,6 +175,15 @@ def test_another_recipe_in_the_same_folder_is_refused(fake: Fake, given: dict[st
     with pytest.raises(UserError, match=r"another recipe \(classes: 'auto' then, 'camvid11' now\)"):
         simteacher.experiment("methods", rows="source only", set={"classes": "camvid11"}, **given)
     simteacher.experiment("methods", rows="source only", set={"log_every": 3}, **given)
+
+
+def test_a_folder_of_something_else_is_left_alone(fake: Fake, given: dict[str, Any]) -> None:
+    out = Path(given["out"])
+    out.mkdir()
+    (out / "model.safetensors").touch()
+    with pytest.raises(UserError, match=r"holds other files \(model\.safetensors\)"):
+        simteacher.experiment("methods", rows="source only", **given)
+    assert [p.name for p in out.iterdir()] == ["model.safetensors"] and not fake.trained
 
 
 def test_it_goes_on_from_another_folder(

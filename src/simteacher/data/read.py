@@ -108,6 +108,14 @@ def missing_label(dataset: DataSet, frame: Frame) -> UserError:
     return UserError("this image has no label", frame.image, fix)
 
 
+def measured_part(dataset: DataSet) -> DataSet:
+    """What is measured of a set: all of it, but of one that `handover` read back the images that were corrected."""
+    if (dataset.meta.get("origin") or {}).get("kind") != "corrected labels":
+        return dataset
+    frames = tuple(f for f in dataset.frames if f.label is not None)
+    return dataset.subset(frames) if frames else dataset
+
+
 def require_labels(dataset: DataSet) -> None:
     """Make sure that every frame has a label file, without opening any.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from simteacher.config import Recipe, flat
 from simteacher.errors import UserError
 from simteacher.experiments.rows import to_yaml
-from simteacher.files import atomic_write
+from simteacher.files import atomic_write, require_empty
 from simteacher.given import model_prints
 from simteacher.places import both_places, differing, what_changed
 from simteacher.recipe_file import load_recipe
@@ -22,6 +22,8 @@ def claim(folder: Path, base: Recipe, kind: str, prints: dict[str, str]) -> None
         UserError: It holds another experiment.
     """
     path, about = folder / "recipe.yaml", folder / "about.json"
+    if not about.is_file():
+        require_empty(folder, {path.name})  # stopped between the two
     prints, then = prints | model_prints(base), dict[str, str]()
     if about.is_file():
         try:
