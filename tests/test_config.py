@@ -213,6 +213,9 @@ def test_options_follow_the_decoder() -> None:
     assert load_recipe("quick", one).network.decoder_options == {**stride, "psp_out_channels": 256}
     one["network.decoder_options.output_stride"] = 16
     assert load_recipe("quick", one).network.decoder_options["output_stride"] == 16
+    one["network.decoder_options.output_stride"] = None
+    network = load_recipe("quick", one).network
+    assert network.options == {k: v for k, v in network.decoder_options.items() if k != "output_stride"}
 
 
 def test_a_card_has_the_options_that_its_network_was_built_with() -> None:

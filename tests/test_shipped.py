@@ -230,3 +230,21 @@ def test_what_ships(tmp_path: Path) -> None:
     render(tmp_path / "streets", frames=2, size=(320, 240), seed=990001, workers=1)
     seen = simteacher.evaluate(model, f"folder:{tmp_path / 'streets'}")
     assert np.isfinite(seen["miou"]) and seen["pixel_accuracy"] > 0.75
+
+
+def test_an_input_is_noted_as_what_it_is_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "w" / "photos").mkdir(parents=True)
+    (tmp_path / "w" / "21:42").mkdir()
+    monkeypatch.chdir(tmp_path / "w")
+    here = f"{tmp_path}/w"
+    for said, noted in (
+        ("photos", f"{here}/photos"), ("../w/photos/", f"{here}/photos"), ("camvid:photos", f"camvid:{here}/photos"),
+        ("21:42", f"{here}/21:42"), (f"{here}/21:42", f"{here}/21:42"), ("a:b", f"{here}/a:b"),
+        ("*.jpg", f"{here}/*.jpg"),
+    ):  # fmt: skip
+        assert shipped.whereabouts(said) == noted, said
+    moved = f"{tmp_path}/before/photos"
+    assert shipped.whereabouts("photos", moved) == moved, "its folder is called otherwise now"
+    assert shipped.whereabouts("camvid:photos", moved) == f"camvid:{here}/photos"
+    (tmp_path / "before" / "photos").mkdir(parents=True)
+    assert shipped.whereabouts("photos", moved) == f"{here}/photos", "both are there: another one"

@@ -13,7 +13,8 @@ from simteacher.config import Recipe
 from simteacher.data.sample import DataSet, Frame
 from simteacher.data.statistics import class_counts, class_weights
 from simteacher.errors import UserError
-from simteacher.inputs import open_inputs
+from simteacher.inputs import Inputs, open_inputs
+from simteacher.labels import SPACES
 from simteacher.stages import Builder, channel_statistics, count_to_label, stage_steps, to_label
 from tests import lookalikes
 from tests.tiny import BUDGET, network
@@ -30,9 +31,10 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
-def _many(count: int) -> DataSet:
+def _many(count: int, labelled: int = 0) -> Inputs:
     frames = tuple(Frame(f"{i:05d}", Path(f"{i:05d}.jpg")) for i in range(count))
-    return DataSet("folder", Path("photos"), None, frames, {})
+    target = DataSet("folder", Path("photos"), None, frames, {})
+    return Inputs(SPACES["camvid11"], None, target, target.subset(frames[:labelled]) if labelled else None)
 
 
 def test_of_thousands_of_photographs_as_many_are_labelled_as_a_round_can_use() -> None:
@@ -48,6 +50,9 @@ def test_of_thousands_of_photographs_as_many_are_labelled_as_a_round_can_use() -
         assert gaps.min() >= n // 600 and gaps.max() <= -(-n // 600), "evenly spaced, around the end too"
         assert first == [int(f.name) for f in to_label(recipe, _many(n), 1).frames]
     assert not set(first) & set(second), "a round labels others than the one before"
+    known = [int(f.name) for f in to_label(recipe, _many(2_000, 1_500), 1).frames]
+    assert known == list(range(1_500, 2_000)), "those with labels of their own leave their places to the others"
+    assert len(to_label(recipe, _many(2_000, 2_000), 1)) == 600 and len(to_label(recipe, _many(500, 400), 1)) == 500
     short = recipe.model_copy(update={"budget": BUDGET.model_copy(update={"steps": 8})})
     assert count_to_label(short, 399) == 399 and count_to_label(short, 20_000) == 400
     assert count_to_label(recipe.model_copy(update={"rounds": recipe.rounds.model_copy(update={"count": 0})}), 9) == 0

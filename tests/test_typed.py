@@ -32,11 +32,29 @@ def called(
 
 def test_what_fits_goes_through(tmp_path: Path) -> None:
     assert called("a", 2, share=0.5) == "a 2 0.5 None None False None" and called.__doc__ == "Its words."
-    assert called(Path("a"), np.int64(3), share=1, size=[4, np.int32(5)]).startswith("a 3 1 [4, ")  # type: ignore[arg-type]
+    assert called(Path("a"), np.int64(3), share=1, size=[4, np.int32(5)]).startswith("a 3 1 (4, 5) ")  # type: ignore[arg-type]
     assert called("a", share=Fraction(1, 2), set={"seed": 1}, flag=True)  # type: ignore[arg-type]
     assert called("a", data=open_dataset(lookalikes.photographs(tmp_path).spec))
     with pytest.raises(TypeError, match="unexpected keyword"):
         called("a", scale=1)  # type: ignore[call-arg]
+
+
+def test_numbers_and_places_come_as_pythons_own() -> None:
+    """What a function is given it writes into files, too."""
+
+    class Place:
+        def __fspath__(self) -> str:
+            return "a"
+
+    @typed
+    def given(place: str | Path, count: int, share: float, size: tuple[int, int], *, more: int = 1) -> tuple[Any, ...]:
+        return place, count, share, size, more
+
+    got = given(Place(), np.int64(3), np.float32(0.5), [np.int32(4), 5], more=np.uint8(7))  # type: ignore[arg-type]
+    assert got == (Path("a"), 3, 0.5, (4, 5), 7)
+    assert [type(v) for v in (got[1], got[2], got[3][0], got[4])] == [int, float, int, int]
+    with pytest.raises(TypeError, match=r"given\(\) missing 3 required positional arguments"):
+        given("a")  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,7 @@ class _Run:
             return self.stored(name)
         how = self.recipe.rounds.pseudo
         portion = how.portion[min(number, len(how.portion)) - 1]
-        folder, photographs = self.run.stage(name) / "pseudo", to_label(self.recipe, self.data.target, number)
+        folder, photographs = self.run.stage(name) / "pseudo", to_label(self.recipe, self.data, number)
         if self.fabric.world_size > 1:
             read_part(teacher, photographs, folder, how, self.builder.part)
             self.fabric.barrier()

@@ -86,7 +86,7 @@ class Network(Strict):
         "fpn", "unet", "deeplabv3", "deeplabv3plus", "pspnet", "segformer", "upernet", "linknet", "manet",
         "fcn", "deeplabv2", "light",
     ] = "fpn"  # fmt: skip
-    decoder_options: dict[str, Any] = {}  # of that decoder's class, over its DECODER_OPTIONS
+    decoder_options: dict[str, Any] = {}  # of that decoder's class, over its DECODER_OPTIONS; null: the library's own
     weights: str = "imagenet"  # imagenet, none, or a model of this network: a run, a file, or street
     freeze: int = Field(2, ge=0)  # encoder stages that keep their weights (the stem counts with the first)
 
@@ -102,10 +102,21 @@ class Network(Strict):
             return given
         return {**given, "decoder_options": {**usual, **options}}
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The decoder's options as its class takes them."""
+        return {name: value for name, value in self.decoder_options.items() if value is not None}
+
     @classmethod
     def of_card(cls, section: dict[str, Any]) -> Network:
         """The network of a model's card: with the options that it was built with, and none of today's."""
         return cls.model_validate(section, context=BUILT)
+
+    @staticmethod
+    def said_of(section: dict[str, Any]) -> dict[str, Any]:
+        """What a recipe has to say as ``decoder_options`` for the network of a card: also which of today's it lacks."""
+        usual: dict[str, Any] = DECODER_OPTIONS.get(str(section.get("decoder")), {})
+        return {**dict.fromkeys(usual), **(section.get("decoder_options") or {})}
 
 
 class Optimiser(Strict):

@@ -77,7 +77,7 @@ def estimate(recipe: Recipe) -> dict[str, Any]:
 
     from simteacher.experiments.estimate import work
     from simteacher.inputs import open_inputs
-    from simteacher.stages import count_to_label, stage_steps
+    from simteacher.stages import stage_steps, to_label
 
     inputs = open_inputs(recipe)
     per_step, device = _try(recipe, inputs)
@@ -96,7 +96,7 @@ def estimate(recipe: Recipe) -> dict[str, Any]:
         "size": list(budget.size),
         "crop": list(budget.crop),
         "photographs": photographs,
-        "pseudo_labelled": count_to_label(recipe, photographs),
+        "pseudo_labelled": len(to_label(recipe, inputs, 1)),
         "device": device,
         "seconds_per_step": round(per_step, 3),
         "seconds": round(work(recipe, photographs, _measured(recipe)) * per_step / (two - one)),

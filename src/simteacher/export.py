@@ -12,6 +12,7 @@ import copy
 import json
 import os
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
@@ -143,10 +144,13 @@ def _packages(where: str | Path) -> tuple[Any, Any]:
     return onnx, onnxruntime
 
 
+_MUTE = threading.Lock()  # descriptors are the whole process's
+
+
 @contextmanager
 def _unheard() -> Iterator[None]:
     """What torch prints while it tries, from C++ too, goes nowhere: a failed attempt prints its graph, 500 lines."""
-    with ExitStack() as after, open(os.devnull, "w", encoding="utf-8") as nowhere:
+    with _MUTE, ExitStack() as after, open(os.devnull, "w", encoding="utf-8") as nowhere:
         after.enter_context(redirect_stdout(nowhere))
         after.enter_context(redirect_stderr(nowhere))
         for number in (1, 2):

@@ -14,7 +14,7 @@ from simteacher.config import Recipe
 from simteacher.errors import UserError
 from simteacher.labels import LabelSpace
 from simteacher.models.rehead import rehead
-from simteacher.models.start import NOT_MODELS, differences, trainable_card
+from simteacher.models.start import NOT_MODELS, differences, to_have, trainable_card
 from simteacher.models.store import Model, ModelCard, load, weights_print
 from simteacher.models.wrap import KEY, Factory
 from simteacher.progress import say
@@ -52,12 +52,11 @@ def check_teacher(recipe: Recipe) -> ModelCard | None:
     card = trainable_card(place)
     differ = [] if KEY in card.network else differences(card, recipe.network)
     if differ and recipe.rounds.start == "teacher" and recipe.rounds.count:
-        fix = " ".join(f"network.{k}={card.network.get(k)}" for k, _ in differ if k != "decoder_options")
         raise UserError(
             f"this teacher has another network ({'; '.join(said for _, said in differ)})",
             place,
-            (f"--set {fix}" if fix else "give the same network.decoder_options")
-            + ", or --set rounds.start=scratch for students of another network, or train a teacher",
+            f"--set {to_have(card, differ)}, or --set rounds.start=scratch for students of another network, or train a "
+            "teacher",
         )
     return card
 

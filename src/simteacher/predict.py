@@ -29,7 +29,7 @@ from simteacher.memory import keep_freed_memory
 from simteacher.models.store import Model, load
 from simteacher.overlay import legend, overlay
 from simteacher.progress import progress
-from simteacher.shipped import arguments, whereabouts
+from simteacher.shipped import arguments, origin_of, whereabouts
 from simteacher.typed import typed
 from simteacher.video import VIDEO_SUFFIXES, paint_video
 
@@ -80,7 +80,7 @@ def predict(
         paint_video(loaded, videos[0], folder, scale=scale, views=views)
         return folder
     views = loaded.card.views if views is None else views
-    place = whereabouts(str(input))
+    place = whereabouts(str(input), origin_of(folder).get("input"))
     origin = {"kind": "predictions", "model": weights_id(loaded), "input": place, "scale": scale, "views": views}
     with FolderWriter(folder, loaded.card.space, origin, suffix=".jpg") as writer:
         if not (folder / "legend.png").is_file():

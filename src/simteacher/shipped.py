@@ -82,10 +82,22 @@ def _plain(input: str) -> str:
     return f"{form}{colon}{rest}"
 
 
-def whereabouts(input: str) -> str:
-    """An input as what it is from any folder: photographs called ``photos`` may be others there."""
-    form, colon, rest = input.rpartition(":")
-    return f"{form}{colon}{os.path.realpath(os.path.expanduser(rest))}"
+def whereabouts(input: str, noted: object = None) -> str:
+    """An input as what it is from any folder: photographs called ``photos`` may be others there.
+
+    Args:
+        input: A path, a pattern, or ``FORMAT:PATH``.
+        noted: What was written before. It stays where nothing is left and the last part is the same: what moved.
+    """
+    form, colon, rest = input.partition(":")
+    if not colon or len(form) < 2 or not form.isalnum() or os.path.exists(os.path.expanduser(input)):
+        form, colon, rest = "", "", input  # a drive's letter, a time, or any other name with a colon
+    here = f"{form}{colon}{os.path.realpath(os.path.expanduser(rest))}"
+    if not isinstance(noted, str) or os.path.basename(noted) != os.path.basename(here):
+        return here
+    place = noted.removeprefix(form + colon)
+    place = os.path.dirname(place) if set("*?[") & set(os.path.basename(place)) else place
+    return noted if noted.startswith(form + colon) and not os.path.exists(place) else here
 
 
 def _is_model(word: str | Path) -> bool:
@@ -97,16 +109,29 @@ def _is_model(word: str | Path) -> bool:
     return path.suffix.lower() in (".safetensors", ".onnx")
 
 
+def origin_of(folder: Path) -> dict[str, Any]:
+    """What a folder's ``dataset.yaml`` says that it comes from; empty where there is none, or none that can be read.
+
+    Raises:
+        OSError: It is there and may not be read.
+    """
+    try:
+        origin = (yaml.safe_load((folder / "dataset.yaml").read_text(encoding="utf-8")) or {}).get("origin")
+    except (FileNotFoundError, NotADirectoryError, ValueError, AttributeError, yaml.YAMLError):
+        return {}
+    return origin if isinstance(origin, dict) else {}
+
+
 def _free(folder: Path, input: str) -> Path:
     """The folder, or with a number behind its name where it holds what was read from something else."""
     free, number = folder, 1
     while (free / "dataset.yaml").is_file():
         try:
-            origin = (yaml.safe_load((free / "dataset.yaml").read_text(encoding="utf-8")) or {}).get("origin") or {}
-            same = origin.get("input") == whereabouts(input) or origin.get("data") == input
-        except (OSError, ValueError, AttributeError, yaml.YAMLError):
+            origin = origin_of(free)
+        except OSError:
             return free  # whoever writes there says what is wrong
-        if same:
+        noted = origin.get("input")
+        if not origin or noted == whereabouts(input, noted) or origin.get("data") == input:
             break
         number += 1
         free = folder.with_name(f"{folder.name}-{number}")

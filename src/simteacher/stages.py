@@ -45,16 +45,19 @@ def count_to_label(recipe: Recipe, photographs: int) -> int:
     return min(photographs, max(LEAST_LABELLED, shown // 2))
 
 
-def to_label(recipe: Recipe, target: DataSet, number: int) -> DataSet:
+def to_label(recipe: Recipe, data: Inputs, number: int) -> DataSet:
     """The photographs that the teacher of round ``number`` labels; where not all, evenly spaced, each round others.
 
     Neighbours by name are often of one moment, so that a draw at random would show some moments twice and others never.
+    Those with labels of their own come only where all come: students learn from these labels.
     """
-    count = count_to_label(recipe, len(target))
-    if count == len(target):
-        return target
+    if count_to_label(recipe, len(data.target)) == len(data.target):
+        return data.target
+    known = {f.name for f in data.labelled.frames} if data.labelled is not None else set()
+    frames = tuple(f for f in data.target.frames if f.name not in known) or data.target.frames
+    count = count_to_label(recipe, len(frames))
     first = np.random.default_rng([recipe.seed, 8, number]).random()
-    return target.subset(tuple(target.frames[int((i + first) * len(target) / count)] for i in range(count)))
+    return data.target.subset(tuple(frames[int((i + first) * len(frames) / count)] for i in range(count)))
 
 
 def channel_statistics(dataset: DataSet, seed: int, count: int = 200) -> tuple[F64, F64]:

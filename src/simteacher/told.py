@@ -8,7 +8,7 @@ from typing import Any
 from simteacher.config import Recipe
 from simteacher.inputs import Inputs, open_measured, seen_labels
 from simteacher.objectives.compose import needs_target
-from simteacher.stages import count_to_label, stage_steps
+from simteacher.stages import stage_steps, to_label
 
 
 def plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
@@ -30,7 +30,7 @@ def _plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
         return f"{folder}: {teacher} steps on {_alone(recipe, data)}; {classes}"
     labels = f", {len(data.labelled)} of them labelled" if data.labelled is not None else ""
     rounds = recipe.rounds.count if each else 0
-    read = count_to_label(recipe, len(data.target))
+    read = len(to_label(recipe, data, 1))
     photographs = f"{f'{read} of ' if read < len(data.target) else ''}{len(data.target)} photographs{labels}"
     then = f", then {rounds} round{'s' if rounds > 1 else ''} of {each} on {photographs}" if rounds else ""
     given = recipe.teacher.weights

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from simteacher.errors import UserError
@@ -48,12 +49,29 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = parameters.bind(*args, **kwargs).arguments
-        for name, value in given.items():
+        try:
+            bound = parameters.bind(*args, **kwargs)
+        except TypeError:
+            return function(*args, **kwargs)  # Python says it best
+        for name, value in bound.arguments.items():
             _require(function.__name__, name, value, kinds[name])
-        return function(*args, **kwargs)
+            bound.arguments[name] = _plain(value)
+        return function(*bound.args, **bound.kwargs)
 
     return checked
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as Python's, and a size as a tuple: what is given is written into files, too."""
+    if isinstance(value, bool | str | Path):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    return Path(value) if isinstance(value, os.PathLike) else value
 
 
 def _require(function: str, name: str, value: Any, kinds: list[str]) -> None:

@@ -27,6 +27,9 @@ _KEPT = (".jpg", ".png")  # suffixes of images that are copied as they are
 _JPEG_QUALITY = 95
 
 
+LEGEND = "legend.png"  # of predictions
+
+
 class FolderWriter:
     """Writes one `folder` data set; a second writer of the same set goes on where a stopped one ended.
 
@@ -140,7 +143,7 @@ class FolderWriter:
         differ = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
         if old.space != self.space:
             differ.append("space")
-        if differ and old.meta.get("complete") is False and self._only_begun():
+        if differ and old.meta.get("complete") is False and not old.meta.get("images") and self._only_begun():
             return False
         if differ:
             told = ", ".join(
@@ -161,11 +164,13 @@ class FolderWriter:
 
         So a command that failed, for a wrong setting, does not block the corrected one.
         """
-        inside = (path.relative_to(self.out) for path in self.out.rglob("*") if not path.is_dir())
-        if any(not path.name.startswith(".") for path in inside if path != Path(YAML)):
+        everything = self.out.rglob("*")  # a linked folder counts as something, wherever it leads to
+        inside = (path.relative_to(self.out) for path in everything if path.is_symlink() or not path.is_dir())
+        if any(not path.name.startswith(".") for path in inside if path not in (Path(YAML), Path(LEGEND))):
             return False
         try:
             with sole_writer(self.out):
+                (self.out / LEGEND).unlink(missing_ok=True)
                 atomic_write(self.out / YAML, self._yaml(complete=False))
         except UserError:  # the other command is at it still
             return False

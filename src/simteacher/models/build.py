@@ -155,7 +155,7 @@ def _library_parts(spec: Network, classes: int) -> tuple[Any, nn.Module, nn.Modu
     if spec.encoder in VARIANTS:
         raise ValueError(f"DRN takes one of {', '.join(d for d in OWN if d != 'light')}")
     name = spec.encoder if spec.encoder.startswith("mit_b") else f"tu-{spec.encoder}"
-    options = {**_of_timm(spec.encoder), **spec.decoder_options}  # the library hands on what is the encoder's
+    options = {**_of_timm(spec.encoder), **spec.options}  # the library hands on what is the encoder's
     base: Any = smp.create_model(spec.decoder, name, encoder_weights=None, classes=classes, **options)
     by_centres(base.decoder, base.segmentation_head)
     return base.encoder, base.decoder, base.segmentation_head
@@ -163,7 +163,7 @@ def _library_parts(spec: Network, classes: int) -> tuple[Any, nn.Module, nn.Modu
 
 def _own_parts(spec: Network, classes: int) -> tuple[Any, nn.Module, nn.Module]:
     """Encoder, decoder and head where the decoder is one of ours."""
-    options = dict(spec.decoder_options)
+    options = spec.options
     stride = options.pop("output_stride", 8)
     encoder: Any
     if spec.decoder == "light":
@@ -217,7 +217,7 @@ def _fits(spec: Network) -> Iterator[None]:
         yield
     except (TypeError, ValueError, KeyError, IndexError, RuntimeError, AttributeError, AssertionError) as e:
         fix = "name a timm encoder with feature maps, and options of that decoder in segmentation-models-pytorch"
-        stride = spec.decoder_options.get("output_stride", 32)
+        stride = spec.options.get("output_stride", 32)
         if stride != 32 and (isinstance(e, AssertionError) or "output_stride" in str(e)):
             fix = (
                 f"set network.decoder_options.output_stride=32; not every encoder can have maps at a stride of {stride}"

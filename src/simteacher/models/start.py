@@ -25,9 +25,17 @@ NOT_MODELS = ("imagenet", "none")
 
 def differences(card: ModelCard, spec: Network) -> list[tuple[str, str]]:
     """What a model's network and a recipe's have not in common, as (key, what both say)."""
-    wanted = spec.model_dump()
-    keys = [k for k in ("encoder", "decoder", "decoder_options") if card.network.get(k) != wanted[k]]
-    return [(k, f"{k}: {card.network.get(k)} there, {wanted[k]} in the recipe") for k in keys]
+    said = card.network.get("decoder_options") or {}
+    there = {**card.network, "decoder_options": {k: v for k, v in said.items() if v is not None}}
+    wanted = {**spec.model_dump(), "decoder_options": spec.options}
+    keys = [k for k in ("encoder", "decoder", "decoder_options") if there.get(k) != wanted[k]]
+    return [(k, f"{k}: {there.get(k)} there, {wanted[k]} in the recipe") for k in keys]
+
+
+def to_have(card: ModelCard, differ: list[tuple[str, str]]) -> str:
+    """Keys of ``--set`` that give a recipe the network of a card."""
+    fix = " ".join(f"network.{k}={card.network.get(k)}" for k, _ in differ if k != "decoder_options")
+    return fix or f"'network.decoder_options={json.dumps(Network.said_of(card.network))}'"  # JSON is YAML too
 
 
 def trainable_card(place: str | Path) -> ModelCard:
@@ -53,9 +61,7 @@ def check_start(spec: Network) -> ModelCard | None:
     card = trainable_card(spec.weights)
     differ = differences(card, spec)
     if differ:
-        fix = " ".join(f"network.{k}={card.network.get(k)}" for k, _ in differ if k != "decoder_options")
-        if not fix:  # JSON is YAML too
-            fix = f"'network.decoder_options={json.dumps(card.network.get('decoder_options'))}'"
+        fix = to_have(card, differ)
         raise UserError(
             f"network.weights names a model of another network ({'; '.join(said for _, said in differ)})",
             spec.weights,
