@@ -113,6 +113,13 @@ def test_misspelt_words_name_the_nearest(argv: list[str], problem: str, fix: str
     assert "Traceback" not in err
 
 
+def test_a_name_that_begins_with_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-a.jpg").touch()
+    assert cli.main(["predict", "street", "-a.jpg"]) == 2
+    assert "is written ./-a.jpg" in capsys.readouterr().err
+
+
 def test_the_word_help_is_heard(capsys: Capture) -> None:
     for words, flags in ((["help"], ["--help"]), (["help", "adapt"], ["adapt", "--help"])):
         assert cli.main(words) == 0

@@ -179,6 +179,9 @@ def test_a_video_gives_a_video_and_a_data_set(tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video at all")
     with pytest.raises(UserError, match="cannot be decoded"):
         predict(model, tmp_path / "broken.mp4", tmp_path / "broken")
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(UserError, match="the file is empty"):
+        predict(model, tmp_path / "empty.mp4", tmp_path / "empty")
 
 
 def test_a_webm_is_written_in_its_own_codec_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,8 @@ def explain(error: Exception, tokens: Sequence[str] = ()) -> str | None:
             more = f" and {len(words) - 2} more" if len(words) > 2 else ""
             text = f"Too many arguments: {', '.join(words[:2])}{more}."
         command = next((t for t in tokens if not t.startswith("-") and t in app), "")
+        if file := next((t for t in tokens if t.startswith("-") and t in text and Path(t).exists()), None):
+            return f"{text}\n  fix: a file whose name begins with a dash is written ./{file}"
         return f"{text}\n  fix: see simteacher {command} --help".replace("  --help", " --help")
     if (used_up := out_of_memory(error)) is not None:
         return str(used_up)

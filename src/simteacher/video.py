@@ -51,7 +51,10 @@ def _open(path: Path) -> Iterator[Any]:
     except FileNotFoundError:
         raise UserError("no such file", path, "check the spelling of the path") from None
     except av.FFmpegError as error:
-        raise UserError(f"this video cannot be decoded ({error})", path, "convert it, for example to MP4") from error
+        if path.is_file() and not path.stat().st_size:
+            raise UserError("the file is empty", path, "copy it again from its source") from None
+        fix = "copy it again from its source if it was cut off, or convert it, for example to MP4"
+        raise UserError(f"this video cannot be decoded ({error})", path, fix) from error
 
 
 def read_frames(path: Path) -> Iterator[Shot]:
