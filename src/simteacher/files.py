@@ -175,7 +175,7 @@ def read_names(path: str | Path, known: Collection[str]) -> list[str]:
     except (OSError, UnicodeDecodeError):
         raise UserError("this file of names cannot be read", path, "write UTF-8 text, one image name a line") from None
     names, ends = [], dict[str, list[str]]()
-    for name in known:
+    for name in sorted(known):
         ends.setdefault(name.rpartition("__")[2], []).append(name)
     for line in filter(None, (line.strip() for line in lines)):
         if line.startswith("#") and line not in known:
