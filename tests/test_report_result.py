@@ -135,9 +135,13 @@ def test_next_are_commands_that_can_be_copied(tmp_path: Path) -> None:
     assert _commands(read_run(run)) == use
     blind = configure(make_run(tmp_path / "b", samples=0, evals=False), target="my photos", target_split="train")
     assert _commands(read_run(blind))[2:] == [
-        ["simteacher", "select", str(blind), "my photos", "--split", "train", "--budget", "20"],
         ["simteacher", "evaluate", str(blind), "LABELLED"],
+        ["simteacher", "select", str(blind), "my photos", "--split", "train", "--budget", "20"],
     ]
+    shown = configure(make_run(tmp_path / "d", samples=0, stand_in=True), source="my renders")
+    assert _commands(read_run(shown))[0][1:7] == [
+        "adapt", "quick", "--source", "my renders", "--target", "PHOTOGRAPHS",
+    ]  # fmt: skip
     half = make_run(tmp_path / "c", finished=False, samples=0)
     assert [s.command for s in next_steps(read_run(half))] == [read_run(half).provenance["command"]]
     assert "simteacher select" in text_of(report(blind)) and "Next" in text_of(report(half))

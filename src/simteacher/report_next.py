@@ -6,7 +6,7 @@ import shlex
 from typing import NamedTuple
 
 from simteacher.report_data import Run
-from simteacher.report_facts import all_refused, scores
+from simteacher.report_facts import all_refused, is_stand_in, scores
 
 
 class Step(NamedTuple):
@@ -26,7 +26,16 @@ def next_steps(run: Run) -> list[Step]:
         Step("Read photographs with the model:", f"simteacher predict {shlex.quote(path)} PHOTOGRAPHS"),
         Step("Take it elsewhere as one file:", f"simteacher export {shlex.quote(path)} model.onnx"),
     ]
-    return [*_again(run, path), *use, *_measure(run, path)]
+    return [*_own(run), *_again(run, path), *use, *_measure(run, path)]
+
+
+def _own(run: Run) -> list[Step]:
+    """After a stand-in: photographs of one's own."""
+    if not is_stand_in(run):
+        return []
+    source = shlex.quote(str(run.config.get("source")))
+    command = f"simteacher adapt quick --source {source} --target PHOTOGRAPHS --out runs/mine"
+    return [Step("Adapt to photographs of your own:", command)]
 
 
 def _again(run: Run, path: str) -> list[Step]:
@@ -41,13 +50,14 @@ def _again(run: Run, path: str) -> list[Step]:
 
 
 def _measure(run: Run, path: str) -> list[Step]:
-    """Where nothing is measured: which photographs to label, and how to measure on them."""
+    """Where nothing is measured: how to, on photographs chosen by chance; and which labels would teach most."""
     target = run.config.get("target")
     if any(scores(run)) or not target:
         return []
     split = run.config.get("target_split")
     words = ["simteacher", "select", path, str(target), *(["--split", str(split)] if split else []), "--budget", "20"]
+    measure = f"simteacher evaluate {shlex.quote(path)} LABELLED"
     return [
-        Step("Nothing is measured. Choose twenty photographs that are worth labelling:", shlex.join(words)),
-        Step("Once they are labelled, measure on them:", f"simteacher evaluate {shlex.quote(path)} LABELLED"),
+        Step("Nothing is measured. Once some photographs, chosen by chance, are labelled:", measure),
+        Step("To teach it, choose twenty others whose labels are worth most:", shlex.join(words)),
     ]
