@@ -69,8 +69,7 @@ DECODER_OPTIONS: dict[str, dict[str, Any]] = {
     "deeplabv2": {"output_stride": 8},
 }
 
-
-BUILT = "a network that is built already"
+BUILT = "a network that is built already"  # the context in which options are taken as they are
 
 
 class Network(Strict):

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from simteacher.ahead import ahead, batches
 from simteacher.data import FolderWriter, Frame, open_dataset, read_image
+from simteacher.data.folder import LEGEND
 from simteacher.data.images import IMAGE_SUFFIXES
 from simteacher.data.layouts import list_files, unique_names
 from simteacher.data.open import FORMATS
@@ -83,8 +84,8 @@ def predict(
     place = whereabouts(str(input), origin_of(folder).get("input"))
     origin = {"kind": "predictions", "model": weights_id(loaded), "input": place, "scale": scale, "views": views}
     with FolderWriter(folder, loaded.card.space, origin, suffix=".jpg") as writer:
-        if not (folder / "legend.png").is_file():
-            with atomic_path(folder / "legend.png") as part:
+        if not (folder / LEGEND).is_file():
+            with atomic_path(folder / LEGEND) as part:
                 legend(loaded.card.space).save(part)
         clips = _clips(videos, Path(input), {frame.name for frame in pictures})
         forget_changed(folder, {frame.name: frame.image for frame in pictures}, dict(clips))

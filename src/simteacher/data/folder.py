@@ -25,8 +25,6 @@ from simteacher.labels import IGNORE, SPACES, LabelSpace
 Array = NDArray[Any]
 _KEPT = (".jpg", ".png")  # suffixes of images that are copied as they are
 _JPEG_QUALITY = 95
-
-
 LEGEND = "legend.png"  # of predictions
 
 

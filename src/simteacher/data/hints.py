@@ -16,22 +16,25 @@ ALIKE = 4  # more folders of the same names are clips, whose frames are counted 
 def hints(dataset: DataSet) -> list[str]:
     """Sentences about a whole set; none where nothing was overlooked."""
     files = list_files(dataset.root)
-    return [*_unread(dataset.root, files), *_twins(dataset), *_unused(dataset, files)]
+    return [*_unread(dataset.root, files), *_broken_names(files), *_twins(dataset), *_unused(dataset, files)]
 
 
 def _unread(root: Path, files: list[str]) -> list[str]:
     """Pictures that this tool does not read, such as a phone's."""
-    listed, files = files, [f for f in files if f.lower().endswith(UNREAD_SUFFIXES)]
+    files = [f for f in files if f.lower().endswith(UNREAD_SUFFIXES)]
     kinds = Counter(PurePosixPath(f).suffix.lower() for f in files)
-    broken = [f for f in listed if len(f.splitlines()) > 1]  # a list of names has one a line
     first = {kind: root / next(f for f in files if f.lower().endswith(kind)) for kind in kinds}
     return [
         f"not read: {n} {kind} file{'s' * (n > 1)}, such as {first[kind]}; convert them to JPEG or PNG"
         for kind, n in kinds.most_common()
-    ] + [
-        f"not read: {len(broken)} file{'s' * (len(broken) > 1)} with a line break in the name, such as {f!r}; rename it"
-        for f in broken[:1]
     ]
+
+
+def _broken_names(files: list[str]) -> list[str]:
+    """Files that no list of names, one a line, could name."""
+    files = [f for f in files if len(f.splitlines()) > 1]
+    what = f"{len(files)} file{'s' * (len(files) > 1)} with a line break in the name"
+    return [f"not read: {what}, such as {files[0]!r}; rename it"] if files else []
 
 
 def _twins(dataset: DataSet) -> list[str]:
