@@ -111,13 +111,18 @@ def test_a_data_set_is_read_without_its_labels(tmp_path: Path) -> None:
     assert [f.name for f in again.frames] == ["p0", "p1", "p2"]
 
 
-def test_a_truncated_photograph_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
-    source = photographs(tmp_path / "photos")
-    (source / "p2.png").write_bytes((source / "p2.png").read_bytes()[:90])
-    with pytest.raises(UserError, match=r"p2\.png"):
+def test_truncated_photographs_are_named_when_all_others_are_done(tmp_path: Path) -> None:
+    source = photographs(tmp_path / "photos", 4)
+    (source / "p0.png").write_bytes((source / "p0.png").read_bytes()[:90])
+    with pytest.raises(UserError, match=r"p0\.png: [^;]*$"):
         predict(stub_loaded(tmp_path), source, tmp_path / "out")
-    assert (tmp_path / "out" / "labels" / "p0.png").is_file()
-    (source / "p2.png").unlink()
+    assert sorted(p.name for p in (tmp_path / "out" / "labels").iterdir()) == ["p1.png", "p2.png", "p3.png"]
+    (source / "p3.png").write_bytes(b"")
+    (source / "clip.mp4").write_bytes(b"no video")
+    with pytest.raises(UserError, match=r"p0\.png: .*nor can 2 others be read: p3\.png, clip\.mp4"):
+        predict(stub_loaded(tmp_path), source, tmp_path / "out")
+    for name in ("p0.png", "p3.png", "clip.mp4"):
+        (source / name).unlink()
     assert len(open_dataset(predict(stub_loaded(tmp_path), source, tmp_path / "out"))) == 2
 
 

@@ -16,6 +16,7 @@ from simteacher.data.open import open_dataset
 from simteacher.data.sample import DataSet
 from simteacher.dense import probabilities
 from simteacher.errors import UserError
+from simteacher.files import sole_writer
 from simteacher.pseudo import VIEWS, combine, label_dataset, look, thresholds
 from tests.lookalikes.streets import photo, save
 from tests.stub_model import SPACE, StubModel, blocks
@@ -199,13 +200,38 @@ def test_labels_of_another_model_or_threshold_are_not_mixed_in(
         with pytest.raises(KeyboardInterrupt):
             label_dataset(StubModel(), photographs, out, BALANCED, 0.4, {"model": "a"})
         monkeypatch.undo()
-    for how, portion, origin in (
-        (BALANCED, 0.4, {"model": "b"}),
-        (BALANCED, 0.5, {"model": "a"}),
-        (PseudoLabels(views=1), 0.4, {"model": "a"}),
-    ):
+    others = [(BALANCED, 0.4, {"model": "b"}), (PseudoLabels(views=1), 0.4, {"model": "a"})]
+    for how, portion, origin in others + [(BALANCED, 0.5, {"model": "a"})] * finished:
         with pytest.raises(UserError, match="holds another data set"):
             label_dataset(StubModel(), photographs, out, how, portion, origin)
+
+
+@pytest.mark.parametrize(
+    ("how", "read"),
+    [
+        (BALANCED, 2),  # the damaged photograph, and the one that has changed since
+        (PseudoLabels(views=2, select="threshold"), 2),
+    ],
+)
+def test_a_failed_call_does_not_block_the_corrected_one(
+    photographs: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: PseudoLabels, read: int
+) -> None:
+    """What it read is read again where it may be another's: of another model, or of a photograph that has changed."""
+    out = tmp_path / "out"
+    *others, last = photographs.frames
+    good = last.image.read_bytes()
+    last.image.write_bytes(good[:60])
+    with sole_writer(out), pytest.raises(UserError, match=r"cut off|truncated|damaged"):
+        label_dataset(StubModel(), photographs, out, BALANCED, 0.4, {"model": "a", "files": "1"})
+    last.image.write_bytes(good)
+    others[1].image.write_bytes(others[1].image.read_bytes())
+    looked: list[int] = []
+    monkeypatch.setattr(module, "look", lambda *given: looked.append(1) or look(*given))
+    with sole_writer(out):
+        label_dataset(StubModel(), photographs, out, how, 0.4, {"model": "a", "files": "2"})
+    assert len(looked) == read
+    label_dataset(StubModel(), photographs, tmp_path / "whole", how, 0.4, {"model": "a", "files": "2"})
+    assert _files(out) == _files(tmp_path / "whole")
 
 
 def test_a_full_disk_while_labelling(photographs: DataSet, tmp_path: Path, full_disk: Any) -> None:

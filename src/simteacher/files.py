@@ -8,11 +8,15 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import get_ident
 
 from simteacher.errors import UserError, nearest
 
 PART = ".part-"
 """Prefix of unfinished files. The final name follows, so a resumed run overwrites what a killed one left."""
+
+_HELD: set[tuple[int, int, int]] = set()
+"""Folders that a thread of this process writes alone: device, inode and thread."""
 
 _FREE = "free some space; what is finished is kept, run the same command to continue"
 _SAY = {
@@ -97,7 +101,7 @@ def sole_writer(folder: str | Path, shared: bool = False) -> Iterator[None]:
     """Refuse a folder that another command is writing; ``shared`` ones may write beside each other.
 
     The folder itself is locked, which leaves nothing in it. Where the file system has no such locks, or the system is
-    Windows, nothing is refused.
+    Windows, nothing is refused. Who holds it alone may enter such a block of the same folder again.
 
     Raises:
         UserError: Another process is inside such a block, or the folder cannot be made.
@@ -111,6 +115,11 @@ def sole_writer(folder: str | Path, shared: bool = False) -> Iterator[None]:
 
     with disk_errors(folder):
         handle = os.open(folder, os.O_RDONLY)
+    held = (os.fstat(handle).st_dev, os.fstat(handle).st_ino, get_ident())
+    if held in _HELD:
+        os.close(handle)
+        yield
+        return
     try:
         with suppress(OSError):
             try:
@@ -118,8 +127,11 @@ def sole_writer(folder: str | Path, shared: bool = False) -> Iterator[None]:
             except BlockingIOError as error:
                 fix = "wait for it, stop it, or choose another output folder"
                 raise UserError("another process is writing it", folder, fix) from error
+        if not shared:
+            _HELD.add(held)
         yield
     finally:
+        _HELD.discard(held)
         os.close(handle)
 
 

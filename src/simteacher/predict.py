@@ -2,7 +2,7 @@
 
 In: an image, a folder, a glob, a data set or a video. Out: a `folder` data set whose labels are palette PNGs of class
 indices, with ``confidence/`` and, to look at, ``overlays/`` and ``legend.png``; of a video a painted video too. What is
-done already is skipped, so an interrupted call is simply repeated.
+done already is skipped, so an interrupted call is simply repeated; files that cannot be read are told at the end.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import glob
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ def predict(
         ``out``.
 
     Raises:
-        UserError: No such model or input, a damaged file, or ``out`` holds something else.
+        UserError: No such model or input, or ``out`` holds something else; a damaged file, after all others were read.
     """
     if not 0.05 <= scale <= 20:  # not so either where it is no number
         raise UserError(f"{scale:g} is no scale to read at", "--scale", "give 0.05 to 20; 1 is as in training")
@@ -89,10 +89,17 @@ def predict(
                 legend(loaded.card.space).save(part)
         clips = _clips(videos, Path(input), {frame.name for frame in pictures})
         forget_changed(folder, {frame.name: frame.image for frame in pictures}, dict(clips))
-        predict_frames(loaded, pictures, writer, scale=scale, views=views)
+        unread = predict_frames(loaded, pictures, writer, scale=scale, views=views)
         for name, video in clips:
             target = folder / "overlays" / f"{name}.mp4"
-            paint_video(loaded, video, target, scale=scale, views=views, writer=writer, name=name)
+            try:
+                paint_video(loaded, video, target, scale=scale, views=views, writer=writer, name=name)
+            except UserError as error:
+                if error.where != str(video):  # what cannot be written, say
+                    raise
+                unread.append(error)
+        if unread:
+            raise _all_of(unread)
     return folder
 
 
@@ -103,9 +110,21 @@ def predict_image(model: Reader, image_HWC: U8, *, scale: float = 1.0, views: in
 
 def predict_frames(
     model: Reader, frames: Sequence[Frame], writer: FolderWriter, *, scale: float, views: int | None
-) -> None:
-    """Predict photographs into an open data set, skipping those that are complete."""
+) -> list[UserError]:
+    """Predict photographs into an open data set, skipping those that are complete.
+
+    Returns:
+        What is wrong with those that cannot be read.
+    """
     overlays = writer.out / "overlays"
+    unread: list[UserError] = []
+
+    def readable(items: Iterable[tuple[Frame, U8 | UserError]]) -> Iterator[tuple[Frame, U8]]:
+        for frame, image in items:
+            if isinstance(image, UserError):
+                unread.append(image)
+            else:
+                yield frame, image
 
     def room(item: tuple[Frame, U8]) -> int:  # as the network sees it: small photographs are enlarged
         height, width = working_size(item[1].shape[0], item[1].shape[1], model.card.size, scale)
@@ -114,14 +133,31 @@ def predict_frames(
     todo = [f for f in frames if not (writer.has(f.name) and (overlays / f"{f.name}.jpg").is_file())]
     with progress(len(frames), "predict") as bar:
         bar.skip(len(frames) - len(todo))
-        images = ahead(todo, lambda frame: (frame, read_image(frame.image)), 2)
-        for batch in batches(images, lambda item: item[1].shape, room):
+        for batch in batches(readable(ahead(todo, _try_to_read, 2)), lambda item: item[1].shape, room):
             predictions = read_images(model, [image for _, image in batch], scale=scale, views=views)
             for (frame, image), seen in zip(batch, predictions, strict=True):
                 with atomic_path(overlays / f"{frame.name}.jpg") as part:
                     overlay(image, seen.label_HW, model.card.space).save(part, quality=88)
                 writer.add(frame.name, frame.image, label=seen.label_HW, confidence=seen.confidence_HW)
                 bar.advance(note=frame.name)
+    return unread
+
+
+def _try_to_read(frame: Frame) -> tuple[Frame, U8 | UserError]:
+    try:
+        return frame, read_image(frame.image)
+    except UserError as error:
+        return frame, error
+
+
+def _all_of(unread: Sequence[UserError]) -> UserError:
+    """One message about all files that cannot be read."""
+    if len(unread) == 1:
+        return unread[0]
+    first, *others = unread
+    names = ", ".join(Path(error.where or "").name for error in others[:5]) + (", …" if others[5:] else "")
+    count = f"{len(others)} other{'s' if others[1:] else ''}"
+    return UserError(f"{first.problem}; nor can {count} be read: {names}; all else is done", first.where, first.fix)
 
 
 def weights_id(model: Model) -> str:

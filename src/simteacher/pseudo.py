@@ -37,6 +37,9 @@ from simteacher.typed import typed
 if TYPE_CHECKING:
     from simteacher.models.store import Model
 
+_CHOOSES = ("files", "portion", "select", "threshold", "floor")
+"""Of a set's origin, what says which photographs and pixels are in it, and not how they are read."""
+
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 
@@ -124,6 +127,8 @@ def label_dataset(
         shutil.rmtree(raw, ignore_errors=True)
         return dict(json.loads(summary.read_text(encoding="utf-8")))
     with disk_errors(raw):
+        if writer.chosen_anew:
+            _forget_changed(raw, dataset, keep=not how.prototypes)
         raw.mkdir(parents=True, exist_ok=True)
     if how.prototypes:
         model = weighed(model, dataset, raw, how.prototypes, how.threshold)
@@ -160,9 +165,18 @@ def label_dataset(
     return result
 
 
+def _forget_changed(raw: Path, dataset: DataSet, keep: bool) -> None:
+    """Remove what a call for other photographs or thresholds has read, but, with ``keep``, of unchanged ones."""
+    images = {f"{frame.name}.png": frame.image for frame in dataset.frames}
+    for path in raw.glob("*"):
+        image = images.get(path.name)
+        if not keep or image is None or image.stat().st_ctime_ns >= path.stat().st_mtime_ns:
+            path.unlink()
+
+
 def _writer(out: Path, space: LabelSpace, origin: dict[str, Any], how: PseudoLabels, portion: float) -> FolderWriter:
     """The set at ``out``; refuses that of another model, set or selection."""
-    return FolderWriter(out, space, {**origin, **how.model_dump(mode="json"), "portion": portion})
+    return FolderWriter(out, space, {**origin, **how.model_dump(mode="json"), "portion": portion}, chooses=_CHOOSES)
 
 
 def read_part(

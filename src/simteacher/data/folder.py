@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -38,17 +39,27 @@ class FolderWriter:
         space: Label space of the labels; None for a set without labels.
         origin: Where the data comes from. Has to be the same when the set is resumed, so no dates and no durations.
         suffix: ``.png`` (exact) or ``.jpg`` (quality 95, full colour resolution) for images given as arrays.
+        chooses: Keys of ``origin`` that say what is in the set, and not how it is made: where a set that was only begun
+            differs in these alone, it becomes this one, and hidden files that went before it stay.
 
     Raises:
         UserError: ``out`` holds images that are not this tool's, or a set of another space or origin.
     """
 
-    def __init__(self, out: str | Path, space: LabelSpace | None, origin: dict[str, Any], suffix: str = ".png") -> None:
-        self.out, self.space, self.suffix = Path(out), space, suffix
+    def __init__(
+        self,
+        out: str | Path,
+        space: LabelSpace | None,
+        origin: dict[str, Any],
+        suffix: str = ".png",
+        chooses: Collection[str] = (),
+    ) -> None:
+        self.out, self.space, self.suffix, self._chooses = Path(out), space, suffix, chooses
         self.origin: dict[str, Any] = json.loads(json.dumps(origin, default=str))
         self._splits: dict[str, str] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._kinds: set[str] = set()
+        self.chosen_anew = False  # it was begun with other values of ``chooses``
         self._finished = self._refuse_other()
         if not (self.out / YAML).is_file():
             atomic_write(self.out / YAML, self._yaml(complete=False))
@@ -141,8 +152,11 @@ class FolderWriter:
         differ = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
         if old.space != self.space:
             differ.append("space")
-        if differ and old.meta.get("complete") is False and not old.meta.get("images") and self._only_begun():
-            return False
+        if differ and old.meta.get("complete") is False and not old.meta.get("images"):
+            chosen = set(differ) <= set(self._chooses)
+            if self._only_begun(hidden=chosen):
+                self.chosen_anew = chosen
+                return False
         if differ:
             told = ", ".join(
                 f"{k} was {before.get(k)!r}, now {now.get(k)!r}" if k != "space" else k for k in differ[:3]
@@ -157,14 +171,16 @@ class FolderWriter:
                 self.has(name, split)
         return old.meta.get("complete") is True
 
-    def _only_begun(self) -> bool:
+    def _only_begun(self, hidden: bool) -> bool:
         """Take over a folder with nothing in it but the description of a set that never got further.
 
-        So a command that failed, for a wrong setting, does not block the corrected one.
+        Files in hidden folders count as nothing with ``hidden``. So a command that failed, for a wrong setting, does
+        not block the corrected one.
         """
         everything = self.out.rglob("*")  # a linked folder counts as something, wherever it leads to
         inside = (path.relative_to(self.out) for path in everything if path.is_symlink() or not path.is_dir())
-        if any(not path.name.startswith(".") for path in inside if path not in (Path(YAML), Path(LEGEND))):
+        known = (Path(YAML), Path(LEGEND))
+        if any(not (path.parts[0] if hidden else path.name).startswith(".") for path in inside if path not in known):
             return False
         try:
             with sole_writer(self.out):
