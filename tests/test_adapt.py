@@ -275,6 +275,12 @@ def test_of_many_photographs_some_are_labelled(
     names = [f.name for f in open_dataset(f"folder:{tmp_path}/run/round-1/pseudo").frames]
     assert len(names) == 3 and total > 3
     assert [e["photographs"] for e in _events(tmp_path / "run") if e["event"] == "pseudo"] == [3]
+    capsys.readouterr()
+    run = adapt(recipe, out=tmp_path / "all", labelled="all", set={**keys, "target_split": "val"})  # the readable ones
+    assert not (run / "round-1" / "pseudo").exists() and " of 360" not in capsys.readouterr().err
+    assert next(e for e in _events(run) if e["event"] == "step" and e["stage"] == "round-1")["losses"].keys() >= {
+        "labelled"
+    }
 
 
 def test_a_teacher_of_another_network_teaches_students_that_start_afresh(

@@ -31,6 +31,17 @@ def _inputs(**recipe: Any) -> Any:
     return open_inputs(Recipe(**recipe))
 
 
+def test_one_class_is_nothing_to_learn(source: Made, target: Made, tmp_path: Path) -> None:
+    for names, fits in (("[road]", False), ("[road, car]", True)):
+        (tmp_path / "own.yaml").write_text(f"name: own\nclasses: {names}\n")
+        if fits:
+            assert len(_inputs(source=source.spec, target=target.spec, classes=str(tmp_path / "own.yaml")).space) == 2
+            continue
+        with pytest.raises(UserError, match="'own' has one class") as caught:
+            _inputs(source=source.spec, target=target.spec, classes=str(tmp_path / "own.yaml"))
+        assert caught.value.where == "classes" and caught.value.fix
+
+
 def test_the_target_is_its_training_photographs_without_labels(source: Made, target: Made) -> None:
     data = _inputs(source=source.spec, target=target.spec)
     assert len(data.target) == 8 and data.target.split == "train"

@@ -18,6 +18,7 @@ from simteacher import cli, processes
 from simteacher.adapt import adapt
 from simteacher.errors import UserError
 from simteacher.losses import cross_entropy
+from simteacher.objectives.feature_distance import feature_distance
 from simteacher.rundir import read_events
 from tests import lookalikes, tiny, two_processes
 from tests.conftest import ROOT
@@ -83,6 +84,19 @@ def test_shares_of_a_batch_add_up_to_its_loss(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch.distributed, "all_reduce", exchange)
     shared = (cross_entropy(logits[:2], label[:2]) + cross_entropy(logits[2:], label[2:])) / 2
     torch.testing.assert_close(shared.float(), whole)
+
+
+def test_shares_of_a_batch_add_up_to_its_feature_distance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One half has no cell that counts."""
+    ours, theirs = (torch.randn(4, 5, 3, 3, generator=torch.Generator().manual_seed(n)) for n in (0, 1))
+    cells = torch.zeros(4, 3, 3, dtype=torch.bool)
+    cells[0, 0] = cells[1, 2, 1] = True
+    whole = feature_distance(ours, theirs, cells)
+    monkeypatch.setattr("simteacher.losses.processes", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda count: count.fill_(float(cells.sum())))
+    halves = [feature_distance(ours[at], theirs[at], cells[at]) for at in (slice(2), slice(2, 4))]
+    assert halves[1] == 0
+    torch.testing.assert_close((sum(halves) / 2).float(), whole)
 
 
 class OneOfTwo:

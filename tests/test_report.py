@@ -99,6 +99,21 @@ def test_labelled_photographs_are_counted_where_there_are_some(tmp_path: Path) -
         and "367 photographs, 37 of them labelled" in told
     )
     assert "alone" not in told.split("See the difference")[0] and "nobody had labelled" not in told
+    facts["images"]["labelled"] = 367
+    (run / "provenance.json").write_text(json.dumps(facts))
+    told = text_of(report(run))
+    assert "367 photographs, all of them labelled." in told and "a student learned from these labels." in told
+    assert "itself" not in told.split("See the difference")[0]
+
+
+def test_of_many_photographs_the_labelled_ones_are_counted(tmp_path: Path) -> None:
+    run = make_run(tmp_path, rounds=1)
+    log = run / "metrics.jsonl"
+    assert "of the target's pixels labelled" in text_of(report(run))
+    log.write_text(log.read_text().replace('"event": "pseudo"', '"event": "pseudo", "photographs": 250'))
+    told = text_of(report(run))
+    assert "the model labelled 250 of them itself, kept the surest pixels (60 %)" in told
+    assert "60 % of the pixels of 250 photographs labelled" in told and "the target's pixels" not in told
 
 
 def test_one_model_is_not_compared_with_itself(tmp_path: Path) -> None:

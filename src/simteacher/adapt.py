@@ -21,9 +21,7 @@ from simteacher import guard, told
 from simteacher.config import Recipe
 from simteacher.contradictions import require_effect, require_shares
 from simteacher.data.images import read_image
-from simteacher.data.open import open_dataset
 from simteacher.dense import working_size
-from simteacher.errors import UserError
 from simteacher.given import check_teacher, model_prints, take_teacher
 from simteacher.inputs import Inputs, glance_at, measured_print, open_inputs, open_measured, seen_labels
 from simteacher.memory import keep_freed_memory
@@ -36,12 +34,12 @@ from simteacher.models.wrap import Factory, layers_of, make, name_of
 from simteacher.objectives.compose import asks_averaged
 from simteacher.processes import first_then_others, make_fabric, on_first, one_run
 from simteacher.progress import say
-from simteacher.pseudo import label_dataset, read_part
 from simteacher.recipe_file import load_recipe, with_options
+from simteacher.relabel import pseudo_labels
 from simteacher.report import report
 from simteacher.rundir import RunDir
 from simteacher.samples import write_samples
-from simteacher.stages import Builder, stage_steps, to_label
+from simteacher.stages import Builder, stage_steps
 from simteacher.train import Stage, train_stage
 from simteacher.typed import typed
 from simteacher.validators import validate
@@ -273,27 +271,7 @@ class _Run:
         name = f"round-{number}"
         if self.has(name):
             return self.stored(name)
-        how = self.recipe.rounds.pseudo
-        portion = how.portion[min(number, len(how.portion)) - 1]
-        folder, photographs = self.run.stage(name) / "pseudo", to_label(self.recipe, self.data, number)
-        if self.fabric.world_size > 1:
-            read_part(teacher, photographs, folder, how, self.builder.part)
-            self.fabric.barrier()
-
-        def label() -> int:
-            origin = {"teacher": teacher.path.parent.name, "target": self.run.begun.target}
-            result = label_dataset(teacher, photographs, folder, how, portion, origin)
-            if not any(e["event"] == "pseudo" and e["stage"] == name for e in self.run.events()):
-                self.run.log(event="pseudo", stage=name, photographs=len(photographs), **result)
-            return len(open_dataset(f"folder:{folder}"))
-
-        labelled = on_first(self.fabric, label)
-        pseudo = open_dataset(f"folder:{folder}")
-        if len(pseudo) != labelled:
-            what = f"this process sees {len(pseudo)} pseudo-labels, the first {labelled}"
-            raise UserError(
-                what, folder, "put the run folder where all machines see it, and run the same command again"
-            )
+        pseudo = pseudo_labels(self.run, self.recipe, self.data, number, teacher, self.fabric, self.builder.part)
         network = self.fresh() if self.recipe.rounds.start == "scratch" else load(teacher.path, self.network).network
         assert network is not None
         with first_then_others(self.fabric):

@@ -129,6 +129,9 @@ def open_inputs(recipe: Recipe) -> Inputs:
             "classes",
             "name a label space: --set classes=cityscapes19, or a YAML file",
         )
+    if len(space) < 2:
+        what = f"the label space '{space.name}' has one class, so that there is nothing to tell apart"
+        raise UserError(what, "classes", "add a class for all else")
     labelled = choose_labelled(target, recipe.labelled, recipe.seed) if recipe.labelled is not None else None
     return Inputs(space, source, target.unlabelled(), labelled)
 

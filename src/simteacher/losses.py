@@ -25,7 +25,7 @@ def cross_entropy(
     loss_BHW = F.cross_entropy(logits_BKHW, label_BHW, weight=class_weight_K, ignore_index=IGNORE, reduction="none")
     if weight_BHW is not None:
         loss_BHW = loss_BHW * weight_BHW
-    return loss_BHW.sum() / _share((label_BHW != IGNORE).sum())
+    return loss_BHW.sum() / share((label_BHW != IGNORE).sum())
 
 
 def processes() -> int:
@@ -33,7 +33,7 @@ def processes() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def _share(count: Tensor) -> Tensor:
+def share(count: Tensor) -> Tensor:
     """A count, at least 1, over all processes by their number; with one process the count itself."""
     if processes() == 1:
         return count.clamp(min=1)
@@ -88,4 +88,4 @@ def rectified_cross_entropy(
         loss_BHW = loss_BHW * weight_BHW
     valid_BHW = label_BHW != IGNORE
     both_BHW = loss_BHW * torch.exp(-distance_BHW) + distance_BHW * valid_BHW
-    return both_BHW.sum() / _share(valid_BHW.sum())
+    return both_BHW.sum() / share(valid_BHW.sum())

@@ -85,6 +85,7 @@ def render(run: Run) -> str:
         progress=Markup(miou_chart(run)),
         uneven=uneven(run),
         rounds=[(s, guard_rows(s)) for s in run.stages if s.pseudo or s.guard],
+        part=words.part_of_target(run),
         shares=[(s.name, Markup(share_chart(run, s))) for s in run.stages if s.pseudo.get("class_share")],
         validators=validator_table(run.stages),
         facts=facts(run),

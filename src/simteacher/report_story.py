@@ -108,7 +108,7 @@ def _start(run: Run) -> str:
 
 
 def _rounds(run: Run) -> str:
-    rounds = [s for s in run.stages if s.pseudo]
+    rounds = [s for s in run.stages if s.name.startswith("round-")]
     if not rounds:
         return ""
     count = images_of(run, "target")
@@ -124,11 +124,12 @@ def _rounds(run: Run) -> str:
     known = images_of(run, "labelled") if labelled(run) else 0
     unlabelled = f"{kind} nobody had labelled" if unseen(run) else f"{kind} whose labels it did not open"
     whose = f"{kind}, {known:,} of them labelled" if known else unlabelled
-    them = "the others" if known else "them"
-    return (
-        f"Then it was shown {f'{count:,} ' if count else ''}{whose}. {times} the model labelled "
-        f"{them} itself, {kept}, and a student learned from those.{mean}"
-    )
+    then = f"Then it was shown {f'{count:,} ' if count else ''}"
+    if known and known == count:
+        return f"{then}{kind}, all of them labelled. {times} a student learned from these labels.{mean}"
+    read = max(s.pseudo.get("photographs", 0) for s in rounds)
+    them = f"{read:,} of them" if part_of_target(run) else "the others" if known else "them"
+    return f"{then}{whose}. {times} the model labelled {them} itself, {kept}, and a student learned from those.{mean}"
 
 
 def _guard(run: Run) -> str:
@@ -170,8 +171,15 @@ def _unfinished(run: Run) -> str:
     return f"This run is not finished.{where} The command below continues it from there."
 
 
+def part_of_target(run: Run) -> bool:
+    """Whether rounds labelled some of the target's photographs and not all that have no labels."""
+    count, known = images_of(run, "target"), images_of(run, "labelled") if labelled(run) else 0
+    read = [s.pseudo["photographs"] for s in run.stages if "photographs" in s.pseudo]
+    return bool(count and read and max(read) < count - (known or 0))
+
+
 def coverages(run: Run) -> list[float]:
-    """Share of the target's pixels that each round kept."""
+    """Share that each round kept of the pixels of the photographs that it labelled."""
     found = [s.pseudo.get("coverage") for s in run.stages]
     return [share for share in found if isinstance(share, float)]
 
@@ -198,7 +206,8 @@ def tiles(run: Run) -> list[Tile]:
         number, unit = _time(spent).split(" ")
         out.append(Tile(number, unit, "of training in all stages"))
     if not (before or after) and (kept := coverages(run)):
-        out.append(Tile(percent(kept[-1], 0), "%", "of target pixels labelled by the model itself"))
+        whose = "of the pixels of these photographs" if part_of_target(run) else "of target pixels"
+        out.append(Tile(percent(kept[-1], 0), "%", f"{whose} labelled by the model itself"))
     return out[:4]
 
 

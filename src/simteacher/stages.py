@@ -37,9 +37,10 @@ def stage_steps(recipe: Recipe) -> tuple[int, int]:
 def count_to_label(recipe: Recipe, photographs: int) -> int:
     """Of so many photographs, those that the teacher of a round labels: half as many as the round shows views of.
 
-    One that no batch shows is read for nothing, and reading thousands takes longer than the training.
+    One that no batch shows is read for nothing, and reading thousands takes longer than the training. None where all
+    have labels of their own.
     """
-    if not (steps := stage_steps(recipe)[1]):
+    if recipe.labelled == "all" or not (steps := stage_steps(recipe)[1]):
         return 0
     shown = steps * recipe.rounds.places(recipe.resolved_budget.batch, recipe.labelled is not None)[2]
     return min(photographs, max(LEAST_LABELLED, shown // 2))
@@ -49,12 +50,13 @@ def to_label(recipe: Recipe, data: Inputs, number: int) -> DataSet:
     """The photographs that the teacher of round ``number`` labels; where not all, evenly spaced, each round others.
 
     Neighbours by name are often of one moment, so that a draw at random would show some moments twice and others never.
-    Those with labels of their own come only where all come: students learn from these labels.
+    Those with labels of their own come only where all come: students learn from these labels. Where all have such, none
+    is labelled.
     """
-    if count_to_label(recipe, len(data.target)) == len(data.target):
-        return data.target
     known = {f.name for f in data.labelled.frames} if data.labelled is not None else set()
-    frames = tuple(f for f in data.target.frames if f.name not in known) or data.target.frames
+    frames = tuple(f for f in data.target.frames if f.name not in known)
+    if frames and count_to_label(recipe, len(data.target)) == len(data.target):
+        return data.target
     count = count_to_label(recipe, len(frames))
     first = np.random.default_rng([recipe.seed, 8, number]).random()
     return data.target.subset(tuple(frames[int((i + first) * len(frames) / count)] for i in range(count)))
@@ -187,7 +189,7 @@ class Builder:
         _, steps = stage_steps(self.recipe)
         # online labels are held to the class-balanced thresholds of the stored ones: one for all loses rare classes
         told = pseudo.root / "pseudo.json"
-        levels = json.loads(told.read_text(encoding="utf-8"))["thresholds"] if told.is_file() else {}
+        levels = json.loads(told.read_text(encoding="utf-8"))["thresholds"] if unknown and told.is_file() else {}
         sets = [s for s in (data.source, unknown, data.labelled) if s]
         return Stage(
             name,

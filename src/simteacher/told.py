@@ -31,7 +31,7 @@ def _plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
     labels = f", {len(data.labelled)} of them labelled" if data.labelled is not None else ""
     rounds = recipe.rounds.count if each else 0
     read = len(to_label(recipe, data, 1))
-    photographs = f"{f'{read} of ' if read < len(data.target) else ''}{len(data.target)} photographs{labels}"
+    photographs = f"{f'{read} of ' if 0 < read < len(data.target) else ''}{len(data.target)} photographs{labels}"
     then = f", then {rounds} round{'s' if rounds > 1 else ''} of {each} on {photographs}" if rounds else ""
     given = recipe.teacher.weights
     first = f"the teacher of {given}" if given else f"{teacher} steps on {len(data.source)} labelled images"

@@ -212,7 +212,7 @@ def train_stage(
             losses = _step(session, {k: b.to(fabric.device) for k, b in batches.items()})
             total, stop = mean_and_any(fabric, torch.stack(list(losses.values())).sum(), bool(stopping))
             if not torch.isfinite(total):
-                _stop(stage, run, state.step, losses, {k: b.names for k, b in batches.items()})
+                _stop(stage, run, fabric, state.step, losses, {k: b.names for k, b in batches.items()})
             state.step += 1
             if state.step % log_every == 0 or state.step in (1, 2, 5) or state.step == stage.steps:
                 seconds = (time.monotonic() - began) / (state.step - began_step)
@@ -284,9 +284,13 @@ def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
     return {k: v.detach() for k, v in {**losses, **judged}.items()}
 
 
-def _stop(stage: Stage, run: RunDir, step: int, losses: dict[str, Tensor], names: dict[str, list[str]]) -> None:
+def _stop(
+    stage: Stage, run: RunDir, fabric: Fabric, step: int, losses: dict[str, Tensor], names: dict[str, list[str]]
+) -> None:
     bad = [k for k, v in losses.items() if not torch.isfinite(v)]
-    if not bad:
+    own = any(k != "gradient" for k in bad)  # gradients are exchanged: one's loss spoils those of all
+    _, somebodys = mean_and_any(fabric, torch.zeros((), device=fabric.device), own)
+    if not own and (somebodys or not bad):
         raise SystemExit(2)  # it is another process's, which says so
     path: Path = run.stage(stage.name) / f"bad-batch{'' if run.writer else os.getpid()}.json"
     atomic_write(path, json.dumps({"step": step, "losses": {k: float(v) for k, v in losses.items()}, "images": names}))

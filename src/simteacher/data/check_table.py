@@ -134,7 +134,7 @@ def _adapt(plan: Result | None) -> list[str]:
     if plan is None:
         return []
     (w, h), (x, y), steps = plan["size"], plan["crop"], plan["steps"]
-    some = "" if plan["pseudo_labelled"] == plan["photographs"] else f"{plan['pseudo_labelled']} of "
+    some = f"{plan['pseudo_labelled']} of " if 0 < plan["pseudo_labelled"] < plan["photographs"] else ""
     then = (
         f", {steps['round']} for each of {_count(steps['rounds'], 'round')} on {some}{plan['photographs']} photographs"
     )

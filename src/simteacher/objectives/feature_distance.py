@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from simteacher.config import Network
 from simteacher.labels import LabelSpace
+from simteacher.losses import share
 from simteacher.models.build import build_network
 from simteacher.precision import autocast
 
@@ -61,9 +62,13 @@ def thing_cells(label_BHW: Tensor, things: list[int], size: tuple[int, int]) -> 
 
 
 def feature_distance(feature_BChw: Tensor, reference_BChw: Tensor, cells_Bhw: Tensor) -> Tensor:
-    """Mean over the cells of ``||F(x) - F_pretrained(x)||_2``, the norm over channels; 0 where there is no cell."""
+    """Mean over the cells of ``||F(x) - F_pretrained(x)||_2``, the norm over channels; 0 where there is no cell.
+
+    Of several processes, the mean of their values is that over all cells.
+    """
     difference_NC = (feature_BChw.float() - reference_BChw.float()).permute(0, 2, 3, 1)[cells_Bhw]
+    count = share(cells_Bhw.sum())
     if not len(difference_NC):
         return feature_BChw.float().sum() * 0
     distance_N: Tensor = torch.linalg.vector_norm(difference_NC, dim=1)
-    return distance_N.mean()
+    return distance_N.sum() / count
