@@ -34,4 +34,9 @@ def test_a_cyclist_is_boxed_with_the_bicycle() -> None:
     assert len(lines) == len(plain) - len(ridden) and len(ridden) >= 2
     for line in (write_kitti.label_line(o, c).split() for o in lines):
         left, top, right, bottom = map(float, line[4:8])
-        assert left <= right and top <= bottom
+        assert 0 <= left <= right <= 159 and 0 <= top <= bottom <= 119
+    for o, line in zip(lines, (write_kitti.label_line(o, c).split() for o in lines), strict=True):
+        y, x = np.nonzero(c.instance_HW == o["instance"])  # centres of pixels, as calib has them
+        left, top, right, bottom = map(float, line[4:8])
+        off = max(left - x.min(), top - y.min(), x.max() - right, y.max() - bottom)
+        assert off < 0.01, (o["class"], line[4:8], [x.min(), y.min(), x.max(), y.max()])

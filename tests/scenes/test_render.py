@@ -116,6 +116,32 @@ class TestSmallStreet:
             render(tmp_path / "set", frames=1, format=format, **{**FEW, "seed": 4})
         assert digest(tmp_path / "set") == before
 
+    @pytest.mark.parametrize(("before", "now"), [("folder", "coco"), ("coco", "folder"), ("coco", "kitti")])
+    def test_another_format_is_refused(self, tmp_path: Path, before: str, now: str) -> None:
+        out = render(tmp_path / "set", frames=1, **FEW, format=before)
+        there = digest(out)
+        with pytest.raises(UserError, match=f"holds a render in the format {before}, not {now}"):
+            render(out, frames=1, **FEW, format=now)
+        assert digest(out) == there
+
+    @pytest.mark.parametrize(
+        ("scene", "format", "said"),
+        [
+            ("{fov: 120, distortion: -0.2}", "folder", "a view of 120° bears a distortion of -0.030, not -0.2"),
+            ("{fov: 60, distortion: -0.2}", "folder", ""),
+            ("{fov: 120}", "folder", ""),
+            ("{fov: 60, distortion: -0.2}", "kitti", "kitti has no place for a lens's distortion"),
+            ("{fov: 60, distortion: 0}", "kitti", ""),
+        ],
+    )
+    def test_a_lens_that_frames_do_not_have_is_told(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], scene: str, format: str, said: str
+    ) -> None:
+        (tmp_path / "scene.yaml").write_text(f"camera: {scene}\n")
+        render(tmp_path / "set", frames=1, **FEW, scene=tmp_path / "scene.yaml", format=format)
+        told = capsys.readouterr().err
+        assert said in told and ("a distortion" in told or "s distortion" in told) == bool(said)
+
     def test_a_full_disk_says_so_and_the_rest_follows(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """ENOSPC in the middle becomes a message; the same command goes on."""
         save = Image.Image.save

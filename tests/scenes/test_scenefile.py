@@ -64,6 +64,8 @@ MISTAKES = [
     ("clip:\n  rate: .inf\n", 2, "finite number"),
     ("meshes:\n  - {file: a.obj, name: car, ahead: 9, scale: 0}\n", 2, "has to be more than 0"),
     ("stage:\n\n  - {what: person, ahead: 12, pose: sitting, speed: 1}\n", 3, "a sitting person does not move"),
+    ("stage:\n  - {what: child, ahead: 12, pose: sitting}\n", 2, "too high for a child"),
+    ("street:\n  lanes: 2\n  junction_ahead: 12\n  junction_every: 100\n", 1, "so junction_every has to be left out"),
     ("stage:\n  - {what: person, ahead: -3}\n", 2, "has to be 0.5 or more"),
     ("meshes:\n  - {file: none.obj, name: car, ahead: 8}\n", 2, "there is no mesh none.obj"),
     ("meshes:\n  - {file: scene.yaml, name: caar, ahead: 8}\n", 2, "unknown class 'caar'; did you mean 'car'?"),
@@ -208,6 +210,44 @@ def test_weather_and_time_follow_the_file(tmp_path: Path) -> None:
         assert light.night and light.wet >= 0.6 and max(light.sun_rgb) == 0
     spec = _load(tmp_path, "light: {weather: fog}\n")
     assert build_world(1, 0, spec, SIZE).light.fog >= 0.006
+
+
+def test_a_child_is_small_and_who_sits_has_a_bench(tmp_path: Path) -> None:
+    stage = "stage: [{what: child, ahead: 8}, {what: person, ahead: 12, pose: sitting}, {what: person, ahead: 16}]\n"
+    spec, heights = _load(tmp_path, stage), set()
+    for frame in range(8):
+        world = build_world(2, frame, spec, SIZE)
+        child, sitting, person = (next(t for t in world.things if t.asked == n) for n in (1, 2, 3))
+        assert {t.name for t in (child, sitting, person)} == {"person"}
+        tall = [float(np.ptp(t.mesh.vertices_V3[:, 2])) for t in (child, sitting, person)]
+        assert 1.0 < tall[0] < 1.35 and 1.1 < tall[1] < 1.5
+        heights.add(tall[2] > 1.4)
+        seats = [t for t in world.things if t.name == "" and np.array_equal(t.pose_44, sitting.pose_44)]
+        assert len(seats) == 1 and np.ptp(seats[0].mesh.vertices_V3[:, 1]) == pytest.approx(1.6)
+    assert heights == {True, False}, "a person may be a child"
+
+
+def test_without_furniture_there_is_none(tmp_path: Path) -> None:
+    """In no kind of street, at junctions and crossings neither; rows of trees stay."""
+    text = "street: {crossing: 1, island: 1}\nobjects: {furniture: 0, guests: 0, people: 0, trees: 1}\n"
+    some, none = (_load(tmp_path, text.replace("furniture: 0", f"furniture: {n}")) for n in (0.5, 0))
+    posts = {"pole", "traffic light"}  # signs may hang at shops
+    for frame in range(12):
+        bare = build_world(4, frame, none, SIZE).things
+        assert not posts & {t.name for t in bare}, frame
+        assert posts & {t.name for t in build_world(4, frame, some, SIZE).things}
+    assert any(t.name == "vegetation" for t in bare)
+
+
+def test_a_heavy_mesh_does_not_empty_the_street(tmp_path: Path) -> None:
+    for name, parts in (("light", 1), ("heavy", 7)):
+        trimesh.creation.icosphere(subdivisions=parts, radius=1.0).export(tmp_path / f"{name}.stl")
+    far = []
+    for name in ("light", "heavy"):
+        text = f"objects: {{traffic: 1, people: 1}}\nmeshes: [{{file: {name}.stl, name: car, ahead: 15}}]\n"
+        things = build_world(3, 0, _load(tmp_path, text), SIZE).things
+        far.append(sorted(t.name for t in things if t.pose_44[0, 3] > 16))
+    assert far[0] == far[1] and len(far[0]) > 50
 
 
 def test_nothing_comes_that_the_file_leaves_out(tmp_path: Path) -> None:

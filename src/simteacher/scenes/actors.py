@@ -15,6 +15,7 @@ from simteacher.scenes.palette import CAR_PAINT, LIVERY, Rng, anycolour, pick, r
 from simteacher.scenes.spec import SceneSpec
 from simteacher.scenes.street import Street
 
+CHILD = 0.66  # of an adult's height
 LENGTH = {"truck": 10.5, "bus": 12.2, "tram": 30.0, "van": 5.0, "minibus": 5.4, "bicycle": 1.9, "motorcycle": 2.2}
 CLASS = {"truck": "truck", "bus": "bus", "tram": "train", "bicycle": "bicycle", "motorcycle": "motorcycle"}
 
@@ -170,11 +171,20 @@ def parked(g: Rng, street: Street, spec: SceneSpec) -> None:
 
 
 def person(
-    g: Rng, street: Street, s: float, d: float, up: float, yaw: float, pose: str = "walking", speed: float | None = None
+    g: Rng,
+    street: Street,
+    s: float,
+    d: float,
+    up: float,
+    yaw: float,
+    pose: str = "walking",
+    speed: float | None = None,
+    tall: float | None = None,
 ) -> None:
-    """One pedestrian."""
+    """One pedestrian; ``tall``: as a share of an adult, else one in four is a child."""
     mesh = people.dressed(people.walker(int(g.integers(64)), pose), g)
-    k = float(g.choice([1.0, 1.0, 1.0, 0.66])) * g.uniform(0.92, 1.07)
+    drawn = float(g.choice([1.0, 1.0, 1.0, CHILD]))
+    k = (drawn if tall is None else tall) * g.uniform(0.92, 1.07)
     going = (1.3 if pose == "walking" else 0.0) if speed is None else speed
     pose_44 = street.path.upright(s, d, up, yaw)
     course = street.path.course(s, d, up, yaw, going, upright=True) if going else None

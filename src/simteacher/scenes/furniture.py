@@ -15,8 +15,14 @@ from simteacher.scenes.street import Block, Street
 
 
 def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
-    """Everything along the kerbs."""
+    """Everything along the kerbs; without furniture, rows of trees and islands."""
     amount = uniform(g, spec.objects.furniture)
+    if spec.objects.furniture[1] == 0:
+        for side in (1, -1):
+            _tree_row(g, street, spec, side)
+        if g.random() < spec.street.island and len(street.lanes) > 1:
+            _island(g, street, bare=True)
+        return
     lamp_seed, pitch = int(g.integers(48)), g.uniform(14, 34)
     shift = g.uniform(0, pitch)
     both = g.random() < 0.6
@@ -80,7 +86,7 @@ def furnish(g: Rng, street: Street, spec: SceneSpec) -> None:
                     _at_kerb(street, clutter.small("beacon", 0), s, side, 0.4, 0.0)
     _bicycles(g, street, spec, amount)
     if g.random() < spec.street.island and len(street.lanes) > 1:
-        _island(g, street)
+        _island(g, street, bare=False)
 
 
 def _at_kerb(street: Street, parts: props.Parts, s: float, side: int, inset: float, facing: float) -> None:
@@ -193,8 +199,8 @@ def _bicycles(g: Rng, street: Street, spec: SceneSpec, amount: float) -> None:
                 )
 
 
-def _island(g: Rng, street: Street) -> None:
-    """A refuge between the lanes with lit bollards, a sign or a lamp."""
+def _island(g: Rng, street: Street, bare: bool) -> None:
+    """A refuge between the lanes with, unless ``bare``, lit bollards, a sign or a lamp."""
     gap = [(a + b) / 2 for (a, x), (b, y) in zip(street.lanes[:-1], street.lanes[1:], strict=True) if x != y]
     if not gap:
         return
@@ -220,6 +226,8 @@ def _island(g: Rng, street: Street) -> None:
     sides = np.stack([low, np.roll(low, -1, 0), np.roll(high, -1, 0), high], 1)
     street.put(sh.quads(sides, street.surfaces.kerb), np.eye(4), "sidewalk")
     street.put(top, np.eye(4), "sidewalk")
+    if bare:
+        return
     for at in (s + 0.5, s + long - 0.5):
         kind = "keepleft" if g.random() < 0.6 else "bollard"
         street.put_parts(clutter.small(kind, int(g.integers(12))), street.path.upright(at, d, block.kerb, np.pi))

@@ -16,6 +16,12 @@ from simteacher.scenes.mesh import CameraSpec
 F64 = npt.NDArray[np.float64]
 
 
+def strongest_barrel(fov: float, size: tuple[int, int]) -> float:
+    """The k1 below which a corner of the picture would see nothing; ``fov`` in radians."""
+    corner = float(np.hypot(*size)) / size[0] * np.tan(fov / 2)
+    return float(-0.95 * 4 / (27 * corner**2))
+
+
 @dataclass(frozen=True, slots=True)
 class Optics:
     """A pinhole with one radial coefficient: r_distorted = r (1 + k1 r^2), r on the plane z = 1 (Brown 1966).
@@ -38,8 +44,7 @@ class Optics:
         corner beyond that would show nothing at all.
         """
         focal = size[0] / 2 / np.tan(camera.fov / 2)
-        corner = float(np.hypot(*size)) / 2 / focal
-        return cls(size, focal, max(camera.k1, -0.95 * 4 / (27 * corner**2)))
+        return cls(size, focal, max(camera.k1, strongest_barrel(camera.fov, size)))
 
     @property
     def centre(self) -> tuple[float, float]:

@@ -11,11 +11,12 @@ import selectors
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import yaml
 
 from simteacher.data.dataset_yaml import YAML, read_dataset_yaml
@@ -27,10 +28,11 @@ from simteacher.labels import SPACES
 from simteacher.progress import progress, say
 from simteacher.scenes.card import write_card
 from simteacher.scenes.film import film
-from simteacher.scenes.job import WRITERS, Job, make, text_hash
+from simteacher.scenes.job import PINHOLE, WRITERS, Job, make, text_hash
+from simteacher.scenes.optics import strongest_barrel
 from simteacher.scenes.pathlight import require
 from simteacher.scenes.scenefile import ESTIMATED, movable, told_scene
-from simteacher.scenes.spec import SIDES, SceneSpec, load_scene
+from simteacher.scenes.spec import SIDES, CameraRanges, SceneSpec, load_scene
 from simteacher.typed import typed
 
 SCENE = "scene.yaml"
@@ -119,6 +121,7 @@ def _finish(job: Job, keep: FolderWriter | None, video: bool) -> None:
         for what, count in zip(called, card["staged"], strict=False):
             if count < len(names):
                 say(f"the {what} that the scene file stages is not seen in {len(names) - count} of {len(names)} frames")
+    _tell_lens(job)
     WRITERS[job.format].finish(out, names)
     if keep is not None:
         for name in names:
@@ -126,6 +129,18 @@ def _finish(job: Job, keep: FolderWriter | None, video: bool) -> None:
         keep.close()
     if video:
         film(job)
+
+
+def _tell_lens(job: Job) -> None:
+    """Say where frames have less distortion than a scene file asks for."""
+    camera = load_scene(job.scene).camera if job.scene else CameraRanges()
+    asked, widest = camera.distortion, camera.fov[1]
+    if asked == CameraRanges().distortion or not any(asked):
+        return
+    if job.format in PINHOLE:
+        say(f"{job.out}: {job.format} has no place for a lens's distortion; that of the scene file is left out")
+    elif asked[0] < (bears := strongest_barrel(float(np.deg2rad(widest)), job.size)):
+        say(f"a view of {widest:g}° bears a distortion of {bears:.3f}, not {asked[0]:g}: frames have what theirs bears")
 
 
 def _begin(
@@ -145,7 +160,11 @@ def _begin(
         if not isinstance(origin, dict) or origin.get("made by") != MADE_BY:
             raise UserError("holds a data set that is no render", out, "choose another output folder")
         _same_look(out, origin)
-    elif not (out / "origin.json").is_file():
+        _same_format(out, "folder", format)
+    elif (out / "origin.json").is_file():
+        with suppress(OSError, ValueError, TypeError, KeyError):  # what is wrong with it is told below
+            _same_format(out, dict(json.loads((out / "origin.json").read_text(encoding="utf-8")))["format"], format)
+    else:
         require_empty(out, {SCENE})
     source, text = _scene(out, scene, like)
     spec = load_scene(source) if source else SceneSpec()
@@ -243,6 +262,11 @@ def _same_look(out: Path, before: dict[str, Any]) -> None:
     if before.get("look") != LOOK:
         told = f"its frames are of look {before.get('look')} of the simulator, and this version draws look {LOOK}"
         raise UserError(told, out, "choose another output folder, or finish it with the version that began it")
+
+
+def _same_format(out: Path, before: str | None, now: str) -> None:
+    if before != now:
+        raise UserError(f"holds a render in the format {before}, not {now}", out, "choose another output folder")
 
 
 def _processors() -> int:

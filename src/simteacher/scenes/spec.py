@@ -77,6 +77,12 @@ class StreetSpec(Strict):
     island: Chance = 0.12
     crossing: Chance = 0.35
 
+    @model_validator(mode="after")
+    def _possible(self) -> StreetSpec:
+        if self.junction_ahead is not None and self.junction_every != type(self).model_fields["junction_every"].default:
+            raise ValueError("with junction_ahead junctions are 45 m apart, so junction_every has to be left out")
+        return self
+
 
 class ObjectSpec(Strict):
     """How much stands and moves in the street.
@@ -153,6 +159,7 @@ class CameraRanges(Strict):
 
 WHAT = Literal[
     "person",
+    "child",
     "rider",
     "bicycle",
     "motorcycle",
@@ -169,7 +176,7 @@ WHAT = Literal[
 # Half lengths and half widths of what can be staged, metres
 FOOTPRINT: dict[str, tuple[float, float]] = {
     "car": (2.2, 0.95), "truck": (5.25, 1.3), "bus": (6.1, 1.3), "tram": (15.0, 1.27), "rider": (0.9, 0.3),
-    "bicycle": (0.9, 0.3), "motorcycle": (1.0, 0.4), "tree": (0.3, 0.3), "person": (0.25, 0.25),
+    "bicycle": (0.9, 0.3), "motorcycle": (1.0, 0.4), "tree": (0.3, 0.3), "person": (0.25, 0.25), "child": (0.2, 0.2),
     "fence": (4.0, 0.15), "wall": (4.0, 0.16),
 }  # fmt: skip
 
@@ -204,10 +211,12 @@ class Stage(Strict):
     def _possible(self) -> Stage:
         if self.speed and self.what in ("traffic light", "traffic sign", "tree", "fence", "wall"):
             raise ValueError(f"a {self.what} does not move, but has speed {self.speed:g}")
-        if self.pose != "standing" and self.what != "person":
+        if self.pose != "standing" and self.what not in ("person", "child"):
             raise ValueError(f"a {self.what} has no pose, but is said to be {self.pose}")
-        if self.speed and self.what == "person" and self.pose != "walking":
-            raise ValueError(f"a {self.pose} person does not move, but has speed {self.speed:g}")
+        if self.pose == "sitting" and self.what == "child":
+            raise ValueError("benches are too high for a child: it walks or stands")
+        if self.speed and self.what in ("person", "child") and self.pose != "walking":
+            raise ValueError(f"a {self.pose} {self.what} does not move, but has speed {self.speed:g}")
         return self
 
 

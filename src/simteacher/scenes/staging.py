@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from simteacher.scenes import barriers, props
+from simteacher.scenes import barriers, clutter, props
 from simteacher.scenes import shapes as sh
-from simteacher.scenes.actors import LENGTH, person, place_vehicle, room
+from simteacher.scenes.actors import CHILD, LENGTH, person, place_vehicle, room
 from simteacher.scenes.draw import choose, uniform
 from simteacher.scenes.frontage import plant
 from simteacher.scenes.palette import Rng
@@ -28,8 +28,12 @@ def stage(g: Rng, street: Street, spec: SceneSpec) -> None:
         block = street.block_at(s, 1 if d > 0 else -1)
         up = block.kerb if block is not None and abs(d) > block.edge else 0.0
         street.taken.extend(_room(item))
-        if item.what == "person":
-            person(g, street, s, d, up, yaw, item.pose, item.speed)
+        if item.what in ("person", "child"):
+            if item.pose == "sitting":  # a grown-up: a child's feet would not reach the ground
+                street.put_parts(clutter.small("bench", 0), street.path.upright(s, d, up, yaw))
+                begun = len(street.things)
+            tall = CHILD if item.what == "child" else 1.0 if item.pose == "sitting" else None
+            person(g, street, s, d, up, yaw, item.pose, item.speed, tall)
         elif item.what in ("traffic light", "traffic sign"):
             parts = (
                 props.traffic_light(int(g.integers(36)))

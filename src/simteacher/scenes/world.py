@@ -92,8 +92,11 @@ def _own_lane(street: Street, spec: SceneSpec, drawn: int, clip: bool) -> tuple[
 
 
 def _thinned(things: list[Thing], view: CameraSpec) -> list[Thing]:
-    """Within the budget of triangles: the farthest plants, cars and furniture go first, what is behind before all."""
-    count = np.array([len(t.mesh.faces_F3) for t in things])
+    """Within the budget of triangles: the farthest plants, cars and furniture go first, what is behind before all.
+
+    What the scene file asks for comes on top: a heavy mesh of one's own must not empty the street.
+    """
+    count = np.array([0 if t.asked else len(t.mesh.faces_F3) for t in things])
     excess = int(count.sum()) - TRIANGLES
     if excess <= 0:
         return things

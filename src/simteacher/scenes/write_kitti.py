@@ -116,9 +116,10 @@ def label_line(thing: Object, c: Capture) -> str:
     x, y, z = np.array(thing["camera"]["centre"]) + down
     turn = thing["camera"]["rotation_y"]
     alpha = (turn - np.arctan2(x, z) + np.pi) % (2 * np.pi) - np.pi
-    left, top, right, bottom = thing["full_box"]
-    left, top = max(left, 0), max(top, 0)
-    box = (left, top, max(min(right, w) - 1, left), max(min(bottom, h) - 1, top))  # narrower than a pixel: no width
+    # pixel centres are at whole numbers here, as in calib; a full box has them at halves
+    left, top, right, bottom = (v - 0.5 for v in thing["full_box"])
+    left, top = min(max(left, 0), w - 1), min(max(top, 0), h - 1)
+    box = (left, top, max(min(right, w - 1), left), max(min(bottom, h - 1), top))
     hidden = 0 if thing["occlusion"] < 0.05 else 1 if thing["occlusion"] < 0.5 else 2
     numbers = " ".join(f"{v:.2f}" for v in (*box, height, width, length, x, y, z, turn))
     return f"{KIND.get(thing['class'], 'Misc')} {thing['truncation']:.2f} {hidden} {alpha:.2f} {numbers}\n"
