@@ -111,7 +111,9 @@ def test_a_data_set_is_read_without_its_labels(tmp_path: Path) -> None:
     assert [f.name for f in again.frames] == ["p0", "p1", "p2"]
 
 
-def test_truncated_photographs_are_named_when_all_others_are_done(tmp_path: Path) -> None:
+def test_truncated_photographs_are_named_when_all_others_are_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = photographs(tmp_path / "photos", 4)
     (source / "p0.png").write_bytes((source / "p0.png").read_bytes()[:90])
     with pytest.raises(UserError, match=r"p0\.png: [^;]*$"):
@@ -119,8 +121,10 @@ def test_truncated_photographs_are_named_when_all_others_are_done(tmp_path: Path
     assert sorted(p.name for p in (tmp_path / "out" / "labels").iterdir()) == ["p1.png", "p2.png", "p3.png"]
     (source / "p3.png").write_bytes(b"")
     (source / "clip.mp4").write_bytes(b"no video")
+    (source / "phone.heic").write_bytes(b"")
     with pytest.raises(UserError, match=r"p0\.png: .*nor can 2 others be read: p3\.png, clip\.mp4"):
         predict(stub_loaded(tmp_path), source, tmp_path / "out")
+    assert "not read: 1 .heic file, such as" in capsys.readouterr().err
     for name in ("p0.png", "p3.png", "clip.mp4"):
         (source / name).unlink()
     assert len(open_dataset(predict(stub_loaded(tmp_path), source, tmp_path / "out"))) == 2

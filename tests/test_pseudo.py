@@ -243,11 +243,13 @@ def test_a_full_disk_while_labelling(photographs: DataSet, tmp_path: Path, full_
 
 
 def test_an_unreadable_photograph_is_named(photographs: DataSet, tmp_path: Path) -> None:
-    image = photographs.frames[1].image
-    image.write_bytes(image.read_bytes()[:300])
-    with pytest.raises(UserError) as caught:
+    first, second = photographs.frames[0].image, photographs.frames[2].image
+    second.write_bytes(second.read_bytes()[:300])
+    first.write_bytes(first.read_bytes()[:300])
+    with pytest.raises(UserError, match=f"nor can 1 other be read: {second.name}") as caught:
         label_dataset(StubModel(), photographs, tmp_path / "out", BALANCED, 0.4, {"kind": "test"})
-    assert caught.value.where == str(image) and caught.value.fix
+    assert caught.value.where == str(first) and caught.value.fix
+    assert len(list((tmp_path / "out" / ".raw").glob("*.png"))) == 2, "all others are read, for the next call"
 
 
 def test_the_command(photographs: DataSet, tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from simteacher.data import open_dataset
 from simteacher.errors import UserError
+from simteacher.inputs import choose_labelled, training_split
 from simteacher.select import select
 from simteacher.selection import Look, choose, explain, look, scores
+from tests import lookalikes
 from tests.stub_model import StubModel, blocks, stub_loaded
 
 
@@ -129,3 +132,21 @@ def test_nothing_left_to_choose_from_is_said(tmp_path: Path) -> None:
             stub_loaded(tmp_path), tmp_path / "photos", budget=1, labelled=tmp_path / "names.txt", out=tmp_path / "out"
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_it_chooses_from_what_adapt_trains_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names of photographs to measure on would be refused there."""
+    model, made = stub_loaded(tmp_path), lookalikes.camvid(tmp_path / "camvid", 12)
+    train = training_split(made.spec, None)
+    names = select(model, made.spec, budget=99, out=tmp_path / "a").read_text().split()
+    assert sorted(names) == sorted(f.name for f in train.frames) and len(names) < len(open_dataset(made.spec))
+    assert f"{len(names)} of {len(names)} photographs of train" in capsys.readouterr().err
+    assert len(choose_labelled(train, str(tmp_path / "a/names.txt"), 1)) == len(train)
+    every = select(model, made.spec, budget=99, split="all", out=tmp_path / "b").read_text().split()
+    assert len(every) == len(open_dataset(made.spec))
+    for call in (
+        lambda: choose_labelled(train, str(tmp_path / "b/names.txt"), 1),
+        lambda: select(model, made.spec, budget=1, labelled=tmp_path / "b/names.txt", out=tmp_path / "c"),
+    ):
+        with pytest.raises(UserError, match="is in another split of the set than the one to train on"):
+            call()

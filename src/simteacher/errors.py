@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -23,6 +23,16 @@ class UserError(Exception):
     def __str__(self) -> str:
         head = f"{self.where}: {self.problem}" if self.where else self.problem
         return f"{head}\n  fix: {self.fix}" if self.fix else head
+
+
+def one_of(errors: Sequence[UserError]) -> UserError:
+    """One message about several files that cannot be read."""
+    if len(errors) == 1:
+        return errors[0]
+    first, *others = errors
+    names = ", ".join(Path(error.where or "").name for error in others[:5]) + (", …" if others[5:] else "")
+    count = f"{len(others)} other{'s' if others[1:] else ''}"
+    return UserError(f"{first.problem}; nor can {count} be read: {names}", first.where, first.fix)
 
 
 def out_of_memory(error: BaseException) -> UserError | None:

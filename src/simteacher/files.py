@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
@@ -170,12 +170,13 @@ def require_empty(folder: Path, ours: Collection[str] = ()) -> None:
         raise UserError(f"holds other files ({shown})", folder, "choose an empty folder, or one that does not exist")
 
 
-def read_names(path: str | Path, known: Collection[str]) -> list[str]:
+def read_names(path: str | Path, known: Collection[str], others: Callable[[], Collection[str]] = tuple) -> list[str]:
     """The names of images that a text file lists, one a line, with or without their suffix.
 
     Args:
         path: UTF-8 text, with a mark at its beginning or without.
         known: All names that there are.
+        others: Gives, where a name is not known, those of the set's other splits.
 
     Raises:
         UserError: It cannot be read, names no image, or one that is not there.
@@ -195,6 +196,9 @@ def read_names(path: str | Path, known: Collection[str]) -> list[str]:
         bare = line.rpartition(".")[0]
         flat = [n.removeprefix("./").replace("/", "__") for n in (line, bare)]  # as images of subfolders are called
         found = [n for n in (line, bare, *flat) if n in known][:1] or _of_one_end(flat, ends)
+        if not found and not {line, bare, *flat}.isdisjoint(others()):
+            fix = "leave it out; labels of photographs to measure on teach nothing"
+            raise UserError(f"'{line}' is in another split of the set than the one to train on", path, fix)
         if not found:
             raise UserError(f"no image '{line}'{nearest(line, known)}", path, "correct the name")
         if len(found) > 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def choose_labelled(target: DataSet, labelled: int | str, seed: int) -> DataSet:
                 "neither a number, 'all', nor a file of names", f"--labelled {labelled}", "give one of these"
             )
         by_name = {f.name: f for f in frames}
-        frames = tuple(by_name[n] for n in read_names(path, by_name))
+        frames = tuple(by_name[n] for n in read_names(path, by_name, partial(all_names, target)))
     missing = [f for f in frames if f.label is None or not f.label.is_file()]
     if missing:
         rest = len(frames) - len(missing)
@@ -107,6 +108,11 @@ def choose_labelled(target: DataSet, labelled: int | str, seed: int) -> DataSet:
             f"{fix}, or leave the image out of --labelled",
         )
     return target.subset(frames)
+
+
+def all_names(dataset: DataSet) -> set[str]:
+    """Of the images of all splits."""
+    return {f.name for f in open_dataset(f"{dataset.format}:{dataset.root}").frames}
 
 
 def open_inputs(recipe: Recipe) -> Inputs:

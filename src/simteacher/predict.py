@@ -20,16 +20,17 @@ import numpy.typing as npt
 from simteacher.ahead import ahead, batches
 from simteacher.data import FolderWriter, Frame, open_dataset, read_image
 from simteacher.data.folder import LEGEND
+from simteacher.data.hints import unread
 from simteacher.data.images import IMAGE_SUFFIXES
 from simteacher.data.layouts import list_files, unique_names
 from simteacher.data.open import FORMATS
 from simteacher.dense import Prediction, Reader, read_images, read_one, require_views, working_size
-from simteacher.errors import UserError
+from simteacher.errors import UserError, one_of
 from simteacher.files import atomic_path, atomic_write, disk_errors
 from simteacher.memory import keep_freed_memory
 from simteacher.models.store import Model, load
 from simteacher.overlay import legend, overlay
-from simteacher.progress import progress
+from simteacher.progress import progress, say
 from simteacher.shipped import arguments, origin_of, whereabouts
 from simteacher.typed import typed
 from simteacher.video import VIDEO_SUFFIXES, paint_video
@@ -73,6 +74,8 @@ def predict(
     keep_freed_memory()
     loaded = model if isinstance(model, Model) else load(model)
     pictures, videos = find_inputs(input)
+    for hint in unread(Path(input).expanduser()):
+        say(hint)
     if folder.suffix.lower() in VIDEO_SUFFIXES:
         if pictures or len(videos) != 1:
             raise UserError("a video file is written from one video only", folder, "name a folder to write")
@@ -89,7 +92,7 @@ def predict(
                 legend(loaded.card.space).save(part)
         clips = _clips(videos, Path(input), {frame.name for frame in pictures})
         forget_changed(folder, {frame.name: frame.image for frame in pictures}, dict(clips))
-        unread = predict_frames(loaded, pictures, writer, scale=scale, views=views)
+        damaged = predict_frames(loaded, pictures, writer, scale=scale, views=views)
         for name, video in clips:
             target = folder / "overlays" / f"{name}.mp4"
             try:
@@ -97,9 +100,9 @@ def predict(
             except UserError as error:
                 if error.where != str(video):  # what cannot be written, say
                     raise
-                unread.append(error)
-        if unread:
-            raise _all_of(unread)
+                damaged.append(error)
+        if damaged:
+            raise one_of(damaged)
     return folder
 
 
@@ -117,12 +120,12 @@ def predict_frames(
         What is wrong with those that cannot be read.
     """
     overlays = writer.out / "overlays"
-    unread: list[UserError] = []
+    damaged: list[UserError] = []
 
     def readable(items: Iterable[tuple[Frame, U8 | UserError]]) -> Iterator[tuple[Frame, U8]]:
         for frame, image in items:
             if isinstance(image, UserError):
-                unread.append(image)
+                damaged.append(image)
             else:
                 yield frame, image
 
@@ -140,7 +143,7 @@ def predict_frames(
                     overlay(image, seen.label_HW, model.card.space).save(part, quality=88)
                 writer.add(frame.name, frame.image, label=seen.label_HW, confidence=seen.confidence_HW)
                 bar.advance(note=frame.name)
-    return unread
+    return damaged
 
 
 def _try_to_read(frame: Frame) -> tuple[Frame, U8 | UserError]:
@@ -148,16 +151,6 @@ def _try_to_read(frame: Frame) -> tuple[Frame, U8 | UserError]:
         return frame, read_image(frame.image)
     except UserError as error:
         return frame, error
-
-
-def _all_of(unread: Sequence[UserError]) -> UserError:
-    """One message about all files that cannot be read."""
-    if len(unread) == 1:
-        return unread[0]
-    first, *others = unread
-    names = ", ".join(Path(error.where or "").name for error in others[:5]) + (", …" if others[5:] else "")
-    count = f"{len(others)} other{'s' if others[1:] else ''}"
-    return UserError(f"{first.problem}; nor can {count} be read: {names}; all else is done", first.where, first.fix)
 
 
 def weights_id(model: Model) -> str:

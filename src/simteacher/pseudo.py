@@ -18,13 +18,14 @@ from PIL import Image
 
 from simteacher.config import PseudoLabels
 from simteacher.data.folder import FolderWriter
+from simteacher.data.hints import unread
 from simteacher.data.images import read_image
 from simteacher.data.open import open_dataset
 from simteacher.data.sample import IGNORE, DataSet, Frame
 from simteacher.data.statistics import fingerprint
 from simteacher.dense import CLOSER, Reader, probabilities
 from simteacher.dense import VIEWS as READ
-from simteacher.errors import UserError
+from simteacher.errors import UserError, one_of
 from simteacher.files import alone, atomic_path, atomic_write, disk_errors, part_of, sole_writer
 from simteacher.labels import LabelSpace
 from simteacher.memory import keep_freed_memory
@@ -133,9 +134,18 @@ def label_dataset(
     if how.prototypes:
         model = weighed(model, dataset, raw, how.prototypes, how.threshold)
     histogram = np.zeros((len(space), 256), np.int64)
+    damaged: list[UserError] = []
     for frame in progress(dataset.frames, f"label {out.parent.name}" if out.name == "pseudo" else "label"):
-        label, confidence = _raw(model, frame, raw / f"{frame.name}.png", how)
+        try:
+            label, confidence = _raw(model, frame, raw / f"{frame.name}.png", how)
+        except UserError as error:
+            if error.where != str(frame.image):  # the disk is full, say
+                raise
+            damaged.append(error)
+            continue
         np.add.at(histogram, (label.ravel(), confidence.ravel()), 1)
+    if damaged:
+        raise one_of(damaged)
     level_K = thresholds(histogram, how, portion)
     table_K = np.append(level_K, np.zeros(256 - len(level_K), np.int64))
     kept = np.zeros(len(space), np.int64)
@@ -268,6 +278,8 @@ def label(
     keep_freed_memory()
     loaded = model if isinstance(model, Model) else load(model)
     dataset = open_dataset(data, split).unlabelled()
+    for hint in unread(dataset.root):
+        say(hint)
     how = PseudoLabels() if threshold is None else PseudoLabels(select="threshold", threshold=threshold)
     files = fingerprint(dataset)  # of a set that grew, the new photographs would have no labels
     origin = {"kind": "pseudo-labels", "model": weights_id(loaded), "data": said, "split": split, "files": files}

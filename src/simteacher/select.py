@@ -6,12 +6,14 @@ that shows the chosen ones and why. How they are judged is in ``selection.py``.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from simteacher.ahead import ahead
-from simteacher.data import DataSet, open_dataset, read_image
+from simteacher.data import DataSet, read_image
 from simteacher.errors import UserError
 from simteacher.files import atomic_write, read_names, require_empty
+from simteacher.inputs import all_names, training_split
 from simteacher.memory import keep_freed_memory
 from simteacher.models.store import Model, load
 from simteacher.progress import progress, say
@@ -38,7 +40,7 @@ def select(
         model: A run folder, a stage of one, a ``model.safetensors`` or a ``.onnx`` file, or a loaded model.
         data: Photographs; labels are not opened.
         budget: How many to choose.
-        split: Of the data; None takes every frame.
+        split: Of the data; by default the one that `adapt` trains on: "train" where there is one, else every frame.
         labelled: Text file of names that have labels already: they are not chosen, nor is what looks like them.
         out: Folder for ``names.txt`` and ``index.html``.
 
@@ -52,7 +54,7 @@ def select(
         raise UserError(f"a budget of {budget} photographs", "--budget", "give at least 1")
     keep_freed_memory()
     loaded = model if isinstance(model, Model) else load(model)
-    dataset = (data if isinstance(data, DataSet) else open_dataset(data, split)).unlabelled()
+    dataset = (data if isinstance(data, DataSet) else training_split(str(data), split)).unlabelled()
     known = _indices(dataset, labelled)
     folder = Path(out)
     if not (folder / NAMES).is_file():
@@ -74,7 +76,8 @@ def select(
     atomic_write(folder / NAMES, content)
     called = str(dataset.root) if isinstance(data, DataSet) else str(data)
     write_sheet(folder / "index.html", loaded, choices, called, len(dataset))
-    say(f"{len(choices)} of {len(dataset)} photographs: {folder / NAMES}; why these: {folder / 'index.html'}")
+    which = f" of {dataset.split}" if dataset.split else ""
+    say(f"{len(choices)} of {len(dataset)} photographs{which}: {folder / NAMES}; why these: {folder / 'index.html'}")
     return folder / NAMES
 
 
@@ -83,4 +86,4 @@ def _indices(dataset: DataSet, names: str | Path | None) -> list[int]:
     if names is None:
         return []
     at = {frame.name: i for i, frame in enumerate(dataset.frames)}
-    return [at[name] for name in read_names(names, at)]
+    return [at[name] for name in read_names(names, at, partial(all_names, dataset))]

@@ -132,11 +132,22 @@ def test_misspelt_names_of_an_own_space(tmp_path: Path) -> None:
     ]
 
 
+def test_one_space_may_serve_sets_of_other_names(tmp_path: Path) -> None:
+    """Names that known spaces have, here CamVid's, are no mistake in a set that lacks them; misspelt ones are."""
+    made, space = lookalikes.gta5(tmp_path / "set"), tmp_path / "space.yaml"
+    for alias, problems in (("pedestrian", 0), ("Bicyclist", 0), ("vegetatoin", 1)):
+        space.write_text(f"classes: [road, person]\naliases: {{{alias}: person}}\n")
+        assert len(check(made.root, classes=space)["problems"]) == problems, alias
+
+
 def test_an_export_with_values_that_nobody_named(tmp_path: Path) -> None:
     """One mistake in many files is said once, whole, with the file to mend; what was left out on purpose is no news."""
     made = lookalikes.folder(tmp_path, space=None)
     ids = {value: f"Thing {value}" for value in (0, 1, 2)}
-    space = {"classes": ["one", "other"], "aliases": {"Thing 0": "one", "Thing 1": "ignore", "Thinf 2": "other"}}
+    space = {
+        "classes": ["one", "other"],
+        "aliases": {"Thing 0": "one", "Thing 1": "ignore", "Thinf 2": "other", "Rider": "one"},
+    }
     (made.root / "mine.yaml").write_text(json.dumps(space))
     (made.root / "dataset.yaml").write_text("space: mine.yaml\nids: " + str(ids).replace("'", ""))
     result = check(made.root)

@@ -201,8 +201,9 @@ def _lacking(
         lacks.append({"class": name, "why": why + hint})
     # a built-in space names classes of several sets, so that a name this set does not have is no mistake there
     lost = [name for name in own if space.index(name) is None and not space.leaves_out(name)]
+    elsewhere = {n.casefold() for known in SPACES.values() for n in (*known.classes, *known.aliases)}
     for alias in space.aliases if where is not None and space.name not in SPACES else ():
-        if alias not in own and (hint := nearest(alias, lost)):
+        if alias not in own and alias.casefold() not in elsewhere and (hint := nearest(alias, lost)):
             fix = f"write one of the set's own names: {', '.join(own)}"
             wrong.append(
                 {"file": str(where), "problem": f"alias '{alias}' names no class of the set{hint}", "fix": fix}

@@ -16,12 +16,12 @@ ALIKE = 4  # more folders of the same names are clips, whose frames are counted 
 def hints(dataset: DataSet) -> list[str]:
     """Sentences about a whole set; none where nothing was overlooked."""
     files = list_files(dataset.root)
-    return [*_unread(dataset.root, files), *_broken_names(files), *_twins(dataset), *_unused(dataset, files)]
+    return [*unread(dataset.root), *_broken_names(files), *_twins(dataset), *_unused(dataset, files)]
 
 
-def _unread(root: Path, files: list[str]) -> list[str]:
-    """Pictures that this tool does not read, such as a phone's."""
-    files = [f for f in files if f.lower().endswith(UNREAD_SUFFIXES)]
+def unread(root: Path) -> list[str]:
+    """Pictures in a folder that this tool does not read, such as a phone's."""
+    files = [f for f in list_files(root) if f.lower().endswith(UNREAD_SUFFIXES)] if root.is_dir() else []
     kinds = Counter(PurePosixPath(f).suffix.lower() for f in files)
     first = {kind: root / next(f for f in files if f.lower().endswith(kind)) for kind in kinds}
     return [
