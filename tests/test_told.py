@@ -43,6 +43,12 @@ def test_with_a_source_all_are_used(tmp_path: Path, pair: dict[str, Any]) -> Non
     assert "then 1 round of 3 on" in said and "photographs, 2 of them labelled; " in said and "not used" not in said
 
 
+def test_photographs_of_a_kind_that_is_not_read_are_told(tmp_path: Path, pair: dict[str, Any]) -> None:
+    assert "not read" not in told(tmp_path, pair)
+    (Path(pair["target"].partition(":")[2]) / "IMG_1.HEIC").touch()
+    assert "not read: 1 .heic file, such as" in told(tmp_path, pair)
+
+
 def test_measured_photographs_that_labels_were_learned_from_are_counted(tmp_path: Path, pair: dict[str, Any]) -> None:
     root = pair["target"].partition(":")[2]
     (tmp_path / "link").symlink_to(root)

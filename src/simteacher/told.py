@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from simteacher.config import Recipe
+from simteacher.data.hints import unread
 from simteacher.inputs import Inputs, open_measured, seen_labels
 from simteacher.objectives.compose import needs_target
 from simteacher.stages import stage_steps, to_label
 
 
 def plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
-    """One line before the first stage: where to, from what, in how many steps; and what makes numbers flatter."""
-    measured = open_measured(recipe)
-    if measured is None or not (seen := seen_labels(data, measured)):
-        return _plan(folder, recipe, data)
-    what = f"{seen} of the {len(measured)} measured photographs are learned from with their labels"
-    return f"{_plan(folder, recipe, data)}\n{what}: the numbers flatter"
+    """One line before the first stage: where to, from what, in how many steps.
+
+    More where photographs are of a kind that is not read, and where something makes the numbers flatter.
+    """
+    lines, measured = [_plan(folder, recipe, data), *unread(data.target.root)], open_measured(recipe)
+    if measured is not None and (seen := seen_labels(data, measured)):
+        what = f"{seen} of the {len(measured)} measured photographs are learned from with their labels"
+        lines.append(f"{what}: the numbers flatter")
+    return "\n".join(lines)
 
 
 def _plan(folder: Path, recipe: Recipe, data: Inputs) -> str:
