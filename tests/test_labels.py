@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from simteacher.errors import UserError
-from simteacher.labels import SPACES, LabelSpace, load_space, lut
+from simteacher.labels import SPACES, LabelSpace, load_space, lut, space_from_dict
 from tests.lookalikes import CAMVID_OF
 
 
@@ -142,3 +142,22 @@ def test_misspelt_space_names_the_nearest() -> None:
         load_space("cityscape19")
     with pytest.raises(UserError, match="no such label space file"):
         load_space("nowhere.yaml")
+
+
+def test_what_is_ignored_where_it_is_measured_may_be_learned() -> None:
+    tree = {
+        "classes": ["road", "tree"],
+        "aliases": {"Grass": "ignore", "snow": "ignore"},
+        "learned_as": {"grass": "tree"},
+    }
+    space = space_from_dict(tree, "x.yaml")
+    assert space.index("grass") is None and space.leaves_out("grass")
+    assert space.as_learned().index("Grass") == 1 and space.as_learned().index("snow") is None
+
+
+@pytest.mark.parametrize("known", ["ignore", "road"])
+def test_a_class_of_the_space_has_no_alias(known: str) -> None:
+    """It would be ignored where problems are counted, and read as itself."""
+    with pytest.raises(UserError, match="'Sky' in 'aliases' is a class of this space"):
+        space_from_dict({"classes": ["road", "sky"], "aliases": {"Sky": known}}, "x.yaml")
+    assert len(space_from_dict({"classes": ["road", "sky"], "aliases": {"Sky": "sky"}}, "x.yaml")) == 2

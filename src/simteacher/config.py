@@ -56,7 +56,7 @@ class Budget(Strict):
 BUDGETS: dict[str, Budget] = {
     "smoke": Budget(steps=8, batch=2, size=(128, 96), crop=(96, 64)),
     "demo": Budget(steps=320, batch=4, size=(320, 240), crop=(288, 224)),
-    "quick": Budget(steps=800, batch=4, size=(480, 360), crop=(448, 320)),
+    "quick": Budget(steps=400, batch=4, size=(480, 360), crop=(448, 320)),
     "laptop": Budget(steps=3600, batch=4, size=(480, 360), crop=(448, 320)),
     "paper": Budget(steps=40000, batch=4, size=(1024, 512), crop=(512, 512)),
 }

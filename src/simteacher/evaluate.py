@@ -93,7 +93,7 @@ def evaluate(
     began = time.monotonic()
     scores = evaluate_model(loaded, dataset, space, views=views)
     say(f"{scores['images']} images, {scores['images'] / (time.monotonic() - began):.1f} a second")
-    return {**scores, "split": split or dataset.split, "model": str(loaded.path if isinstance(model, Model) else model)}
+    return {**scores, "split": dataset.split or split, "model": str(loaded.path if isinstance(model, Model) else model)}
 
 
 def evaluate_model(

@@ -114,7 +114,9 @@ class LabelSpace:
 
     def as_learned(self) -> LabelSpace:
         """The space as training reads labels, and as answers of other classes are translated into it."""
-        return replace(self, aliases={**self.learned_as, **self.aliases}) if self.learned_as else self
+        learned = {_key(name) for name in self.learned_as}
+        kept = {n: c for n, c in self.aliases.items() if not (_key(n) in learned and _key(c) == IGNORED_NAME)}
+        return replace(self, aliases={**self.learned_as, **kept}) if self.learned_as else self
 
     def palette_K3(self) -> NDArray[np.uint8]:
         """Colours for all 256 label values, shape (256, 3): the classes, then black."""
@@ -254,6 +256,11 @@ def _names(content: dict[str, Any], key: str, classes: tuple[str, ...], where: s
             kind = "alias" if key == "aliases" else "name"
             what = f"{kind} '{other}' leads to '{known}', which is no class{nearest(str(known), classes)}"
             raise UserError(what, where, "use a name from 'classes', or ignore")
+    own = {_key(name): name for name in classes}
+    for other, known in found.items():
+        if _key(str(other)) in own and _key(str(known)) != _key(str(other)):
+            what = f"'{other}' in '{key}' is a class of this space, so that it cannot be '{known}'"
+            raise UserError(what, where, f"take {own[_key(str(other))]} out of classes, or '{other}' out of {key}")
     told: dict[str, str] = {}
     for other, known in found.items():
         if told.setdefault(_key(str(other)), _key(str(known))) != _key(str(known)):

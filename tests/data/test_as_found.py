@@ -258,3 +258,63 @@ def test_an_origin_in_words(tmp_path: Path) -> None:
     described(tmp_path, "space: cityscapes19\norigin: my own camera\n")
     with pytest.raises(UserError, match="holds another data set"):
         FolderWriter(tmp_path, SPACE, {"kind": "predictions"})
+
+
+def test_gta5_as_downloaded_has_no_problem(tmp_path: Path) -> None:
+    """Two of its frames differ in size from their labels, and are left out."""
+    made = lookalikes.gta5(tmp_path, 3)
+    first = next((made.root / "images").iterdir()).stem
+    for name in ("15188", "17705"):
+        shutil.copy(made.root / f"images/{first}.png", made.root / f"images/{name}.png")
+        shutil.copy(made.root / f"labels/{first}.png", made.root / f"labels/{name}.png")
+    before = len(open_dataset(made.root))
+    assert not check(made.root)["problems"] and before == 3
+
+
+@pytest.mark.parametrize("folder", ["labels", "Labels"])
+def test_labels_that_are_called_otherwise_are_to_be_renamed(tmp_path: Path, folder: str) -> None:
+    described(tmp_path)
+    put(tmp_path / {"labels": "images", "Labels": "Images"}[folder] / "a_1.png")
+    put(tmp_path / folder / "a_1_gt_color.png", 1)
+    problems = [p for p in check(tmp_path)["problems"] if "this label has no image" in p["problem"]]
+    assert [p["fix"] for p in problems] == ["rename it to a_1.png if it is the label of a_1, or remove it"]
+
+
+def test_a_label_of_two_images_is_named(tmp_path: Path) -> None:
+    described(tmp_path)
+    for name in ("images/a.png", "images/a.jpg", "images/b.png"):
+        put(tmp_path / name)
+    for name in "ab":
+        put(tmp_path / f"labels/{name}.png", 1)
+    (problem,) = check(tmp_path)["problems"]
+    assert "this label belongs to several images, a.jpg and a.png" in problem["problem"]
+
+
+def test_labels_beside_that_are_not_read_are_told(tmp_path: Path) -> None:
+    """Of one city there are class numbers of another kind."""
+    for city, kind in (("aachen", "labelIds"), ("aachen", "color"), ("bonn", "labelTrainIds")):
+        put(tmp_path / f"leftImg8bit/train/{city}/{city}_000000_000001_leftImg8bit.png")
+        put(tmp_path / f"gtFine/train/{city}/{city}_000000_000001_gtFine_{kind}.png", 7)
+    (told,) = [hint for hint in hints(open_dataset(tmp_path)) if "without label" in hint]
+    assert told.startswith("1 image without label, and pictures that may be theirs") and "labelTrainIds.png" in told
+    shutil.rmtree(tmp_path / "gtFine/train/bonn")
+    assert not hints(open_dataset(tmp_path))
+
+
+def test_thumbnails_of_a_file_server_are_no_photographs(tmp_path: Path) -> None:
+    put(tmp_path / "a.jpg")
+    put(tmp_path / "@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg")
+    assert [f.name for f in open_dataset(tmp_path).frames] == ["a"]
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "leftImg8bit.zip").touch()
+    with pytest.raises(UserError, match=r"unpack what is there, such as leftImg8bit\.zip"):
+        open_dataset(tmp_path)
+
+
+def test_lists_may_name_images_of_their_own_folder(tmp_path: Path) -> None:
+    described(tmp_path, "space: cityscapes19\nsplits: {train: ['000'], val: ['000']}\n")
+    for split in ("train", "val"):
+        put(tmp_path / f"images/{split}/000.png")
+    assert [f.name for f in open_dataset(tmp_path, "val").frames] == ["images__val__000"]

@@ -128,3 +128,74 @@ def test_colours_of_vkitti_that_cannot_be_read(tmp_path: Path, content: bytes, s
     frame = next(f for f in data.frames if f.label)
     with pytest.raises(UserError, match=rf"colors\.txt: {said}"):
         read_label(data, frame, SPACE)
+
+
+def _striped(path: Path, *classes: int, pack: bool = False, stray: bool = False) -> Path:
+    """A palette picture of stripes: class numbers in their own colours, or as a paint program packs the colours."""
+    numbers = np.repeat(np.array(classes, np.uint8), 4)[None].repeat(6, 0)
+    picture = Image.fromarray(numbers)
+    picture.putpalette(SPACE.palette_K3().tobytes())
+    if pack:
+        colours = np.array(picture.convert("RGB"))
+        if stray:
+            colours[0, 0] = (81, 0, 81)
+        picture = Image.fromarray(colours).quantize(len(classes) + stray)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path)
+    (path.parents[1] / "images").mkdir(exist_ok=True)
+    Image.new("RGB", numbers.shape[::-1]).save(path.parents[1] / "images" / path.name)
+    return path
+
+
+def test_one_label_that_a_paint_program_saved_is_named(tmp_path: Path) -> None:
+    """Its palette is sorted anew, so that its numbers are other classes than all others'."""
+    described(tmp_path)
+    for n in range(20, 40):
+        _striped(tmp_path / f"labels/a{n}.png", 0, 8, 10)
+    assert not check(tmp_path)["problems"]
+    odd = _striped(tmp_path / "labels/a21.png", 0, 8, 10, pack=True)  # none of those that are looked at first
+    (problem,) = check(tmp_path)["problems"]
+    assert problem["file"] == str(odd) and "the colours of its palette say other classes" in problem["problem"]
+    data = open_dataset(tmp_path)
+    assert np.unique(read_label(data, data.frames[0], SPACE)).tolist() == [0, 8, 10]
+    with pytest.raises(UserError, match="painted as") as caught:
+        read_label(data, data.frames[1], SPACE)
+    assert caught.value.where == str(odd)
+
+
+def test_a_stray_colour_among_packed_ones_is_told_as_one(tmp_path: Path) -> None:
+    described(tmp_path)
+    for n in range(3):
+        _striped(tmp_path / f"labels/a{n}.png", 0, 8, 10, pack=True, stray=n == 1)
+    (problem,) = check(tmp_path)["problems"]
+    assert "a1.png" in problem["file"] and "#510051 (1 pixels)" in problem["problem"]
+    data = open_dataset(tmp_path)
+    assert np.unique(read_label(data, data.frames[0], SPACE)).tolist() == [0, 8, 10]
+
+
+def test_numbers_that_the_set_itself_names_may_have_the_colours_of_their_classes(tmp_path: Path) -> None:
+    """Raw ids 7, 8 and 11, painted as Cityscapes' road, sidewalk and building."""
+    described(tmp_path, "space: cityscapes19\nids: {7: road, 8: sidewalk, 11: building, 3: ignore}\n")
+    path = _striped(tmp_path / "labels/a.png", 7, 8, 11)
+    colors = np.zeros((256, 3), np.uint8)
+    colors[[7, 8, 11]] = [SPACE.colors[k] for k in (0, 1, 2)]
+    picture = Image.open(path)
+    picture.putpalette(colors.tobytes())
+    picture.save(path)
+    data = open_dataset(tmp_path)
+    assert np.unique(read_label(data, data.frames[0], SPACE)).tolist() == [0, 1, 2]
+    assert not check(tmp_path)["problems"]
+
+
+def test_grey_of_16_bits_with_transparency_is_refused(tmp_path: Path) -> None:
+    """Pillow hands over its upper bytes, which are zeros."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = b"".join(b"\0" + struct.pack(">4H", 7, 65535, 8, 65535) for _ in range(2))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 4, 0, 0, 0))
+    body = head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    with pytest.raises(UserError, match="16-bit grey with transparency"):
+        read_raw(tmp_path / "a.png", "index")

@@ -18,6 +18,7 @@ import numpy as np
 from simteacher.data.hints import hints
 from simteacher.data.images import IMAGE_SUFFIXES
 from simteacher.data.inspect import Seen, inspect
+from simteacher.data.layouts import GTA5_MISFITS
 from simteacher.data.open import natural_space, open_dataset, open_with_splits
 from simteacher.data.read import labelling
 from simteacher.data.releases import Labelling
@@ -242,23 +243,41 @@ def _shared(seen: list[Seen], splits: Mapping[str, set[str]]) -> list[list[str]]
     return pairs
 
 
+def _put_right(label: Path, bare: set[str]) -> str:
+    """What to do about a label without image, where ``bare`` images have none."""
+    stem = label.stem
+    while "_" in stem:  # X_P, X_gt_color
+        stem = stem.rpartition("_")[0]
+        if stem in bare:
+            return f"rename it to {stem}.png if it is the label of {stem}, or remove it"
+    return "put its image back, or remove it"
+
+
 def _orphans(dataset: DataSet) -> list[UserError]:
     """Label files that belong to no image."""
     used = {frame.label for frame in dataset.frames if frame.label}
     folders = {label.parent for label in used}
-    shown = dataset.root / "labels"
-    if not used and dataset.format == "folder" and shown.is_dir() and (dataset.root / "images").is_dir():
+    inside = {p.name.lower(): p for p in dataset.root.iterdir() if p.is_dir()}
+    shown = inside.get("labels", dataset.root / "labels")
+    if not used and dataset.format == "folder" and shown.is_dir() and "images" in inside:
         folders = {shown, *(p for p in shown.rglob("*") if p.is_dir())}
     tail = {"cityscapes": "_labelIds.png", "carla": "_labelIds.png"}.get(dataset.format, ".png")
     if dataset.format == "carla" and not any(label.name.endswith(tail) for label in used):
         tail = ".png"
     lost = [p for f in folders for p in f.iterdir() if p.name.endswith(tail) and p not in used]
+    if dataset.format == "gta5":  # their images are left out
+        lost = [p for p in lost if p.stem not in GTA5_MISFITS]
     if not tail.startswith("_"):  # converters for other tools leave their own labels beside
         lost = [p for p in lost if not p.name.endswith("_labelTrainIds.png")]
-    fix = "put its image back, or remove it"
-    problems = [UserError("this label has no image", p, fix) for p in sorted(lost) if not p.name.startswith(".")]
-    if dataset.format == "folder" and (dataset.root / "labels").is_dir():
-        pictures = sorted(p for p in (dataset.root / "labels").rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    bare = {frame.image.stem for frame in dataset.frames if frame.label is None}
+    lost = [p for p in sorted(lost) if not p.name.startswith(".")]
+    problems = [UserError("this label has no image", p, _put_right(p, bare)) for p in lost]
+    shared = Counter(frame.label for frame in dataset.frames if frame.label)
+    for label in (label for label, count in shared.items() if count > 1):
+        images = " and ".join(frame.image.name for frame in dataset.frames if frame.label == label)
+        problems.append(UserError(f"this label belongs to several images, {images}", label, "name them differently"))
+    if dataset.format == "folder" and shown.is_dir():
+        pictures = sorted(p for p in shown.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
         other = [p for p in pictures if p.suffix.lower() != ".png" and not p.name.startswith(".")]
         problems += [UserError("this label is not read: labels are PNG files", p, "store it as PNG") for p in other]
     return problems

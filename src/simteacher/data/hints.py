@@ -58,7 +58,7 @@ def _twins(dataset: DataSet) -> list[str]:
 def _unused(dataset: DataSet, files: list[str]) -> list[str]:
     """Pictures of a `folder` set that are no part of it: outside of images/, or in folders called like labels."""
     if dataset.format != "folder":
-        return []
+        return _unpaired(dataset, files)
     inside = any(frame.image.is_relative_to(dataset.root / "images") for frame in dataset.frames)
     read = {
         str(file) for f in dataset.frames for file in (f.image, f.label, f.confidence, f.instances, f.depth, f.flow)
@@ -72,3 +72,22 @@ def _unused(dataset: DataSet, files: list[str]) -> list[str]:
     else:
         others, why = sorted(labels), "in folders that are called like labels, so not taken for photographs"
     return [f"{len(others)} picture{'s' * (len(others) > 1)} {why}, such as {others[0]}"] if others else []
+
+
+def _unpaired(dataset: DataSet, files: list[str]) -> list[str]:
+    """Pictures in folders called like labels that begin as images without label do, and are not read."""
+    bare = {frame.image.stem.removesuffix("_leftImg8bit") for frame in dataset.frames if frame.label is None}
+    read = {str(file) for f in dataset.frames for file in (f.image, f.label, f.instances, f.depth, f.flow)}
+    found: dict[str, str] = {}
+    for file in files if bare else ():
+        if not file.lower().endswith(IMAGE_SUFFIXES) or str(dataset.root / file) in read:
+            continue
+        stem = PurePosixPath(file).stem
+        while stem and stem not in bare:
+            stem = stem.rpartition("_")[0]
+        if stem:
+            found.setdefault(stem, file)
+    if not found:
+        return []
+    count = f"{len(found)} image{'s' * (len(found) > 1)} without label"
+    return [f"{count}, and pictures that may be theirs are not read, such as {next(iter(found.values()))}"]

@@ -12,7 +12,7 @@ from simteacher.data.images import DAMAGED, open_image, read_image
 from simteacher.data.png16 import is_wide_rgb
 from simteacher.data.raw import read_raw
 from simteacher.data.read import count_raw, missing_label, say_values, size_mismatch
-from simteacher.data.releases import Labelling
+from simteacher.data.releases import Labelling, repainted
 from simteacher.data.sample import DataSet, Frame
 from simteacher.errors import UserError
 
@@ -69,6 +69,8 @@ def _inspect_label(dataset: DataSet, seen: Seen, how: Labelling) -> None:
     if frame.label is None:
         raise missing_label(dataset, frame)
     raw_HW = read_raw(frame.label, how.decode)
+    if dataset.space is not None and how.decode == "index":
+        seen.problems += filter(None, [repainted(frame.label, raw_HW, how.names, dataset.space)])
     named, ignored, seen.unknown = count_raw(raw_HW, how.names)
     seen.pixels = np.append(named, ignored)
     if seen.unknown:

@@ -219,6 +219,9 @@ SPECS: tuple[Spec, ...] = (
 GTA5_MISFITS = frozenset({"15188", "17705"})
 
 
+_THUMBNAILS = ("@eaDir",)  # that a file server keeps in every folder
+
+
 def list_files(root: Path) -> list[str]:
     """Relative paths of all files below ``root``, with ``/``, sorted; without hidden ones, linked folders followed."""
     found: list[str] = []
@@ -229,7 +232,7 @@ def list_files(root: Path) -> list[str]:
             folders.clear()
             continue
         above[folder] = parents | {real}
-        folders[:] = [f for f in folders if not f.startswith(".")]
+        folders[:] = [f for f in folders if not f.startswith(".") and f not in _THUMBNAILS]
         below = os.path.relpath(folder, root).replace(os.sep, "/")
         prefix = "" if below == "." else below + "/"
         found += [prefix + name for name in files if not name.startswith(".")]

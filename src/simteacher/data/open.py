@@ -27,6 +27,7 @@ from simteacher.labels import SPACES, LabelSpace
 
 FORMATS = ("cityscapes", "gta5", "synthia", "kitti", "vkitti2", "carla", "camvid", "folder")
 ALL = "all"  # the split that means every frame, like None
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 _PROBES = 8
 _OPENINGS = count(1)
 
@@ -121,6 +122,8 @@ def _recognise(wanted: str | None, root: Path, files: list[str]) -> Match:
         return max(fits, key=lambda m: m.labelled)
     what = "holds no images" if files else "the folder is empty"
     fix = "name a folder with images (jpg, png, webp, bmp, tif or ppm)"
+    if archive := next((f for f in files if f.lower().endswith(ARCHIVES)), None):
+        fix = f"unpack what is there, such as {archive}"
     if other := next((f for f in files if f.lower().endswith(UNREAD_SUFFIXES)), None):
         fix = f"convert what is there, such as {other}, to JPEG or PNG"
     raise UserError(what, root, fix)
@@ -176,7 +179,8 @@ def _listed(splits: dict[str, list[str] | None], names: set[str]) -> tuple[dict[
         found[split] = set(names) if listed is None else set()
         for said in listed or ():
             bare = (said.removeprefix(f"{prefix}__") for prefix in (split, *SPLIT_ALIASES))
-            name = next((n for n in (said, *bare, composed.get(folded(said), "")) if n in names), None)
+            tried = (said, *bare, composed.get(folded(said), ""), f"{split}__{said}", f"images__{split}__{said}")
+            name = next((n for n in tried if n in names), None)
             gone += [said] if name is None else []
             found[split] |= {name} if name is not None else set()
     return found, sorted(set(gone))

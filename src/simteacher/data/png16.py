@@ -26,9 +26,19 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 def is_wide_rgb(path: Path) -> bool:
     """Whether the file is a PNG with 16 bits a channel and at least 3 channels, from its header."""
+    return _depth_and_kind(path) in ((16, 2), (16, 6))
+
+
+def is_wide_grey_with_alpha(path: Path) -> bool:
+    """Whether the file is a PNG of 16-bit grey with transparency, whose lower bytes no decoder here gives."""
+    return _depth_and_kind(path) == (16, 4)
+
+
+def _depth_and_kind(path: Path) -> tuple[int, int] | None:
+    """Bits a channel and colour type of a PNG (ISO 15948, 11.2.2); None of other files."""
     with path.open("rb") as file:
         head = file.read(26)
-    return head[:8] == _SIGNATURE and len(head) == 26 and head[24] == 16 and head[25] in (2, 6)
+    return (head[24], head[25]) if head[:8] == _SIGNATURE and len(head) == 26 else None
 
 
 def read_png16(path: Path) -> NDArray[np.uint16]:

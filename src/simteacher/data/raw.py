@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from simteacher.data.images import DAMAGED, damaged, open_image
-from simteacher.data.png16 import is_wide_rgb, read_png16
+from simteacher.data.png16 import is_wide_grey_with_alpha, is_wide_rgb, read_png16
 from simteacher.errors import UserError
 
 CHANNELS = "save class numbers, one channel of 8 bits; colours are read where the label space lists them"
@@ -50,6 +50,8 @@ def read_raw(path: Path, decode: str) -> NDArray[Any]:
             if decode == "red" or (wide_HWC[..., :3] == wide_HWC[..., :1]).all():
                 return np.ascontiguousarray(wide_HWC[..., 0])
             raise UserError("the label is a colour picture, not class numbers", path, CHANNELS)
+        if image.mode in ("LA", "RGBA") and is_wide_grey_with_alpha(path):
+            raise UserError("16-bit grey with transparency would lose its lower bits", path, CHANNELS)
         try:
             return _decode(image, decode, path)
         except DAMAGED as error:

@@ -18,7 +18,7 @@ from simteacher.data.images import image_size
 from simteacher.data.images import read_image as read_image
 from simteacher.data.layouts import expected_label
 from simteacher.data.raw import read_raw
-from simteacher.data.releases import Labelling, resolve
+from simteacher.data.releases import Labelling, repainted, resolve
 from simteacher.data.sample import DataSet, Frame
 from simteacher.errors import UserError
 from simteacher.labels import IGNORE, LabelSpace
@@ -147,6 +147,10 @@ def read_label(dataset: DataSet, frame: Frame, space: LabelSpace) -> NDArray[np.
         raise missing_label(dataset, frame)
     how = labelling(dataset)
     raw_HW = read_raw(frame.label, how.decode)
+    if dataset.space is not None and how.decode == "index":
+        error = repainted(frame.label, raw_HW, how.names, dataset.space)
+        if error is not None:
+            raise error
     label_HW = map_raw(raw_HW, how.names, space)
     if (label_HW == UNKNOWN).any():
         said = say_values(unknown_values(raw_HW, label_HW), how.decode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,9 +100,9 @@ def _coloured(probe: tuple[Path, ...], names: dict[int, str], space: LabelSpace)
 
 
 def _painted(probe: tuple[Path, ...], space: LabelSpace) -> bool:
-    """Whether palettes say that the numbers are no classes: all colours are the space's, but not at their places.
+    """Whether palettes say that the numbers are no classes: most colours are the space's, but not at their places.
 
-    Such are colour pictures that a program has packed into a palette.
+    Such are colour pictures that a program has packed into a palette. Strays among them are told as such then.
     """
     place = {color: index for index, color in enumerate(space.colors)}
     if len(place) < len(space.colors):
@@ -115,11 +116,35 @@ def _painted(probe: tuple[Path, ...], space: LabelSpace) -> bool:
         if (
             not used
             or len({colors.get(v) for v in used}) < len(used)
-            or not all(at >= 0 or none for at, none in zip(found, black, strict=True))
+            or 2 * sum(at >= 0 or none for at, none in zip(found, black, strict=True)) <= len(used)
         ):
             return False
         moved |= {at for v, at in zip(used, found, strict=True) if at not in (v, -1) and any(colors[v])}
     return len(moved) > 1  # one may be chance: the first colour of many palettes is dark red
+
+
+def repainted(path: Path, raw_HW: NDArray[Any], names: Mapping[int, str], space: LabelSpace) -> UserError | None:
+    """What is wrong with a palette picture whose colours say other classes than its numbers do, as of a paint program.
+
+    Args:
+        path: A label file.
+        raw_HW: Its numbers.
+        names: What these mean.
+        space: Whose colours they are painted in.
+    """
+    colors = palette(path)
+    if not colors or len(place := {color: index for index, color in enumerate(space.colors)}) < len(space):
+        return None
+    wrong = []
+    for value in np.flatnonzero(np.bincount(raw_HW.ravel(), minlength=1)):
+        color = colors.get(int(value), (0, 0, 0))
+        said, shown = names.get(int(value)), place.get(color) if any(color) else None
+        if said is not None and shown is not None and space.index(said) != shown:
+            wrong.append(f"{value} is {said} and painted as {space.classes[shown]}")
+    if len(wrong) < 2:  # one may be chance: the first colour of many palettes is dark red
+        return None
+    what = f"the colours of its palette say other classes than its numbers: {', '.join(wrong[:3])}"
+    return UserError(what, path, "save it as RGB, like all others, or with the numbers of its classes")
 
 
 def _carla(probe: tuple[Path, ...]) -> Labelling:

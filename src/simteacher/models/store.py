@@ -226,6 +226,10 @@ def weights_file(path: Path) -> Path:
     if path.is_dir():
         if (path / WEIGHTS).is_file():
             return path / WEIGHTS
+        if (path / "dataset.yaml").is_file():
+            raise UserError(
+                "is a data set and no model", path, "give a run folder or a model file first, then the data"
+            )
         raise UserError(
             "holds no model.safetensors",
             path,
