@@ -199,3 +199,17 @@ def test_grey_of_16_bits_with_transparency_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
     with pytest.raises(UserError, match="16-bit grey with transparency"):
         read_raw(tmp_path / "a.png", "index")
+
+
+def test_the_palette_of_other_tools_says_nothing(tmp_path: Path) -> None:
+    """CamVid's numbers with PASCAL VOC's palette, in which road and fence have the colours of tree and sky."""
+    described(tmp_path, "space: camvid11\n")
+    path = _striped(tmp_path / "labels/a.png", 1, 3, 7)
+    voc = [[sum((k >> (3 * j + c) & 1) << (7 - j) for j in range(3)) for c in range(3)] for k in range(256)]
+    picture = Image.open(path)
+    picture.putpalette([v for color in voc for v in color])
+    picture.save(path)
+    data = open_dataset(tmp_path)
+    assert data.space is not None and tuple(voc[3]) == data.space.colors[5] and tuple(voc[7]) == data.space.colors[0]
+    assert np.unique(read_label(data, data.frames[0], data.space)).tolist() == [1, 3, 7]
+    assert not check(tmp_path)["problems"]

@@ -115,12 +115,19 @@ def _painted(probe: tuple[Path, ...], space: LabelSpace) -> bool:
         black = [colors.get(v) == (0, 0, 0) for v in used]
         if (
             not used
+            or not _of_space(colors, space)
             or len({colors.get(v) for v in used}) < len(used)
             or 2 * sum(at >= 0 or none for at, none in zip(found, black, strict=True)) <= len(used)
         ):
             return False
         moved |= {at for v, at in zip(used, found, strict=True) if at not in (v, -1) and any(colors[v])}
     return len(moved) > 1  # one may be chance: the first colour of many palettes is dark red
+
+
+def _of_space(colors: Mapping[int, tuple[int, int, int]], space: LabelSpace) -> bool:
+    """Whether most colours of a palette are a label space's; not so of the palette that PASCAL VOC's tools add."""
+    shown = {color for color in colors.values() if any(color)}
+    return 2 * len(shown & set(space.colors)) > len(shown)
 
 
 def repainted(path: Path, raw_HW: NDArray[Any], names: Mapping[int, str], space: LabelSpace) -> UserError | None:
@@ -133,7 +140,8 @@ def repainted(path: Path, raw_HW: NDArray[Any], names: Mapping[int, str], space:
         space: Whose colours they are painted in.
     """
     colors = palette(path)
-    if not colors or len(place := {color: index for index, color in enumerate(space.colors)}) < len(space):
+    place = {color: index for index, color in enumerate(space.colors)}
+    if len(place) < len(space) or not _of_space(colors, space):
         return None
     wrong = []
     for value in np.flatnonzero(np.bincount(raw_HW.ravel(), minlength=1)):
