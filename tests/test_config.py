@@ -147,6 +147,8 @@ def test_one_number_of_a_named_budget(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("budget: quick\n")
     (tmp_path / "bare.yaml").write_text("")
     quick = BUDGETS["quick"]
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"Budget `quick`: {quick.steps} steps" in readme, "its numbers are of this budget"
     assert load_recipe(tmp_path / "r.yaml", {"budget.batch": 8}).resolved_budget == quick.model_copy(
         update={"batch": 8}
     )

@@ -199,7 +199,7 @@ class Rounds(Strict):
     count: int = Field(2, ge=0)
     source_share: float = Field(0.5, ge=0, le=1)  # of a student's batch
     # of the source's places, for labelled photographs where there are some; one image of a batch at least
-    labelled_share: float = Field(0.5, gt=0, le=1)
+    labelled_share: float = Field(0.5, ge=0, le=1)
     mix: Literal["none", "classmix", "cutmix"] = "classmix"  # source pasted into pseudo-labelled target images
     # a box of each labelled photograph pasted into a source image (Domain CutMix), or into a pseudo-labelled one
     mix_labelled: Literal["none", "source", "pseudo"] = "none"

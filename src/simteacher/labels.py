@@ -110,6 +110,7 @@ class LabelSpace:
     def leaves_out(self, name: str) -> bool:
         """Whether somebody said `ignore` of this name, so that its pixels are ignored on purpose."""
         told = {_key(alias) for alias, known in self.aliases.items() if known == IGNORED_NAME}
+        told -= {_key(known) for known in self.classes}  # own names come first, as in `index`
         return _key(name) in {*told, IGNORED_NAME}
 
     def as_learned(self) -> LabelSpace:
@@ -214,7 +215,13 @@ def load_space(name_or_path: str | Path | LabelSpace) -> LabelSpace:
         raise UserError(f"no label space '{name}'{nearest(name, SPACES)}", None, f"use one of {known}, or a YAML file")
     if not path.exists():
         raise UserError("no such label space file", path, f"give an existing file or one of {', '.join(SPACES)}")
-    return space_from_dict(read_yaml(path), path)
+    space = space_from_dict(read_yaml(path), path)
+    own = {_key(known): known for known in space.classes}
+    for other, known in (*space.aliases.items(), *space.learned_as.items()):
+        if _key(other) in own and _key(known) != _key(other):
+            what = f"'{other}' is a class of this space, so that it cannot be '{known}'"
+            raise UserError(what, path, f"take {own[_key(other)]} out of classes, or '{other}' out of the other names")
+    return space
 
 
 def space_from_dict(content: Any, where: str | Path) -> LabelSpace:
@@ -256,11 +263,6 @@ def _names(content: dict[str, Any], key: str, classes: tuple[str, ...], where: s
             kind = "alias" if key == "aliases" else "name"
             what = f"{kind} '{other}' leads to '{known}', which is no class{nearest(str(known), classes)}"
             raise UserError(what, where, "use a name from 'classes', or ignore")
-    own = {_key(name): name for name in classes}
-    for other, known in found.items():
-        if _key(str(other)) in own and _key(str(known)) != _key(str(other)):
-            what = f"'{other}' in '{key}' is a class of this space, so that it cannot be '{known}'"
-            raise UserError(what, where, f"take {own[_key(str(other))]} out of classes, or '{other}' out of {key}")
     told: dict[str, str] = {}
     for other, known in found.items():
         if told.setdefault(_key(str(other)), _key(str(known))) != _key(str(known)):

@@ -180,7 +180,11 @@ def _forget_changed(raw: Path, dataset: DataSet, keep: bool) -> None:
     images = {f"{frame.name}.png": frame.image for frame in dataset.frames}
     for path in raw.glob("*"):
         image = images.get(path.name)
-        if not keep or image is None or image.stat().st_ctime_ns >= path.stat().st_mtime_ns:
+        if not keep or image is None:
+            path.unlink()
+            continue
+        changed = max(image.stat().st_ctime_ns, image.lstat().st_ctime_ns)  # a link may lead to another file by now
+        if changed >= path.stat().st_mtime_ns:
             path.unlink()
 
 

@@ -295,6 +295,7 @@ def test_labels_beside_that_are_not_read_are_told(tmp_path: Path) -> None:
     for city, kind in (("aachen", "labelIds"), ("aachen", "color"), ("bonn", "labelTrainIds")):
         put(tmp_path / f"leftImg8bit/train/{city}/{city}_000000_000001_leftImg8bit.png")
         put(tmp_path / f"gtFine/train/{city}/{city}_000000_000001_gtFine_{kind}.png", 7)
+    put(tmp_path / "disparity/train/bonn/bonn_000000_000001_disparity.png", 7)
     (told,) = [hint for hint in hints(open_dataset(tmp_path)) if "without label" in hint]
     assert told.startswith("1 image without label, and pictures that may be theirs") and "labelTrainIds.png" in told
     shutil.rmtree(tmp_path / "gtFine/train/bonn")
@@ -318,3 +319,17 @@ def test_lists_may_name_images_of_their_own_folder(tmp_path: Path) -> None:
     for split in ("train", "val"):
         put(tmp_path / f"images/{split}/000.png")
     assert [f.name for f in open_dataset(tmp_path, "val").frames] == ["images__val__000"]
+
+
+def test_pictures_beside_that_are_no_labels_of_those_without_are_not_told(tmp_path: Path) -> None:
+    """KITTI's test images have the numbers of training images; fog shares the labels of clear weather."""
+    for n in range(2):
+        for kind in ("image_2", "semantic", "semantic_rgb", "instance"):
+            put(tmp_path / f"kitti/training/{kind}/00000{n}_10.png", None if kind == "image_2" else 7)
+        put(tmp_path / f"kitti/testing/image_2/00000{n}_10.png")
+    assert not [h for h in hints(open_dataset(tmp_path / "kitti")) if "without label" in h]
+    name = "city_000000_000001"
+    put(tmp_path / f"fog/gtFine/train/city/{name}_gtFine_labelIds.png", 7)
+    for beta in ("0.005", "0.01"):
+        put(tmp_path / f"fog/leftImg8bit_foggy/train/city/{name}_leftImg8bit_foggy_beta_{beta}.png")
+    assert not check(tmp_path / "fog")["problems"] and len(open_dataset(tmp_path / "fog")) == 2

@@ -187,6 +187,18 @@ def test_numbers_that_the_set_itself_names_may_have_the_colours_of_their_classes
     assert not check(tmp_path)["problems"]
 
 
+@pytest.mark.parametrize(("said", "read"), [("car", [0, 13]), ("ignore", [0, 255])])
+def test_a_set_may_join_or_ignore_numbers_that_have_their_own_colours(
+    tmp_path: Path, said: str, read: list[int]
+) -> None:
+    numbers = {k: name for k, name in enumerate(SPACE.classes)} | {14: said, 15: said}
+    described(tmp_path, f"space: cityscapes19\nids: {numbers}\n".replace("'", ""))
+    _striped(tmp_path / "labels/a.png", 0, 14, 15)
+    data = open_dataset(tmp_path)
+    assert np.unique(read_label(data, data.frames[0], SPACE)).tolist() == read
+    assert not check(tmp_path)["problems"]
+
+
 def test_grey_of_16_bits_with_transparency_is_refused(tmp_path: Path) -> None:
     """Pillow hands over its upper bytes, which are zeros."""
 

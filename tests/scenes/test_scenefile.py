@@ -229,7 +229,7 @@ def test_a_child_is_small_and_who_sits_has_a_bench(tmp_path: Path) -> None:
 
 def test_without_furniture_there_is_none(tmp_path: Path) -> None:
     """In no kind of street, at junctions and crossings neither; rows of trees stay."""
-    text = "street: {crossing: 1, island: 1}\nobjects: {furniture: 0, guests: 0, people: 0, trees: 1}\n"
+    text = "street: {crossing: 1, island: 1}\nobjects: {furniture: 0, guests: 6, people: 0, trees: 1}\n"
     some, none = (_load(tmp_path, text.replace("furniture: 0", f"furniture: {n}")) for n in (0.5, 0))
     posts = {"pole", "traffic light"}  # signs may hang at shops
     for frame in range(12):

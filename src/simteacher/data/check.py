@@ -272,10 +272,13 @@ def _orphans(dataset: DataSet) -> list[UserError]:
     bare = {frame.image.stem for frame in dataset.frames if frame.label is None}
     lost = [p for p in sorted(lost) if not p.name.startswith(".")]
     problems = [UserError("this label has no image", p, _put_right(p, bare)) for p in lost]
-    shared = Counter(frame.label for frame in dataset.frames if frame.label)
-    for label in (label for label, count in shared.items() if count > 1):
-        images = " and ".join(frame.image.name for frame in dataset.frames if frame.label == label)
-        problems.append(UserError(f"this label belongs to several images, {images}", label, "name them differently"))
+    images: dict[Path, list[str]] = {}
+    for frame in dataset.frames if dataset.format == "folder" else ():  # foggy versions of a still share its label
+        images.setdefault(frame.label or frame.image, []).append(frame.image.name)
+    for label, names in images.items():
+        if len(names) > 1:
+            what = f"this label belongs to several images, {' and '.join(names)}"
+            problems.append(UserError(what, label, "name them differently"))
     if dataset.format == "folder" and shown.is_dir():
         pictures = sorted(p for p in shown.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
         other = [p for p in pictures if p.suffix.lower() != ".png" and not p.name.startswith(".")]

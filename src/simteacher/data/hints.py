@@ -10,6 +10,7 @@ from simteacher.data.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from simteacher.data.layouts import NO_PHOTOGRAPH, list_files
 from simteacher.data.sample import DataSet
 
+_LABELS = re.compile(r"(^|/)[^/]*(label|annot|gtFine|gtCoarse|mask|semantic)[^/]*/", re.IGNORECASE)
 ALIKE = 4  # more folders of the same names are clips, whose frames are counted from one
 
 
@@ -75,12 +76,20 @@ def _unused(dataset: DataSet, files: list[str]) -> list[str]:
 
 
 def _unpaired(dataset: DataSet, files: list[str]) -> list[str]:
-    """Pictures in folders called like labels that begin as images without label do, and are not read."""
-    bare = {frame.image.stem.removesuffix("_leftImg8bit") for frame in dataset.frames if frame.label is None}
+    """Pictures in folders called like labels that begin as images without label do, and are not read.
+
+    Names that others with labels have too, as KITTI's of testing and training, say nothing.
+    """
+    stems: dict[bool, set[str]] = {True: set(), False: set()}
+    for frame in dataset.frames:
+        stems[frame.label is not None].add(frame.image.stem.removesuffix("_leftImg8bit"))
+    bare = stems[False] - stems[True]
     read = {str(file) for f in dataset.frames for file in (f.image, f.label, f.instances, f.depth, f.flow)}
     found: dict[str, str] = {}
     for file in files if bare else ():
         if not file.lower().endswith(IMAGE_SUFFIXES) or str(dataset.root / file) in read:
+            continue
+        if not _LABELS.search(file):
             continue
         stem = PurePosixPath(file).stem
         while stem and stem not in bare:

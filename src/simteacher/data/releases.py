@@ -143,12 +143,12 @@ def repainted(path: Path, raw_HW: NDArray[Any], names: Mapping[int, str], space:
     place = {color: index for index, color in enumerate(space.colors)}
     if len(place) < len(space) or not _of_space(colors, space):
         return None
-    wrong = []
+    wrong = []  # what the set itself says of a number, under `ids`, is on purpose
     for value in np.flatnonzero(np.bincount(raw_HW.ravel(), minlength=1)):
         color = colors.get(int(value), (0, 0, 0))
         said, shown = names.get(int(value)), place.get(color) if any(color) else None
-        if said is not None and shown is not None and space.index(said) != shown:
-            wrong.append(f"{value} is {said} and painted as {space.classes[shown]}")
+        if value < len(space) and said == space.classes[value] and shown not in (None, value):
+            wrong.append(f"{value} is {said} and painted as {space.classes[shown or 0]}")
     if len(wrong) < 2:  # one may be chance: the first colour of many palettes is dark red
         return None
     what = f"the colours of its palette say other classes than its numbers: {', '.join(wrong[:3])}"

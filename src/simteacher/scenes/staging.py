@@ -103,6 +103,8 @@ def _wanted(kind: str, spec: SceneSpec) -> bool:
     """Whether the scene file allows this guest at all."""
     if kind == "person":
         return spec.objects.people[1] > 0
+    if kind in ("traffic light", "sign") and spec.objects.furniture[1] == 0:
+        return False
     if kind in MOVING and spec.objects.traffic[1] == 0:
         return False
     needs = {"rider": "bicycle", "moto parked": "motorcycle"}.get(kind, kind)
