@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -261,3 +262,80 @@ def test_whatever_is_damaged_is_an_error_of_the_file(tmp_path: Path, format: str
         except UserError as error:
             refused += str(corrected) in str(error) or "back" in str(error)
     assert refused > 50
+
+
+def test_drafts_that_nobody_changed_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An export holds them all, and they would count as truth."""
+    labels(tmp_path / "pseudo")
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="coco")
+    content = json.loads((handed / "annotations.json").read_text())
+    content["annotations"] = [a for a in content["annotations"] if (a["image_id"], a["category_id"]) != (1, 1)]
+    (handed / "export.json").write_text("\ufeff" + json.dumps(content), encoding="utf-8")
+    back = handover(handed, tmp_path / "back", format="coco", back=True)
+    assert "2 of 3 are exactly as they were handed over" in capsys.readouterr().err
+    assert (back / "unchanged.txt").read_text().split() == ["p1", "p2"]
+
+
+@pytest.mark.parametrize("again", ["draft", "corrected"])
+def test_a_second_batch_keeps_the_first(tmp_path: Path, again: str) -> None:
+    """Of the same draft into the same folder, or of the corrected set."""
+    made = labels(tmp_path / "pseudo")
+    (tmp_path / "one.txt").write_text("p0\n")
+    (tmp_path / "two.txt").write_text("p1\n")
+    first = handover(tmp_path / "pseudo", tmp_path / "a", format="cvat", names=tmp_path / "one.txt")
+    back = handover(first / "annotations.zip", tmp_path / "back", format="cvat", back=True)
+    assert list(read(back)) == ["p0"]
+    if again == "corrected":  # with a draft for the next one
+        (back / "labels/p1.png").write_bytes((tmp_path / "pseudo/labels/p1.png").read_bytes())
+    source, out = (tmp_path / "pseudo", back) if again == "draft" else (back, tmp_path / "both")
+    second = handover(source, tmp_path / "b", format="cvat", names=tmp_path / "two.txt")
+    back = handover(second / "annotations.zip", out, format="cvat", back=True)
+    found = read(back)
+    assert sorted(found) == ["p0", "p1"] and (back / "labelled.txt").read_text().split() == ["p0", "p1"]
+    for name, label in found.items():
+        np.testing.assert_array_equal(label, made[name])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda c: c["annotations"][-1].update(segmentation=[]), "of p2 is a box without a mask"),
+        (lambda c: c["images"].append({**c["images"][0], "id": 99}), None),
+        (lambda c: c["images"].append(c["images"][0]), "two of its images have one id"),
+        (lambda c: c["categories"].append(c["categories"][0]), "two of its categories have one id"),
+    ],
+)
+def test_a_damaged_export_changes_nothing(tmp_path: Path, spoil: Any, says: str | None) -> None:
+    labels(tmp_path / "pseudo")
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="coco")
+    back = handover(handed / "annotations.json", tmp_path / "back", format="coco", back=True)
+    before = {p: p.read_bytes() for p in sorted(back.rglob("*")) if p.is_file()}
+    content = json.loads((handed / "annotations.json").read_text())
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] > 1 or a["category_id"] > 2]
+    spoil(content)
+    if says is None:  # the same picture under two numbers, both drawn in
+        content["annotations"].append({**content["annotations"][0], "image_id": 99})
+        says = "holds p0 twice"
+    (handed / "x.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=says):
+        handover(handed / "x.json", back, format="coco", back=True)
+    assert {p: p.read_bytes() for p in sorted(back.rglob("*")) if p.is_file()} == before
+
+
+def test_two_labels_of_one_colour_are_refused(tmp_path: Path) -> None:
+    labels(tmp_path / "pseudo")
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="cvat")
+    with zipfile.ZipFile(handed / "annotations.zip") as old, zipfile.ZipFile(handed / "x.zip", "w") as new:
+        for member in old.namelist():
+            content = old.read(member)
+            new.writestr(member, content.replace(b"building:128,0,0", b"building:128,64,128"))
+    with pytest.raises(UserError, match="two labels the colour 128,64,128"):
+        handover(handed / "x.zip", tmp_path / "back", format="cvat", back=True)
+
+
+def test_masks_without_any_class_are_no_corrections(tmp_path: Path) -> None:
+    with FolderWriter(tmp_path / "pseudo", SPACE, {"kind": "pseudo-labels"}) as writer:
+        for n, value in enumerate((3, 255)):
+            writer.add(f"p{n}", np.zeros((12, 20, 3), np.uint8), label=np.full((12, 20), value, np.uint8))
+    handed = handover(tmp_path / "pseudo", tmp_path / "handed", format="cvat")
+    assert list(read(handover(handed / "annotations.zip", tmp_path / "back", format="cvat", back=True))) == ["p0"]

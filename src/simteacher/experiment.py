@@ -18,7 +18,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from simteacher.experiments.results import Line, collect, keep, kept
 from simteacher.experiments.rows import Row, resolve, rows_of, teacher_key, teacher_recipe, to_yaml, with_teacher
 from simteacher.experiments.table import as_command, table, to_markdown
 from simteacher.files import atomic_write
-from simteacher.inputs import measured_print, open_inputs, open_measured
+from simteacher.inputs import measured_print, open_inputs, open_measured, training_split
 from simteacher.progress import clock, say
 from simteacher.recipe_file import load_recipe, with_options
 from simteacher.rundir import clean, git_commit
@@ -100,7 +100,14 @@ def experiment(
         )
     inputs, measured = open_inputs(base), open_measured(base)  # before hours are spent
     photographs, classes = len(inputs.target), len(inputs.space)
-    every = rows_of(kind, base, photographs)
+    target_set = training_split(str(base.target), base.target_split)
+    known = sum(f.label is not None and f.label.is_file() for f in target_set.frames)  # not opened
+    every = rows_of(kind, base, known or photographs)
+    if 0 < known < photographs:  # of a partly labelled set, all labels are those that there are
+        every = tuple(
+            replace(row, changes={**row.changes, "labelled": known}) if row.changes.get("labelled") == "all" else row
+            for row in every
+        )
     chosen = _chosen(every, rows)
     if base.rounds.count == 0 and any("rounds.count" not in row.changes for row in chosen):
         raise UserError("the recipe has no rounds, so the rows have nothing to compare", recipe, "set rounds.count")
@@ -203,6 +210,7 @@ class _Work:
                 same(self.recipe_file(task.name), task.recipe, problem)
         self.write(missing)
         prices: dict[str, float] = {}
+        fault: Exception | None = None
         for n, task in enumerate(tasks):
             if self.is_finished(task) or task.row.name in missing:
                 continue
@@ -211,12 +219,14 @@ class _Work:
                 self.run(task)
             except Exception as error:
                 known = _excuse(error)
-                if known is None:
-                    raise
+                if known is None:  # a fault of this tool in one row is no reason to lose the others
+                    fault, known = fault or error, UserError(f"a fault of simteacher ({type(error).__name__}: {error})")
                 missing[task.row.name] = known.problem
                 say(f"{task.row.name}: cannot run here: {known}")
             self.write(missing)
         say(f"{self.folder}: {len(self.finished())} of {len(tasks)} rows; see table.md and plot.svg")
+        if fault is not None:
+            raise fault
         if missing and not self.finished():
             raise UserError(
                 f"no row can run here ({next(iter(missing.values()))})", self.folder, "see the messages above"
@@ -296,6 +306,8 @@ class _Work:
     def write(self, missing: dict[str, str]) -> None:
         """Write table and plot from all finished rows of the folder, asked for this time or before."""
         names = [row.name for row in self.every]
+        finished = {(x["row"], x["seed"]) for x in self.finished()}  # by another process, say
+        missing = {row: why for row, why in missing.items() if any((row, seed) not in finished for seed in self.seeds)}
         lines = [x for x in kept(self.folder / "rows.jsonl") if x["row"] in names]
         there = {row.name for row in self.rows} | {x["row"] for x in lines}
         rows = [row for row in self.every if row.name in there]

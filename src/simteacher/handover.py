@@ -8,9 +8,9 @@ labelled where they were corrected, with ``labelled.txt`` for ``adapt --labelled
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Collection
-from itertools import chain
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -142,30 +142,50 @@ def _back(given: Path, out: Path, format: str) -> Path:
         raise UserError("this file is damaged", folder / NOTE, "hand the data set over again") from None
     sizes = {name: image_size(folder / "images" / file) for name, file in files.items()}
     read = formats.read_cvat if format == "cvat" else formats.read_coco
-    labels = iter(read(corrected, space, files, sizes))
-    first = next(labels, None)
-    if first is None:
+    # all of it once before anything is written: an export that is damaged at its end changes nothing
+    seen = {name: _digest(label) for name, label in read(corrected, space, files, sizes)}
+    if not seen:
         raise UserError("holds no corrected image", corrected, "export the task again, with its annotations")
-    done: list[str] = []
     with FolderWriter(out, space, {"kind": "corrected labels", "source": source}) as writer:
-        for name, label in progress(chain([first], labels), "read back"):
+        for name, label in progress(read(corrected, space, files, sizes), "read back"):
             writer.add(name, folder / "images" / files[name], label=label)
-            done.append(name)
-        for name in files.keys() - set(done):
+        for name in files.keys() - seen.keys():
             with disk_errors(out):  # corrected once, but no more in this file
                 (out / "labels" / f"{name}.png").unlink(missing_ok=True)
-        for frame in _rest(source, files, set(done)):
-            writer.add(frame.name, frame.image)
-    atomic_write(out / "labelled.txt", "".join(f"{name}\n" for name in done))
+        for frame in _rest(source, files, set(seen)):
+            writer.add(frame.name, frame.image, label=frame.label)
+    names = sorted(p.stem for p in (out / "labels").glob("*.png"))  # those of an earlier batch, too
+    atomic_write(out / "labelled.txt", "".join(f"{name}\n" for name in names))
     learn = f"simteacher adapt --source RENDERS --target {out} --labelled {out / 'labelled.txt'} --out RUN"
-    say(f"{len(done)} corrected images; to learn from them: {learn}")
+    before = f", {len(names)} with those of before" if len(names) > len(seen) else ""
+    say(f"{len(seen)} corrected images{before}; to learn from them: {learn}")
+    ours = folder / OURS[format]
+    if ours.is_file() and not ours.samefile(corrected):
+        _tell_unchanged(seen, {name: _digest(label) for name, label in read(ours, space, files, sizes)}, out)
     return out
 
 
+def _digest(label: U8) -> str:
+    return hashlib.sha256(label.tobytes()).hexdigest()
+
+
+def _tell_unchanged(seen: Mapping[str, str], handed: Mapping[str, str], out: Path) -> None:
+    """Say which labels are as a model made them: drafts that nobody looked at would count as truth."""
+    same = sorted(name for name, digest in seen.items() if handed.get(name) == digest)
+    atomic_write(out / "unchanged.txt", "".join(f"{name}\n" for name in same))
+    if same:
+        say(
+            f"{len(same)} of {len(seen)} are exactly as they were handed over ({out / 'unchanged.txt'}): were they"
+            f" looked at? If not, take them out of the export, or their names out of {out / 'labelled.txt'}"
+        )
+
+
 def _rest(source: str, handed: Collection[str], done: set[str]) -> list[Frame]:
-    """Images of the source that were not corrected: photographs to learn from without labels."""
+    """Images of the source that were not corrected now; with labels where a person corrected them before."""
     try:
-        frames = open_dataset(source).frames
+        dataset = open_dataset(source)
+        corrected = (dataset.meta.get("origin") or {}).get("kind") == "corrected labels"
+        frames = dataset.frames if corrected else dataset.unlabelled().frames
     except UserError:
         frames = ()
     if not set(handed) <= {frame.name for frame in frames}:

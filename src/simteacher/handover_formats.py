@@ -127,7 +127,8 @@ def read_cvat(path: Path, space: LabelSpace, files: Mapping[str, str], sizes: Si
                     raise UserError(
                         f"{name} holds the colour {at}, which labelmap.txt does not name", path, "export it again"
                     )
-                yield name, label
+                if (label != IGNORE).any():  # else nobody has drawn anything there
+                    yield name, label
     except _DAMAGED as error:
         raise UserError(
             f"this is no ZIP of the format 'Segmentation mask 1.1' ({error})",
@@ -140,11 +141,14 @@ def _colours(archive: zipfile.ZipFile, path: Path, space: LabelSpace) -> U8:
     """Colour (as one number) -> class index; 255 not labelled, 254 unknown."""
     table = np.full(1 << 24, IGNORE - 1, np.uint8)
     ours = {theirs: name for name, theirs in CVAT_NAMES.items()}
-    for line in archive.read("labelmap.txt").decode("utf-8").splitlines():
+    for line in archive.read("labelmap.txt").decode("utf-8-sig").splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         name, colour = line.split(":")[:2]
         r, g, b = (int(v) for v in colour.split(","))
+        if table[r << 16 | g << 8 | b] != IGNORE - 1:
+            fix = "give each label a colour of its own in the tool, and export again"
+            raise UserError(f"labelmap.txt gives two labels the colour {r},{g},{b}", path, fix)
         table[r << 16 | g << 8 | b] = IGNORE if name == "background" else _class(ours.get(name, name), space, path)
     table[0] = IGNORE
     return table
@@ -200,6 +204,11 @@ def read_coco(path: Path, space: LabelSpace, files: Mapping[str, str], sizes: Si
     try:
         content = json.loads(_json_of(path))
         classes = {int(c["id"]): _class(str(c["name"]), space, path) for c in content["categories"]}
+        for what in ("categories", "images"):
+            ids = [int(one["id"]) for one in content[what]]
+            if len(set(ids)) < len(ids):
+                raise UserError(f"two of its {what} have one id", path, "export the task again")
+        taken: set[str] = set()
         names = {Path(file).name: name for name, file in files.items()}
         by_image: dict[int, list[dict[str, Any]]] = {}
         for annotation in content["annotations"]:
@@ -210,10 +219,16 @@ def read_coco(path: Path, space: LabelSpace, files: Mapping[str, str], sizes: Si
             file = Path(str(image["file_name"])).name
             name = names.get(file) or Path(file).stem
             _known(name, files, path)
+            if name in taken:
+                raise UserError(f"holds {name} twice", path, "export each image once")
+            taken.add(name)
             _same_size((int(image["width"]), int(image["height"])), sizes[name], name, path)
             width, height = sizes[name]
             label = np.full((height, width), IGNORE, np.uint8)
             for annotation in by_image.get(int(image["id"]), []):
+                if not annotation.get("segmentation"):
+                    what = f"annotation {annotation.get('id')} of {name} is a box without a mask"
+                    raise UserError(what, path, "draw a mask there, or delete it, and export again")
                 label[rle.mask_of(annotation["segmentation"], height, width)] = classes[int(annotation["category_id"])]
             yield name, label
     except _DAMAGED as error:
@@ -225,12 +240,12 @@ def read_coco(path: Path, space: LabelSpace, files: Mapping[str, str], sizes: Si
 def _json_of(path: Path) -> str:
     """The text of a JSON file, or of the one that a ZIP holds, as CVAT exports it."""
     if not zipfile.is_zipfile(path):
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     with zipfile.ZipFile(path) as archive:
         found = [name for name in archive.namelist() if name.endswith(".json")]
         if len(found) != 1:
             raise UserError(f"holds {len(found)} .json files", path, "unpack the one with the masks, and name it")
-        return archive.read(found[0]).decode("utf-8")
+        return archive.read(found[0]).decode("utf-8-sig")
 
 
 def _class(name: str, space: LabelSpace, path: Path) -> int:

@@ -161,6 +161,37 @@ def test_a_row_that_uses_up_the_memory_is_named_too(
         simteacher.experiment("methods", rows="batch-norm", **given)
 
 
+def test_a_fault_in_one_row_does_not_take_the_others_along(
+    fake: Fake, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def adapt(path: Path, out: Path) -> Path:
+        if "source-only" in out.name:
+            raise ZeroDivisionError("a fault of ours")
+        return fake(path, out)
+
+    monkeypatch.setattr(sys.modules["simteacher.experiment"], "adapt", adapt)
+    with pytest.raises(ZeroDivisionError):
+        simteacher.experiment("methods", rows="source only; batch-norm", **given)
+    result = json.loads((Path(given["out"]) / "table.json").read_text())
+    assert [r["row"] for r in result["rows"]] == ["batch-norm"]
+    assert result["missing"] == {"source only": "a fault of simteacher (ZeroDivisionError: a fault of ours)"}
+
+
+def test_of_a_partly_labelled_set_shares_are_of_its_labels(fake: Fake, given: dict[str, Any], tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    lost = sorted((root / "trainannot").iterdir())[1:]
+    left = len(lost) + 1
+    for path in lost[: left - 2]:
+        path.unlink()
+    assert left > 2
+    out = simteacher.experiment("labels", **given)
+    rows = {r["row"] for r in json.loads((out / "table.json").read_text())["rows"]}
+    named = [
+        yaml.safe_load((out / f"rows/{n}-seed1.yaml").read_text())["labelled"] for n in ("adapted-0", "supervised-100")
+    ]
+    assert named == [None, 2] and "adapted, 100 %" in rows
+
+
 def test_rows_that_are_to_see_no_label_are_not_given_any(fake: Fake, given: dict[str, Any]) -> None:
     for kind in ("stages", "labels", "methods"):
         with pytest.raises(UserError, match="simteacher experiment labels"):

@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from simteacher.models.batchnorm import reestimate
+from simteacher.config import Network
+from simteacher.models.batchnorm import bear_one_cell, reestimate
+from simteacher.models.build import build_network
 
 
 def _batches(count: int = 3) -> list[torch.Tensor]:
@@ -78,3 +80,22 @@ def test_one_value_a_channel_has_no_variance_and_is_left_alone() -> None:
 
 def test_norms_without_statistics_are_left_alone() -> None:
     reestimate(nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), nn.GroupNorm(3, 3)), _batches())
+
+
+def test_one_cell_is_normalised_by_what_is_known_and_more_as_ever() -> None:
+    norm, plain = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+    bear_one_cell(nn.Sequential(norm))
+    one = torch.tensor([2.0, -1.0, 0.5]).view(1, 3, 1, 1)
+    torch.testing.assert_close(norm(one), one / np.sqrt(1 + 1e-5))
+    assert norm.running_mean is not None and not norm.running_mean.any()
+    for batch in _batches():
+        torch.testing.assert_close(norm(batch), plain(batch))
+    torch.testing.assert_close(norm.running_var, plain.running_var)
+
+
+def test_deeplab_learns_from_one_image_at_a_time() -> None:
+    """It pools each image to one cell."""
+    network = build_network(Network(encoder="resnet18", decoder="deeplabv3plus", weights="none"), 4).train()
+    main, _ = network(torch.rand(1, 3, 64, 64))
+    main.sum().backward()
+    assert main.shape == (1, 4, 64, 64)

@@ -1,4 +1,4 @@
-"""Batch-norm statistics re-estimated on the target: free adaptation (AdaBN, Li et al. 2016)."""
+"""Batch-norm statistics re-estimated on the target, free adaptation (AdaBN, Li et al. 2016); and of single cells."""
 
 from __future__ import annotations
 
@@ -8,6 +8,28 @@ import torch
 from torch import Tensor, nn
 
 from simteacher.precision import autocast
+
+
+class OneCellBatchNorm(nn.BatchNorm2d):
+    """A batch norm that takes its running statistics for a single cell, of which none can be computed.
+
+    One image in a batch, and a decoder that pools it to one cell, as DeepLab v3's does.
+    """
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Normalise, (B, C, H, W)."""
+        if self.training and x_BCHW.numel() == x_BCHW.shape[1]:
+            return nn.functional.batch_norm(
+                x_BCHW, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+            )
+        return super().forward(x_BCHW)
+
+
+def bear_one_cell(network: nn.Module) -> None:
+    """Make all plain batch norms of a network such; weights and their names stay."""
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = OneCellBatchNorm
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from simteacher.config import Network
 from simteacher.errors import UserError
 from simteacher.models.anysize import prepare, score_any_size
+from simteacher.models.batchnorm import bear_one_cell
 from simteacher.models.depthwise import quicken_depthwise
 from simteacher.models.drn import DRN, VARIANTS
 from simteacher.models.fpn import by_centres
@@ -270,6 +271,7 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
             encoder, decoder, head, encoder.out_channels[-2], classes, mean, std, stride, upsample
         )
         _try_once(network)
+    bear_one_cell(network)
     if pays():
         quicken_weight_gradients(network)
     _freeze(encoder, spec.freeze, spec)
