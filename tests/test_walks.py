@@ -19,6 +19,7 @@ SIZE = (96, 64)
 @pytest.fixture
 def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Walk:
     """With photographs, and a labelled set of the same classes, under the names that pages give to theirs."""
+    monkeypatch.setattr("simteacher.scenes.layout.WORLDS", 12)  # `--like` looks at 240, a minute long
     walk = Walk(tmp_path, monkeypatch)
     rng = np.random.default_rng(0)
     for i in range(3):  # street takes seconds for each
