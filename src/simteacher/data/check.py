@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from simteacher.data.hints import hints
+from simteacher.data.hints import beginning, hints
 from simteacher.data.images import IMAGE_SUFFIXES
 from simteacher.data.inspect import Seen, inspect
 from simteacher.data.layouts import GTA5_MISFITS
@@ -93,7 +93,7 @@ def _look(
         dataset, how, _bare(dataset, splits) if strict else {f.name for f in dataset.frames if not f.label}
     )
     problems += [p for s in seen for p in s.problems]
-    problems += _orphans(dataset) if whole else []
+    problems += [*_orphans(dataset), *_doubles(dataset)] if whole else []
     classes, ignored, unmapped, left_out = _count(seen, how, space)
     return {
         "format": dataset.format,
@@ -245,12 +245,22 @@ def _shared(seen: list[Seen], splits: Mapping[str, set[str]]) -> list[list[str]]
 
 def _put_right(label: Path, bare: set[str]) -> str:
     """What to do about a label without image, where ``bare`` images have none."""
-    stem = label.stem
-    while "_" in stem:  # X_P, X_gt_color
-        stem = stem.rpartition("_")[0]
-        if stem in bare:
-            return f"rename it to {stem}.png if it is the label of {stem}, or remove it"
+    if name := beginning(label.stem, bare):
+        return f"rename it to {name}.png if it is the label of {name}, or remove it"
     return "put its image back, or remove it"
+
+
+def _doubles(dataset: DataSet) -> list[UserError]:
+    """Labels that belong to several images, in a `folder` set: foggy versions of a still share its label."""
+    images: dict[Path, list[str]] = {}
+    for frame in dataset.frames:
+        if dataset.format == "folder" and frame.label is not None:
+            images.setdefault(frame.label, []).append(frame.image.name)
+    return [
+        UserError(f"this label belongs to several images, {' and '.join(names)}", label, "name them differently")
+        for label, names in images.items()
+        if len(names) > 1
+    ]
 
 
 def _orphans(dataset: DataSet) -> list[UserError]:
@@ -272,13 +282,6 @@ def _orphans(dataset: DataSet) -> list[UserError]:
     bare = {frame.image.stem for frame in dataset.frames if frame.label is None}
     lost = [p for p in sorted(lost) if not p.name.startswith(".")]
     problems = [UserError("this label has no image", p, _put_right(p, bare)) for p in lost]
-    images: dict[Path, list[str]] = {}
-    for frame in dataset.frames if dataset.format == "folder" else ():  # foggy versions of a still share its label
-        images.setdefault(frame.label or frame.image, []).append(frame.image.name)
-    for label, names in images.items():
-        if len(names) > 1:
-            what = f"this label belongs to several images, {' and '.join(names)}"
-            problems.append(UserError(what, label, "name them differently"))
     if dataset.format == "folder" and shown.is_dir():
         pictures = sorted(p for p in shown.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
         other = [p for p in pictures if p.suffix.lower() != ".png" and not p.name.startswith(".")]

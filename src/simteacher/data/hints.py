@@ -10,6 +10,7 @@ from simteacher.data.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from simteacher.data.layouts import NO_PHOTOGRAPH, list_files
 from simteacher.data.sample import DataSet
 
+# fewer than NO_PHOTOGRAPH: disparities and other maps are no labels either
 _LABELS = re.compile(r"(^|/)[^/]*(label|annot|gtFine|gtCoarse|mask|semantic)[^/]*/", re.IGNORECASE)
 ALIKE = 4  # more folders of the same names are clips, whose frames are counted from one
 
@@ -87,16 +88,19 @@ def _unpaired(dataset: DataSet, files: list[str]) -> list[str]:
     read = {str(file) for f in dataset.frames for file in (f.image, f.label, f.instances, f.depth, f.flow)}
     found: dict[str, str] = {}
     for file in files if bare else ():
-        if not file.lower().endswith(IMAGE_SUFFIXES) or str(dataset.root / file) in read:
+        picture = file.lower().endswith(IMAGE_SUFFIXES) and _LABELS.search(file)
+        if not picture or str(dataset.root / file) in read:
             continue
-        if not _LABELS.search(file):
-            continue
-        stem = PurePosixPath(file).stem
-        while stem and stem not in bare:
-            stem = stem.rpartition("_")[0]
-        if stem:
-            found.setdefault(stem, file)
+        if name := beginning(PurePosixPath(file).stem, bare):
+            found.setdefault(name, file)
     if not found:
         return []
     count = f"{len(found)} image{'s' * (len(found) > 1)} without label"
     return [f"{count}, and pictures that may be theirs are not read, such as {next(iter(found.values()))}"]
+
+
+def beginning(stem: str, names: set[str]) -> str:
+    """The longest of ``names`` that ``stem`` is, or begins with before an underscore (X_P, X_gt_color); or nothing."""
+    while stem and stem not in names:
+        stem = stem.rpartition("_")[0]
+    return stem
