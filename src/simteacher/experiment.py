@@ -26,6 +26,7 @@ import torch
 
 from simteacher.adapt import adapt
 from simteacher.config import Recipe
+from simteacher.data.statistics import fingerprint
 from simteacher.errors import UserError, nearest, out_of_memory
 from simteacher.experiments import estimate
 from simteacher.experiments.claim import claim, same
@@ -111,7 +112,8 @@ def experiment(
     chosen = _chosen(every, rows)
     if base.rounds.count == 0 and any("rounds.count" not in row.changes for row in chosen):
         raise UserError("the recipe has no rounds, so the rows have nothing to compare", recipe, "set rounds.count")
-    claim(folder, base, kind, inputs.fingerprints() | measured_print(measured))
+    learned = {"labels": fingerprint(target_set)} if any(row.changes.get("labelled") for row in chosen) else {}
+    claim(folder, base, kind, inputs.fingerprints() | measured_print(measured) | learned)
     numbers = range(base.seed, base.seed + seeds)
     data = {"source": source, "target": target, "eval": eval, "eval-split": eval_split}
     options = {"out": out, **data, "seeds": seeds if seeds != 3 else None, "rows": rows}

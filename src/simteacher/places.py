@@ -28,6 +28,7 @@ ROLES = {
 WORDS = {"labelled": ("all",), "classes": ("auto", *SPACES), "network.weights": ("imagenet", "none")}
 CHANGED = {
     "classes": "the classes, or what the numbers of the labels mean,",
+    "labels": "the target's labels",
     "network": "the network of one's own (the names or shapes of its layers)",
     "network.weights": "the model that network.weights names",
     "teacher.weights": "the model that teacher.weights names",

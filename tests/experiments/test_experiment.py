@@ -263,12 +263,25 @@ def test_rows_of_other_data_or_of_another_comparison_are_not_mixed(fake: Fake, g
         simteacher.experiment("methods", rows="source only; batch-norm", **one)
 
 
+def test_labels_of_the_target_that_change_between_rows_are_noticed(fake: Fake, given: dict[str, Any]) -> None:
+    one = {**given, "seeds": 1}
+    simteacher.experiment("methods", rows="source only", **one)
+    label = open_dataset(given["eval"], "train").frames[0].label
+    assert label is not None
+    label.write_bytes(label.read_bytes() + b"\0")
+    simteacher.experiment("methods", rows="source only; supervised", **one)  # no row had learned from them
+    label.write_bytes(label.read_bytes() + b"\0")
+    with pytest.raises(UserError, match="the target's labels changed since this experiment started"):
+        simteacher.experiment("methods", rows="supervised; batch-norm", **one)
+
+
 def test_damaged_lines_cost_their_own_row_and_the_folder_may_move(fake: Fake, given: dict[str, Any]) -> None:
     one = {**given, "seeds": 1}
     out = simteacher.experiment("methods", rows="source only; batch-norm", **one)
     trained = len(fake.trained)
     path = out / "rows.jsonl"
-    path.write_bytes(b"{}\n[]\n\xff\n" + path.read_bytes()[:-20])  # the last one is cut off
+    half = b'{"row": "batch-norm", "seed": 1, "miou": 1}\n'
+    path.write_bytes(b"{}\n[]\n\xff\n" + half + path.read_bytes()[:-20])  # the last one is cut off
     moved = out.rename(out.with_name("moved"))
     simteacher.experiment("methods", rows="source only; batch-norm", **{**one, "out": moved})
     result = json.loads((moved / "table.json").read_text())

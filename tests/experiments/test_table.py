@@ -70,6 +70,13 @@ def test_a_gain_is_over_the_classes_that_both_score() -> None:
     assert old["gain"] is None, "kept before the teacher's classes were"
 
 
+def test_photographs_that_were_learned_from_are_told() -> None:
+    lines = [LINES[0], {**LINES[4], "seen_labels": 3}, {**LINES[5], "seen_labels": 4}]
+    text = to_markdown(table({"title": "T", "made": {}}, ROWS, lines, {}, ROWS[0].name))
+    assert "**supervised** was trained on the labels of 4 of the photographs" in text
+    assert "**source only** was trained" not in text
+
+
 def test_names_and_paths_open_no_cell_and_no_tag() -> None:
     odd = (Row("a | <b>"),)
     made = {"command": "`simteacher x '<|>'`", "source": "sets/<i>|x"}

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from simteacher.report_data import read_run
+from simteacher.report_facts import seen_labels
 
 Line = dict[str, Any]
+# What a table takes of every line; the first two name it.
+NEEDED = ("row", "seed", "miou", "pixel_accuracy", "iou", "stage", "teacher", "reverted", "stages")
 
 
 def collect(run: Path) -> Line:
@@ -16,8 +19,9 @@ def collect(run: Path) -> Line:
 
     Returns:
         ``miou``, ``pixel_accuracy`` and ``iou`` of the stage that the run chose (None where no labels were given to
-        measure on), ``stage`` its name, ``teacher`` the teacher's mIoU, ``teacher_iou`` its IoUs, ``reverted`` the
-        stages that the guard refused, and ``stages``: name -> ``{"miou", "scores"}`` with the label-free scores.
+        measure on), ``seen_labels`` how many of these photographs it learned from with their labels, ``stage`` its
+        name, ``teacher`` the teacher's mIoU, ``teacher_iou`` its IoUs, ``reverted`` the stages that the guard refused,
+        and ``stages``: name -> ``{"miou", "scores"}`` with the label-free scores.
     """
     read = read_run(run)
     data = read.eval_data
@@ -28,6 +32,7 @@ def collect(run: Path) -> Line:
         "miou": score.get("miou"),
         "pixel_accuracy": score.get("pixel_accuracy"),
         "iou": score.get("iou", {}),
+        "seen_labels": seen_labels(score),
         "stage": chosen,
         "teacher": stages.get("teacher", {}).get("miou"),
         "teacher_iou": next((s.score(data).get("iou", {}) for s in read.stages if s.name == "teacher"), {}),
@@ -51,7 +56,8 @@ def kept(path: Path) -> list[Line]:
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             line = json.loads(text)
-            lines[line["row"], line["seed"]] = line
+            row, seed, *_ = [line[key] for key in NEEDED]
+            lines[row, seed] = line
         except (ValueError, KeyError, TypeError):
-            continue  # cut off by a kill, or damaged
+            continue  # cut off by a kill, or damaged: its row is run again, or read from its run folder
     return list(lines.values())

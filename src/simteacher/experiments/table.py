@@ -21,7 +21,8 @@ class Summary(TypedDict):
 
     ``gain``: over the classes that the row and its own teacher both score; None also for lines kept before those of
     the teacher were. ``left_out``: classes that only one of the two scores, with any seed. ``gap``: share of the way
-    from the first row to the supervised one, by seed and then averaged.
+    from the first row to the supervised one, by seed and then averaged. ``seen_labels``: the most photographs, of any
+    seed, that were measured after their labels had been learned from.
     """
 
     row: str
@@ -33,6 +34,7 @@ class Summary(TypedDict):
     gain: float | None
     left_out: list[str]
     gap: float | None
+    seen_labels: int
     pixel_accuracy: float | None
     iou: dict[str, float | None]
     minutes: float | None
@@ -75,6 +77,7 @@ def summarise(rows: Sequence[Row], lines: list[Line], first: str) -> list[Summar
                 "gain": _mean([g.value for g in gains]),
                 "left_out": list(dict.fromkeys(name for g in gains for name in g.left_out)),
                 "gap": _mean(gaps),
+                "seen_labels": max(x.get("seen_labels") or 0 for x in mine),
                 "pixel_accuracy": _mean([x["pixel_accuracy"] for x in mine]),
                 "iou": {c: _mean([x["iou"].get(c) for x in mine]) for c in classes},
                 "minutes": _mean([x["seconds"] / 60 if x.get("seconds") else None for x in mine]),
@@ -181,6 +184,12 @@ def to_markdown(result: Mapping[str, Any]) -> str:
         f"{_plain(', '.join(s['left_out']))}\n"
         for s in summaries
         if s["left_out"]
+    ]
+    parts += [
+        f"**{_plain(s['row'])}** was trained on the labels of {s['seen_labels']:,} of the photographs that it was "
+        "measured on, so its numbers flatter.\n"
+        for s in summaries
+        if s["seen_labels"]
     ]
     classes = list(dict.fromkeys(c for s in summaries for c in s["iou"]))
     if classes:
