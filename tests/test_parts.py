@@ -41,6 +41,21 @@ def test_shares_make_the_same_set(photographs: Path, tmp_path: Path) -> None:
     assert len(open_dataset(out)) == 5
 
 
+def test_a_share_reads_on_after_a_damaged_photograph_and_a_call_for_all_takes_what_was_read(
+    photographs: Path, tmp_path: Path
+) -> None:
+    damaged, out = photographs / "p0.png", tmp_path / "out"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:300])
+    with pytest.raises(UserError) as caught:
+        module.label("any", str(photographs), out, part="1/2")
+    assert caught.value.where == str(damaged)
+    assert sorted(p.stem for p in (out / ".raw").iterdir()) == ["p2", "p4"]
+    damaged.write_bytes(whole)
+    assert module.label("any", str(photographs), out) == module.label("any", str(photographs), tmp_path / "whole")
+    assert content(out) == content(tmp_path / "whole")
+
+
 def test_a_share_of_another_labelling_is_refused(photographs: Path, tmp_path: Path) -> None:
     module.label("any", str(photographs), tmp_path / "out", portion=0.5, part="1/2")
     with pytest.raises(UserError, match=r"portion was 0.5, now 0.6"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,18 +134,9 @@ def label_dataset(
     if how.prototypes:
         model = weighed(model, dataset, raw, how.prototypes, how.threshold)
     histogram = np.zeros((len(space), 256), np.int64)
-    damaged: list[UserError] = []
-    for frame in progress(dataset.frames, f"label {out.parent.name}" if out.name == "pseudo" else "label"):
-        try:
-            label, confidence = _raw(model, frame, raw / f"{frame.name}.png", how)
-        except UserError as error:
-            if error.where != str(frame.image):  # the disk is full, say
-                raise
-            damaged.append(error)
-            continue
+    frames = progress(dataset.frames, f"label {out.parent.name}" if out.name == "pseudo" else "label")
+    for label, confidence in _read_all(model, frames, raw, how):
         np.add.at(histogram, (label.ravel(), confidence.ravel()), 1)
-    if damaged:
-        raise one_of(damaged)
     level_K = thresholds(histogram, how, portion)
     table_K = np.append(level_K, np.zeros(256 - len(level_K), np.int64))
     kept = np.zeros(len(space), np.int64)
@@ -213,13 +204,31 @@ def read_part(
     if how.prototypes:
         model = weighed(model, dataset, out / ".raw", how.prototypes, how.threshold)
     number, parts = part
-    for frame in progress(
-        dataset.frames[number::parts],
+    frames = progress(
+        [f for f in dataset.frames[number::parts] if not (out / ".raw" / f"{f.name}.png").is_file()],
         f"label, part {number + 1} of {parts}",
         quiet=bool(number) if quiet is None else quiet,
-    ):
-        if not (out / ".raw" / f"{frame.name}.png").is_file():
-            _raw(model, frame, out / ".raw" / f"{frame.name}.png", how)
+    )
+    for _ in _read_all(model, frames, out / ".raw", how):
+        pass
+
+
+def _read_all(model: Reader, frames: Iterable[Frame], raw: Path, how: PseudoLabels) -> Iterator[tuple[U8, U8]]:
+    """Label and confidence of every frame; what cannot be read is told when all others are read and kept.
+
+    Raises:
+        UserError: Some photographs cannot be read, or a file cannot be written.
+    """
+    damaged: list[UserError] = []
+    for frame in frames:
+        try:
+            yield _raw(model, frame, raw / f"{frame.name}.png", how)
+        except UserError as error:
+            if error.where != str(frame.image):  # the disk is full, say
+                raise
+            damaged.append(error)
+    if damaged:
+        raise one_of(damaged)
 
 
 def _raw(model: Reader, frame: Frame, path: Path, how: PseudoLabels) -> tuple[U8, U8]:
