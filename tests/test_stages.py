@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from torch import nn
 
 from simteacher.config import Recipe
@@ -201,6 +202,21 @@ def test_labels_of_other_classes_are_refused(tmp_path: Path, specs: dict[str, st
     with pytest.raises(UserError, match="show no class of the label space 'fruit'") as caught:
         builder.teacher(NET)
     assert "gta5" in str(caught.value.where)
+
+
+def test_images_whose_labels_show_nothing_are_told(
+    tmp_path: Path, specs: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = lookalikes.camvid(tmp_path / "own", 5)
+    chosen = open_inputs(Recipe(**{**specs, "target": made.spec, "labelled": "all"})).labelled
+    assert chosen is not None
+    label = chosen.frames[1].label
+    assert label is not None
+    Image.new("L", (64, 48), 11).save(label)  # CamVid's number for what is no class
+    _builder(tmp_path, {**specs, "target": made.spec}, labelled="all").teacher(NET)
+    said = capsys.readouterr().err
+    assert f"1 of {len(chosen)} labelled images, as their labels show no class: {chosen.frames[1].name}" in said
+    assert "source images" not in said
 
 
 def test_channel_statistics_are_those_of_the_photographs(tmp_path: Path) -> None:

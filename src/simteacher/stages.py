@@ -20,6 +20,7 @@ from simteacher.inputs import Inputs
 from simteacher.models.build import SegmentationNetwork
 from simteacher.objectives.compose import Plan, asks_averaged, needs_target
 from simteacher.objectives.feature_distance import Reference
+from simteacher.progress import say
 from simteacher.train import Stage
 
 LEAST_LABELLED = 400  # photographs in a round; short runs do not save at these
@@ -87,6 +88,18 @@ class Builder:
     def _counts(self, dataset: DataSet) -> F64:
         return class_counts(dataset, self.space, self.stats)
 
+    def _require_classes(self, role: str, dataset: DataSet) -> None:
+        """Raise where the labels show no class, and tell of images whose labels show none."""
+        counts_NK = self._counts(dataset)
+        empty = [frame.name for frame, row in zip(dataset.frames, counts_NK, strict=True) if not row.any()]
+        if len(empty) == len(dataset):
+            problem = f"its labels show no class of the label space '{self.data.space.name}'"
+            raise UserError(problem, dataset.root, "name the space that the labels are in: --set classes=…")
+        if empty and self.part[0] == 0:
+            names = ", ".join(empty[:3]) + (", …" if empty[3:] else "")
+            count = f"{len(empty)} of {len(dataset)} {role} images"
+            say(f"{dataset.root}: nothing is learned from {count}, as their labels show no class: {names}")
+
     def _stream(
         self,
         role: str,
@@ -146,10 +159,9 @@ class Builder:
         shares = [batch] if len(labelled_sets) == 1 else [batch - batch // 2, batch // 2]
         streams: dict[str, Stream] = {}
         for dataset, count in zip(labelled_sets, shares, strict=True):
-            if (how.class_weight or how.rare_sampling) and not self._counts(dataset).any():
-                problem = f"its labels show no class of the label space '{data.space.name}'"
-                raise UserError(problem, dataset.root, "name the space that the labels are in: --set classes=…")
             role = "source" if dataset is data.source else "labelled"
+            if how.class_weight or how.rare_sampling:
+                self._require_classes(role, dataset)
             streams[role] = self._stream(role, dataset, count, how)
         if needs_target(how.objectives):
             streams["target"] = self._stream("target", data.target, batch, how, labelled=False)
