@@ -13,6 +13,7 @@ from PIL import Image
 
 from simteacher.files import atomic_path, atomic_write
 from simteacher.labels import SPACES
+from simteacher.overlay import legend
 from simteacher.scenes.capture import DEPTH_EDGES, read_facts
 from simteacher.scenes.classes import CLASSES
 from simteacher.scenes.job import WRITERS, Job
@@ -101,7 +102,7 @@ def _markdown(card: dict[str, Any]) -> str:
 
 
 def _contact(out: Path, job: Job, names: list[str]) -> None:
-    """Frames spread over the set, each beside its label where the format keeps them as palette images."""
+    """Frames spread over the set, each beside its label, with a legend, where the format keeps palette images."""
     shown = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, SHOWN).astype(int))]
     width = 320
     height = round(width * job.size[1] / job.size[0])
@@ -109,8 +110,11 @@ def _contact(out: Path, job: Job, names: list[str]) -> None:
     columns, each = 3, 2 if labelled else 1
     rows = -(-len(shown) // columns)
     height = min(height, 65000 // rows)  # what a JPEG can hold
-    sheet = Image.new("RGB", (columns * each * width, rows * height))
-    palette = SPACES["cityscapes19"].palette_K3()
+    space, across = SPACES["cityscapes19"], columns * each * width
+    colours = legend(space) if labelled else Image.new("RGB", (0, 0))
+    sheet = Image.new("RGB", (across + colours.width, max(rows * height, colours.height)), "white")
+    sheet.paste(colours, (across, 0))
+    palette = space.palette_K3()
     for i, name in enumerate(shown):
         x, y = i % columns * each * width, i // columns * height
         with Image.open(WRITERS[job.format].image_path(out, name)) as image:
