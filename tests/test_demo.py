@@ -54,6 +54,13 @@ def test_photographs_in_data_are_found(tmp_path: Path, monkeypatch: pytest.Monke
     assert demo._found() == "camvid:data/camvid"
 
 
+def test_a_folder_of_other_files_is_refused_before_anything_is_rendered(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds files but no run"):
+        demo_function(tmp_path)
+    assert not tmp_path.with_name(f"{tmp_path.name}-data").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("given", [False, True])
 def test_all_of_it(given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simteacher.errors import UserError
-from simteacher.files import atomic_path, atomic_write, disk_errors, read_names, require_empty, sole_writer
+from simteacher.files import atomic_path, atomic_write, disk_errors, read_names, remade, require_empty, sole_writer
 from tests.conftest import ROOT
 
 
@@ -166,3 +166,12 @@ def test_a_folder_has_one_writer_or_several_of_one_kind(tmp_path: Path) -> None:
     with sole_writer(folder, shared=True):
         assert [other(False), other(True)] == [refused, "in"]
     assert other(False) == "in" and list(folder.iterdir()) == []
+
+
+def test_what_a_run_makes_again_is_to_be_deleted_but_not_for_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"delete {tmp_path}; the same command"), remade(tmp_path):
+        raise UserError("damaged", tmp_path / "a.png", "copy it again")
+    with pytest.raises(UserError, match="choose another"), remade(tmp_path / "run"):
+        raise UserError("elsewhere", tmp_path / "a.png", "choose another")
+    with pytest.raises(UserError, match="free some space"), remade(tmp_path), disk_errors(tmp_path / "a.png"):
+        raise OSError(errno.ENOSPC, "No space left on device")

@@ -187,6 +187,19 @@ def test_a_finished_set_is_taken_as_it_is(photographs: DataSet, tmp_path: Path) 
     assert model.seen == []
 
 
+@pytest.mark.parametrize("damage", ["a label", "the record", "both"])
+def test_what_a_finished_set_has_lost_is_made_again(photographs: DataSet, tmp_path: Path, damage: str) -> None:
+    first = label_dataset(StubModel(), photographs, tmp_path / "out", BALANCED, 0.4, {"kind": "test"})
+    lost = tmp_path / "out" / "labels" / f"{photographs.frames[1].name}.png"
+    before = lost.read_bytes()
+    if damage != "the record":
+        lost.unlink()
+    if damage != "a label":
+        (tmp_path / "out" / "pseudo.json").write_text("")
+    assert label_dataset(StubModel(), photographs, tmp_path / "out", BALANCED, 0.4, {"kind": "test"}) == first
+    assert lost.read_bytes() == before and not (tmp_path / "out" / ".raw").exists()
+
+
 @pytest.mark.parametrize("finished", [True, False])
 def test_labels_of_another_model_or_threshold_are_not_mixed_in(
     photographs: DataSet, tmp_path: Path, finished: bool, monkeypatch: pytest.MonkeyPatch

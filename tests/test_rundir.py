@@ -38,6 +38,18 @@ def test_config_is_the_recipe_with_every_default(tmp_path: Path) -> None:
     assert Recipe.model_validate(kept) == Recipe(target="T", budget=BUDGETS["quick"], seed=3)
 
 
+def test_a_finished_run_that_cannot_be_written_is_still_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _open(tmp_path / "run").close()
+    (tmp_path / "run/model.safetensors").touch()
+    (tmp_path / "run/run.lock").unlink()
+    monkeypatch.setattr("os.access", lambda *_: False)  # the superuser may write everything
+    with RunDir(tmp_path / "run", Recipe(target="T", budget="quick"), PRINTS) as run:
+        assert run.finished
+    with pytest.raises(UserError, match="another recipe"):
+        RunDir(tmp_path / "run", Recipe(target="T", budget="quick", seed=9), PRINTS)
+    assert not (tmp_path / "run/run.lock").exists()
+
+
 def test_provenance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["x", "adapt", "quick"])
     _open(tmp_path / "run", seed=3).close()
@@ -224,8 +236,9 @@ def test_stopped_before_it_began_it_begins_again(
 
 
 def test_spoilt_records_are_said(tmp_path: Path) -> None:
-    for name, text in (("config.yaml", "a: {"), ("provenance.json", "{")):
-        path = tmp_path / name.split(".")[0]
+    damage = (("config.yaml", "a: {"), ("provenance.json", "{"), ("config.yaml", ""), ("provenance.json", "[]"))
+    for number, (name, text) in enumerate(damage):
+        path = tmp_path / str(number)
         _open(path).close()
         (path / name).write_text(text)
         with pytest.raises(UserError, match="records cannot be read"):

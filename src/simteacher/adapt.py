@@ -22,6 +22,7 @@ from simteacher.config import Recipe
 from simteacher.contradictions import require_effect, require_shares
 from simteacher.data.images import read_image
 from simteacher.dense import working_size
+from simteacher.files import remade
 from simteacher.given import check_teacher, model_prints, take_teacher
 from simteacher.inputs import Inputs, glance_at, measured_print, open_inputs, open_measured, seen_labels
 from simteacher.memory import keep_freed_memory
@@ -174,7 +175,8 @@ class _Run:
 
     def stored(self, stage: str) -> Model:
         """Load a finished stage; make up for samples or an evaluation that an interruption left out."""
-        model = load(self.run.stage(stage), self.network)
+        with remade(self.run.stage(stage)):
+            model = load(self.run.stage(stage), self.network)
 
         def complete() -> None:
             write_samples(model, self.photographs, self.run, stage)

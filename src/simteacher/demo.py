@@ -15,6 +15,7 @@ import yaml
 from simteacher.errors import UserError
 from simteacher.files import atomic_write
 from simteacher.progress import say
+from simteacher.rundir import require_run_place
 from simteacher.typed import typed
 
 # recipe, keys of it and size of the renders, for the stand-in and for photographs: these begin with the teacher that
@@ -105,6 +106,7 @@ def demo(out: str | Path = "runs/demo", data: str | Path | None = None) -> Path:
         UserError: The photographs cannot be read, or ``out`` holds something else.
     """
     run, place = Path(out), Path(out).with_name(Path(out).name + "-data")
+    require_run_place(run)  # before minutes of rendering
     data = str(data) if data is not None else _found()
     settings = _photographs(data) if data else {"eval_data": str(place / "stand-in-held-out"), "classes": "camvid11"}
     recipe, keys, size = PHOTOGRAPHS_RUN if data else STAND_IN_RUN

@@ -296,13 +296,11 @@ class _Work:
         adapt(path, out=run)
 
     def translate(self, method: str) -> None:
-        """Translate the source once; later rows and calls use what is there."""
-        done = self.translated(method)
-        if (done / "dataset.yaml").is_file():
-            return
+        """Translate the source once; later rows and calls use what is there, and finish what was interrupted."""
         from simteacher.translate.run import translate
 
         assert self.base.source is not None and self.base.target is not None
+        done = self.translated(method)
         translate(self.base.source, self.base.target, done, method=method, target_split=self.base.target_split)
 
     def write(self, missing: dict[str, str]) -> None:

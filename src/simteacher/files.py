@@ -79,6 +79,23 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
+def remade(folder: Path) -> Iterator[None]:
+    """Where a file below a folder of an unfinished run is damaged, say that the run makes the folder again.
+
+    Raises:
+        UserError: The one raised inside, with this fix.
+    """
+    try:
+        yield
+    except UserError as error:
+        disk = getattr(error.__cause__, "errno", None) is not None  # full, say: what is there is whole
+        if disk or error.where is None or not Path(error.where).is_relative_to(folder):
+            raise
+        fix = f"delete {folder}; the same command makes it again, as it was"
+        raise UserError(error.problem, error.where, fix) from error
+
+
+@contextmanager
 def alone(folder: str | Path) -> Iterator[None]:
     """Of several commands that share a folder, one is inside such a block at a time; the others wait for it.
 

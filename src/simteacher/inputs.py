@@ -17,7 +17,7 @@ from simteacher.config import Recipe
 from simteacher.contradictions import require_data
 from simteacher.data.glance import glance
 from simteacher.data.open import natural_space, open_dataset
-from simteacher.data.read import measured_part, require_labels
+from simteacher.data.read import measured_part, require_finished, require_labels
 from simteacher.data.sample import DataSet
 from simteacher.data.statistics import fingerprint
 from simteacher.errors import UserError
@@ -58,15 +58,19 @@ class Inputs:
 
 
 def training_split(spec: str, wanted: str | None) -> DataSet:
-    """Open a set's named split, or "train" where it has one, else all of it."""
+    """Open a set's named split, or "train" where it has one, else all of it.
+
+    Raises:
+        UserError: It cannot be read, has no such split, or is not finished.
+    """
     if wanted is not None:
-        return open_dataset(spec, wanted)
+        return require_finished(open_dataset(spec, wanted))
     try:
-        return open_dataset(spec, "train")
+        return require_finished(open_dataset(spec, "train"))
     except UserError as e:
         if "split" not in e.problem:
             raise
-        return open_dataset(spec, None)
+        return require_finished(open_dataset(spec, None))
 
 
 def choose_labelled(target: DataSet, labelled: int | str, seed: int) -> DataSet:
@@ -146,11 +150,11 @@ def open_measured(recipe: Recipe) -> DataSet | None:
     """The labelled photographs that each stage is measured on; their labels are not opened yet.
 
     Raises:
-        UserError: No such set or split, or an image of it has no label.
+        UserError: No such set or split, an image of it has no label, or the set is not finished.
     """
     if recipe.eval_data is None:
         return None
-    dataset = measured_part(open_dataset(recipe.eval_data, recipe.eval_split))
+    dataset = measured_part(require_finished(open_dataset(recipe.eval_data, recipe.eval_split)))
     require_labels(dataset)
     return dataset
 

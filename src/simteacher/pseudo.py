@@ -124,9 +124,10 @@ def label_dataset(
     space = model.card.space
     summary, raw = out / "pseudo.json", out / ".raw"
     writer = _writer(out, space, origin, how, portion)
-    if summary.is_file():
+    told = _told(summary)
+    if told is not None and all([writer.has(frame.name) for frame in dataset.frames]):
         shutil.rmtree(raw, ignore_errors=True)
-        return dict(json.loads(summary.read_text(encoding="utf-8")))
+        return told
     with disk_errors(raw):
         if writer.chosen_anew:
             _forget_changed(raw, dataset, keep=not how.prototypes)
@@ -164,6 +165,15 @@ def label_dataset(
     atomic_write(summary, json.dumps(result, indent=1))
     shutil.rmtree(raw)
     return result
+
+
+def _told(summary: Path) -> dict[str, Any] | None:
+    """What `label_dataset` returned of a finished set; None where there is none, or its record is damaged."""
+    try:
+        told = json.loads(summary.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def _forget_changed(raw: Path, dataset: DataSet, keep: bool) -> None:

@@ -8,6 +8,7 @@ from simteacher.config import Recipe
 from simteacher.data.open import open_dataset
 from simteacher.data.sample import DataSet
 from simteacher.errors import UserError
+from simteacher.files import remade
 from simteacher.inputs import Inputs
 from simteacher.models.store import Model
 from simteacher.processes import on_first
@@ -44,7 +45,8 @@ def pseudo_labels(
 
     def label() -> int:
         origin = {"teacher": teacher.path.parent.name, "target": run.begun.target}
-        result = label_dataset(teacher, photographs, folder, how, portion, origin)
+        with remade(folder):
+            result = label_dataset(teacher, photographs, folder, how, portion, origin)
         if not any(e["event"] == "pseudo" and e["stage"] == name for e in run.events()):
             run.log(event="pseudo", stage=name, photographs=len(photographs), **result)
         return len(open_dataset(f"folder:{folder}"))

@@ -42,6 +42,16 @@ def _ours(name: str) -> bool:
     return name in ("run.lock", "provenance.json") or name.startswith(PART)
 
 
+def require_run_place(path: Path) -> None:
+    """Make sure that a folder is new, or that of a run.
+
+    Raises:
+        UserError: It holds something else.
+    """
+    if path.is_dir() and not (path / "config.yaml").is_file() and any(not _ours(p.name) for p in path.iterdir()):
+        raise UserError("holds files but no run", path, "choose another --out, or empty it")
+
+
 class RunDir:
     """One run's folder, locked while it is open.
 
@@ -72,13 +82,15 @@ class RunDir:
         if not writer:
             return
         config = self.path / "config.yaml"
-        if self.path.is_dir() and not config.is_file() and any(not _ours(p.name) for p in self.path.iterdir()):
-            raise UserError("holds files but no run", self.path, "choose another --out, or empty it")
+        require_run_place(self.path)
+        if self.finished and not os.access(self.path, os.W_OK):  # nothing is left to write
+            self._compare(config, recipe, self._resolved(recipe), fingerprints)
+            return
         with disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
         try:
-            now = {**recipe.model_dump(mode="json"), "budget": recipe.resolved_budget.model_dump(mode="json")}
+            now = self._resolved(recipe)
             if config.is_file() and not self._unused():
                 self._compare(config, recipe, now, fingerprints)
                 self._mend_log()
@@ -88,6 +100,10 @@ class RunDir:
         except BaseException:
             self.close()
             raise
+
+    @staticmethod
+    def _resolved(recipe: Recipe) -> dict[str, Any]:
+        return {**recipe.model_dump(mode="json"), "budget": recipe.resolved_budget.model_dump(mode="json")}
 
     def _unused(self) -> bool:
         """Whether nothing was made here yet: a run that was refused for its data may begin anew."""
@@ -115,7 +131,9 @@ class RunDir:
         try:
             kept = yaml.safe_load(config.read_text(encoding="utf-8"))
             facts = json.loads((self.path / "provenance.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as e:
+            if not (isinstance(kept, dict) and isinstance(facts, dict)):
+                raise TypeError("not a mapping")
+        except (OSError, ValueError, TypeError, yaml.YAMLError) as e:
             raise UserError(
                 f"its records cannot be read ({type(e).__name__})", self.path, "choose another --out"
             ) from e

@@ -68,6 +68,17 @@ def test_the_cache_notices_every_change(tmp_path: Path, monkeypatch: pytest.Monk
     assert watch.of(open_dataset(made.spec), "camvid11", cache) == 0
 
 
+def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
+    dataset, cache = open_dataset(lookalikes.gta5(tmp_path / "gta5", 3).spec), tmp_path / "stats"
+    counted = class_counts(dataset, SPACES["camvid11"], cache)
+    (kept,) = cache.glob("classes-*.json")
+    whole = kept.read_text()
+    for damage in ("", whole[:20], "[[1]]"):
+        kept.write_text(damage)
+        np.testing.assert_array_equal(class_counts(dataset, SPACES["camvid11"], cache), counted)
+        assert kept.read_text() == whole
+
+
 def test_the_cache_gives_the_same_numbers(tmp_path: Path) -> None:
     dataset = open_dataset(lookalikes.gta5(tmp_path / "gta5", 3).spec)
     fresh, kept = (class_counts(dataset, SPACE, tmp_path / "stats") for _ in range(2))

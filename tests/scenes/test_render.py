@@ -94,6 +94,23 @@ class TestSmallStreet:
         with pytest.raises(UserError, match="give K/N"):
             render(tmp_path / "set", frames=4, part=part, **FEW)
 
+    def test_a_set_that_grows_is_not_finished_until_it_is(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Stopped while frames are added, it does not pass for whole; a finished one is not written again."""
+        render(tmp_path / "set", frames=1, **FEW)
+        before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.yaml")}
+        write = job_module.WRITERS["folder"].write
+        monkeypatch.setattr(job_module.WRITERS["folder"], "write", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            render(tmp_path / "set", frames=2, **FEW)
+        assert open_dataset(tmp_path / "set").meta["complete"] is False
+        assert tmp_path / "set/scene.yaml" in before
+        assert (tmp_path / "set/scene.yaml").stat().st_mtime_ns == before[tmp_path / "set/scene.yaml"]
+        monkeypatch.setattr(job_module.WRITERS["folder"], "write", write)
+        render(tmp_path / "set", frames=2, **FEW)
+        assert open_dataset(tmp_path / "set").meta["complete"] is True
+
     def test_more_frames_are_added(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is there is kept and not made again."""
         render(tmp_path / "set", frames=2, **FEW)

@@ -115,9 +115,7 @@ class FolderWriter:
             UserError: The disk is full or the folder cannot be written.
         """
         assert name and "/" not in name and not name.startswith("."), f"no file name: {name!r}"
-        if self._finished:  # a finished set that grows is unfinished until it is closed again
-            self._finished = False
-            atomic_write(self.out / YAML, self._yaml(complete=False))
+        self.grow()
         given = {"labels": label, "confidence": confidence, "instances": instances, "depth": depth, "flow": flow}
         size = image_size(image) if isinstance(image, Path) else (image.shape[1], image.shape[0])
         for kind, content in given.items():
@@ -136,6 +134,12 @@ class FolderWriter:
                 self._save(kind, content, part)
         self._add_image(name, image)
         self._splits[name], self._sizes[name] = split, size
+
+    def grow(self) -> None:
+        """Say that frames come: a finished set that grows is unfinished until it is closed again."""
+        if self._finished:
+            self._finished = False
+            atomic_write(self.out / YAML, self._yaml(complete=False))
 
     def close(self) -> None:
         """Write the final ``dataset.yaml``."""

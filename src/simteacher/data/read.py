@@ -129,6 +129,18 @@ def require_labels(dataset: DataSet) -> None:
         raise UserError(error.problem + more, error.where, error.fix)
 
 
+def require_finished(dataset: DataSet) -> DataSet:
+    """The set; not one that is being written, or whose writing was stopped: what it holds so far is a part.
+
+    Raises:
+        UserError: It says itself that it is not finished.
+    """
+    if dataset.meta.get("complete") is False:
+        fix = "run the command that writes it again; it goes on where it was stopped"
+        raise UserError("this set is not finished", dataset.root, fix)
+    return dataset
+
+
 def read_label(dataset: DataSet, frame: Frame, space: LabelSpace) -> NDArray[np.uint8]:
     """Read one label.
 

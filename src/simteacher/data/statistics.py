@@ -67,7 +67,8 @@ def class_counts(dataset: DataSet, space: LabelSpace, cache: Path | None = None)
     key = hashlib.sha256(f"{fingerprint(dataset, times=True)} {meaning}".encode()).hexdigest()[:16]
     kept = cache / f"classes-{key}.json" if cache else None
     if kept and kept.is_file():
-        return np.array(json.loads(kept.read_text()), np.float64).reshape(len(dataset), len(space.classes))
+        with suppress(ValueError):  # a damaged one is counted again
+            return np.array(json.loads(kept.read_text()), np.float64).reshape(len(dataset), len(space.classes))
     width = len(space.classes)
 
     def count(i: int) -> F64:

@@ -98,6 +98,8 @@ def render(
     with alone(out) if part is not None else sole_writer(out) if like is not None else nullcontext():
         job, keep = _begin(out, frames, size, seed, scene, like, sequence, format)
     with sole_writer(out, shared=part is not None):
+        if keep is not None and not all(map(job.done, job.names())):
+            keep.grow()
         try:
             _run(job, workers or _processors(), share)
         except KeyboardInterrupt:
@@ -190,7 +192,9 @@ def _begin(
         fix = f"give --frames {there} or more, or another output folder"
         raise UserError(f"holds {there} frames, more than {frames}", out, fix)
     if source is None or source.resolve() != (out / SCENE).resolve():
-        atomic_write(out / SCENE, movable(source) if source else defaults())
+        said, old = movable(source) if source else defaults(), out / SCENE
+        if not old.is_file() or old.read_text(encoding="utf-8") != said:  # a finished set may be read-only
+            atomic_write(old, said)
     return job, keep
 
 

@@ -122,13 +122,21 @@ def _restore(gan: Gan, tree: dict[str, Any]) -> int:
     return int(tree["step"])
 
 
+def _step_of(line: str) -> int | None:
+    """The step of a logged line; None of one that a kill or a full disk cut off."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class _Log:
     """``metrics.jsonl``: one line a logged step; what was logged after the step to continue from is forgotten."""
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+        kept = [line for line in lines if (logged := _step_of(line)) is not None and logged <= step]
         atomic_write(path, "".join(line + "\n" for line in kept))
 
     def write(self, step: int, losses: dict[str, Tensor], seconds: float) -> None:
