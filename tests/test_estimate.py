@@ -52,8 +52,8 @@ def test_what_adapt_would_refuse_is_a_problem(tmp_path: Path) -> None:
     result = check(source.spec, target=target.spec, recipe=recipe)
     assert result["adapt"] is None
     (problem,) = result["problems"]
-    assert problem["problem"] == "adapt would stop: the classes are not known from the data"
-    assert "cityscapes19" in problem["fix"]
+    assert problem["problem"] == "adapt would stop: this image has no label (5 of 5 images have none)"
+    assert f"simteacher check {source.root}" in problem["fix"]
     with pytest.raises(UserError, match="no such recipe"):
         check(source.spec, target=target.spec, recipe="fast")
 

@@ -87,6 +87,17 @@ def test_of_corrected_images_those_that_were_not_are_left_out(
     assert "2 of 4 images are measured, those that were corrected" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("origin", "told"), [({"kind": "predictions"}, True), ({"kind": "x"}, False), ("mine", False)])
+def test_that_labels_are_a_models_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], origin: object, told: bool
+) -> None:
+    write(tmp_path / "data")
+    text = (tmp_path / "data/dataset.yaml").read_text()
+    (tmp_path / "data/dataset.yaml").write_text(text[: text.index("origin:")] + f"origin: {json.dumps(origin)}\n")
+    evaluate(stub_loaded(tmp_path), tmp_path / "data")
+    assert ("its labels are a model's" in capsys.readouterr().err) is told
+
+
 def _yaml(folder: Path, space: LabelSpace) -> Path:
     import yaml
 

@@ -80,6 +80,8 @@ def test_metadata_serve_other_programs(exported: Path) -> None:
     assert json.loads(facts["classes"]) == list("abcde") and json.loads(facts["size"]) == [96, 64]
     shape = graph.graph.input[0].type.tensor_type.shape.dim
     assert [d.dim_param or d.dim_value for d in shape] == ["batch", 3, "height", "width"]
+    shape = graph.graph.output[0].type.tensor_type.shape.dim
+    assert [d.dim_param or d.dim_value for d in shape] == ["batch", 5, "height", "width"]
 
 
 class Wayward(nn.Module):

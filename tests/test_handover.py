@@ -241,6 +241,13 @@ def test_coco_may_come_packed(tmp_path: Path) -> None:
     with zipfile.ZipFile(handed / "job.zip", "w") as archive:
         archive.write(handed / "annotations.json", "annotations/instances_default.json")
     np.testing.assert_array_equal(read(handover(handed, tmp_path / "back", format="coco", back=True))["p0"], made)
+    unpacked = handed / "annotations" / "instances_default.json"
+    unpacked.parent.mkdir()
+    (handed / "job.zip").rename(handed / "later")
+    unpacked.write_text((handed / "annotations.json").read_text())
+    for given in (handed, unpacked):
+        np.testing.assert_array_equal(read(handover(given, tmp_path / "again", format="coco", back=True))["p0"], made)
+    (handed / "later").rename(handed / "job.zip")
     with zipfile.ZipFile(handed / "job.zip", "a") as archive:
         archive.writestr("annotations/other.json", "{}")
     with pytest.raises(UserError, match=r"holds 2 \.json files"):

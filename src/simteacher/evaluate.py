@@ -17,7 +17,7 @@ from PIL import Image
 
 from simteacher.ahead import ahead, batches
 from simteacher.data import DataSet, Frame, open_dataset, read_image, read_label, require_labels
-from simteacher.data.read import labelling, measured_part
+from simteacher.data.read import kind_of, labelling, measured_part
 from simteacher.dense import Reader, read_images
 from simteacher.errors import UserError
 from simteacher.files import atomic_path
@@ -113,6 +113,8 @@ def evaluate_model(
         UserError: An image has no label, or a wrong one; no class of the model is in the space.
     """
     require_labels(dataset)
+    if kind_of(dataset) in ("pseudo-labels", "predictions"):
+        say(f"{dataset.root}: its labels are a model's: what is measured is agreement with it, not what is right")
     told = list(dict.fromkeys(labelling(dataset).names.values()))
     if told and all(space.index(name) is None for name in told):
         some = ", ".join(told[:4]) + (", ..." if len(told) > 4 else "")

@@ -116,6 +116,7 @@ def export(
             tried.append(f"{exporter.__doc__} {said.splitlines()[0]}")
             continue
         _describe(graph, loaded)
+        graph.graph.output[0].type.tensor_type.shape.dim[1].dim_value = len(loaded.card.space)  # exporters lose it
         content = graph.SerializeToString()
         agreement, pixels = compare(network, content, pictures)
         if agreement >= AGREE:

@@ -21,7 +21,7 @@ from simteacher import handover_formats as formats
 from simteacher.data import DataSet, FolderWriter, Frame, open_dataset, read_label
 from simteacher.data.folder import link_file
 from simteacher.data.images import image_size
-from simteacher.data.read import labelling, require_labels
+from simteacher.data.read import kind_of, labelling, require_labels
 from simteacher.errors import UserError, nearest
 from simteacher.files import atomic_write, disk_errors, read_names, require_empty
 from simteacher.labels import space_from_dict
@@ -130,13 +130,18 @@ def _only(dataset: DataSet, names: str | Path | None) -> DataSet:
 
 def _back(given: Path, out: Path, format: str) -> Path:
     folder, corrected = _corrected(given, format)
+    if folder.name == "annotations" and not (folder / NOTE).is_file():
+        folder = folder.parent
     try:
         note: dict[str, Any] = json.loads((folder / NOTE).read_text(encoding="utf-8"))
         files, source = {str(k): str(v) for k, v in note["images"].items()}, str(note["source"])
         space = space_from_dict(note["space"], folder / NOTE)
     except FileNotFoundError:
         raise UserError(
-            f"there is no {NOTE} here", folder, "put the corrected file into the folder handed over"
+            f"there is no {NOTE} here, so nothing was handed over in this folder",
+            folder,
+            "put the corrected file into the folder that 'simteacher handover' wrote; labels that did not come from it"
+            " are read as class maps: labels/NAME.png",
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError("this file is damaged", folder / NOTE, "hand the data set over again") from None
@@ -184,7 +189,7 @@ def _rest(source: str, handed: Collection[str], done: set[str]) -> list[Frame]:
     """Images of the source that were not corrected now; with labels where a person corrected them before."""
     try:
         dataset = open_dataset(source)
-        corrected = (dataset.meta.get("origin") or {}).get("kind") == "corrected labels"
+        corrected = kind_of(dataset) == "corrected labels"
         frames = dataset.frames if corrected else dataset.unlabelled().frames
     except UserError:
         frames = ()
@@ -202,15 +207,17 @@ def _corrected(given: Path, format: str) -> tuple[Path, Path]:
         raise UserError(
             "no such folder or file", given, "give the folder that was handed over, or the corrected file in it"
         )
+    beside = (given / "annotations").glob("*") if format == "coco" else ()  # as in an export that was unpacked
     found = [
         p
-        for p in given.iterdir()
+        for p in (*given.iterdir(), *beside)
         if p.suffix.lower() in ENDINGS[format] and p.name not in (OURS[format], NOTE, "labels.json")
     ]
     if not found:
         raise UserError(
             f"there is no corrected {' or '.join(ENDINGS[format])} file in this folder",
             given,
-            f"export it from the labelling tool into it; to read {OURS[format]} itself, name that file",
+            "export it from the labelling tool into it"
+            + (f"; to read {OURS[format]} itself, name that file" if (given / OURS[format]).is_file() else ""),
         )
     return given, max(found, key=lambda p: p.stat().st_mtime)

@@ -123,12 +123,15 @@ def open_inputs(recipe: Recipe) -> Inputs:
     """Open what a recipe names.
 
     Raises:
-        UserError: No target, neither source nor labels, an unreadable set, or no way to know the classes.
+        UserError: No target, neither source nor labels, an unreadable set, a source without labels, or no way to know
+            the classes.
     """
     require_data(recipe)
     assert recipe.target is not None
     target = training_split(recipe.target, recipe.target_split)
     source = training_split(recipe.source, None) if recipe.source is not None else None
+    if source is not None:
+        require_labels(source)
     if recipe.classes != "auto":
         space: LabelSpace | None = load_space(recipe.classes)
     else:

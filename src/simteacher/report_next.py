@@ -6,7 +6,7 @@ import shlex
 from typing import NamedTuple
 
 from simteacher.report_data import Run
-from simteacher.report_facts import all_refused, is_stand_in, scores
+from simteacher.report_facts import all_refused, images_of, is_stand_in, scores
 
 
 class Step(NamedTuple):
@@ -54,10 +54,11 @@ def _measure(run: Run, path: str) -> list[Step]:
     target = run.config.get("target")
     if any(scores(run)) or not target:
         return []
-    split = run.config.get("target_split")
-    words = ["simteacher", "select", path, str(target), *(["--split", str(split)] if split else []), "--budget", "20"]
+    split, count = run.config.get("target_split"), min(20, max(1, (images_of(run, "target") or 40) // 2))
+    budget = [*(["--split", str(split)] if split else []), "--budget", str(count)]
+    words = ["simteacher", "select", path, str(target), *budget]
     measure = f"simteacher evaluate {shlex.quote(path)} LABELLED"
     return [
         Step("Nothing is measured. Once some photographs, chosen by chance, are labelled:", measure),
-        Step("To teach it, choose twenty others whose labels are worth most:", shlex.join(words)),
+        Step("To teach it, choose others whose labels are worth most:", shlex.join(words)),
     ]

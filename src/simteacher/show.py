@@ -41,6 +41,8 @@ def print_scores(result: Mapping[str, Any]) -> None:
     absent = [name for name, value in result["iou"].items() if value is None]
     tail = f"; left out of the mean, as they are nowhere: {', '.join(absent)}" if absent else ""
     split = f", {result['split']}" if result.get("split") else ""
+    if cannot := result.get("unnameable"):
+        tail += f"; 0 in the mean, as the labels cannot name them: {', '.join(cannot)}"
     console.print(f"{result['images']} images{split}{tail}", style="dim", markup=False)
 
 

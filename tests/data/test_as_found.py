@@ -76,10 +76,8 @@ def test_what_is_called_like_labels_is_no_photograph(tmp_path: Path, folder: str
     put(tmp_path / folder / "1.png", 3)
     data = open_dataset(tmp_path)
     assert [f.image.parent.name for f in data.frames] == ["photos"]
-    assert (
-        f"1 picture in folders that are called like labels, so not taken for photographs, such as {folder}/1.png"
-        in hints(data)
-    )
+    left = f"1 picture in folders that are called like labels, so not taken for photographs, such as {folder}/1.png"
+    assert any(hint.startswith(left) and "each called as its image" in hint for hint in hints(data))
 
 
 @pytest.mark.parametrize("folder", ["gta_photos", "segway", "no_labels", "unlabelled", "road_segmentation"])

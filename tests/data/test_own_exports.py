@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from simteacher.data.check import check
+from simteacher.data.hints import hints
 from simteacher.data.open import open_dataset
 from simteacher.data.read import read_label
 from simteacher.errors import UserError
@@ -79,6 +80,39 @@ def test_hundreds_of_ids_are_counted_as_they_are_read(tmp_path: Path, count: int
     result = check(tmp_path)
     name = ids[count - 1 if count != 256 else 256]
     assert result["problems"] == [] and result["classes"][name] == SIZE[0] * SIZE[1]
+
+
+def test_numbers_may_stand_in_a_simulators_own_file(tmp_path: Path) -> None:
+    image(tmp_path / "images" / "a.png")
+    label(tmp_path / "labels" / "a.png", 7)
+    (tmp_path / "classes.json").write_text('{"7": "road", "8": "sidewalk"}')
+    dataset = open_dataset(described(tmp_path, "space: cityscapes19\nids: classes.json\n"))
+    assert (read_label(dataset, dataset.frames[0], SPACE) == SPACE.index("road")).all()
+    (tmp_path / "classes.json").write_text('{"road": 7}')
+    with pytest.raises(UserError, match=r"classes\.json: 'ids' is no map from numbers"):
+        open_dataset(tmp_path)
+    (tmp_path / "classes.json").unlink()
+    with pytest.raises(UserError, match=r"'ids' names classes\.json, which is not there"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        (["masks/a.png", "masks/b.png"], "2 images without label, and pictures that may be theirs are not read"),
+        (["seg_mask/a_x.png"], "such as seg_mask/a_x.png; labels lie in labels/, each called as its image"),
+        (["images/a.json"], "1 file called like images without label, such as images/a.json; outlines, as LabelMe's"),
+    ],
+)
+def test_labels_that_lie_elsewhere_are_told(tmp_path: Path, beside: list[str], said: str) -> None:
+    for name in "ab":
+        image(tmp_path / "images" / f"{name}.png")
+    for name in beside:
+        label(tmp_path / name) if name.endswith(".png") else (tmp_path / name).write_text("{}")
+    assert any(said in hint for hint in hints(open_dataset(tmp_path)))
+    for name in "ab":
+        label(tmp_path / "labels" / f"{name}.png")
+    assert not any("without label" in hint for hint in hints(open_dataset(tmp_path)))
 
 
 def test_255_is_nobodys_number(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@
 
     version: 1
     space: cityscapes19           # or a YAML file beside it, or {name, classes, aliases, learned_as}
-    ids: {7: road, 8: sidewalk}   # only where labels hold other numbers than the positions of the classes
+    ids: {7: road, 8: sidewalk}   # only where labels hold other numbers than the positions of the classes; or a file
     splits: {train: [a, b], val: [c]}   # or {train: all}
     origin: {...}                 # where the data came from
 """
@@ -77,8 +77,16 @@ def _space(value: Any, path: Path) -> LabelSpace | None:
 def _ids(value: Any, path: Path) -> dict[int, str]:
     if value is None:
         return {}
+    if isinstance(value, str):  # a simulator's own list, as JSON or YAML
+        if not (path.parent / value).is_file():
+            raise UserError(f"'ids' names {value}, which is not there", path, "name a file beside dataset.yaml")
+        path = path.parent / value
+        value = read_yaml(path)
+    if isinstance(value, dict):  # the keys of JSON are text
+        value = {int(k) if isinstance(k, str) and k.isdecimal() else k: v for k, v in value.items()}
     if not isinstance(value, dict) or not all(type(k) is int and isinstance(v, str) for k, v in value.items()):
-        raise UserError("'ids' is no map from numbers to class names", path, "write ids: {7: road, 8: sidewalk}")
+        what = "'ids' is no map from numbers to class names"
+        raise UserError(what, path, "write ids: {7: road, 8: sidewalk}, or name a JSON or YAML file with such a map")
     if value.get(255, "ignore") != "ignore":
         raise UserError(
             "'ids' gives 255 a name, which is ignored everywhere", path, "store that class as another number"

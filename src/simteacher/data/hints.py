@@ -18,7 +18,8 @@ ALIKE = 4  # more folders of the same names are clips, whose frames are counted 
 def hints(dataset: DataSet) -> list[str]:
     """Sentences about a whole set; none where nothing was overlooked."""
     files = list_files(dataset.root)
-    return [*unread(dataset.root), *_broken_names(files), *_twins(dataset), *_unused(dataset, files)]
+    more = (*_twins(dataset), *_polygons(dataset, files), *_unused(dataset, files))
+    return [*unread(dataset.root), *_broken_names(files), *more]
 
 
 def unread(root: Path) -> list[str]:
@@ -37,6 +38,16 @@ def _broken_names(files: list[str]) -> list[str]:
     files = [f for f in files if len(f.splitlines()) > 1]
     what = f"{len(files)} file{'s' * (len(files) > 1)} with a line break in the name"
     return [f"not read: {what}, such as {files[0]!r}; rename it"] if files else []
+
+
+def _polygons(dataset: DataSet, files: list[str]) -> list[str]:
+    """Files of a labelling tool beside images without label: outlines, which are no label of every pixel."""
+    bare = {frame.image.stem for frame in dataset.frames if frame.label is None} if dataset.format == "folder" else {}
+    found = [f for f in files if f.lower().endswith((".json", ".xml")) and PurePosixPath(f).stem in bare]
+    if not found:
+        return []
+    what = f"not read: {len(found)} file{'s' * (len(found) > 1)} called like images without label, such as {found[0]}"
+    return [f"{what}; outlines, as LabelMe's, have to be exported as class maps: labels/NAME.png"]
 
 
 def _twins(dataset: DataSet) -> list[str]:
@@ -69,15 +80,20 @@ def _unused(dataset: DataSet, files: list[str]) -> list[str]:
     files = [f for f in pictures if str(dataset.root / f) not in read]
     labels = {f for f in files if re.match(NO_PHOTOGRAPH, f, re.IGNORECASE)}
     if inside:
+        theirs = _unpaired(dataset, sorted(labels))
         others = [f for f in files if f not in labels and not f.startswith("images/")]
         why = "outside of images/, so no part of the set"
     else:
-        others, why = sorted(labels), "in folders that are called like labels, so not taken for photographs"
-    return [f"{len(others)} picture{'s' * (len(others) > 1)} {why}, such as {others[0]}"] if others else []
+        theirs, others = [], sorted(labels)
+        why = "in folders that are called like labels, so not taken for photographs"
+    said = [f"{len(others)} picture{'s' * (len(others) > 1)} {why}, such as {others[0]}"] if others else []
+    if said and not inside:
+        said[0] += "; labels of these photographs belong into labels/, each called as its image in images/"
+    return [*(f"{said}; labels lie in labels/, each called as its image" for said in theirs), *said]
 
 
 def _unpaired(dataset: DataSet, files: list[str]) -> list[str]:
-    """Pictures in folders called like labels that begin as images without label do, and are not read.
+    """Pictures in folders called like labels whose names begin as those of images without label, and are not read.
 
     Names that others with labels have too, as KITTI's of testing and training, say nothing.
     """

@@ -42,8 +42,9 @@ def open_image(path: Path) -> Image.Image:
         raise UserError("no such file", path, "put the file back or take its name out of the set") from None
     except UnidentifiedImageError:
         what = "the file is empty" if path.stat().st_size == 0 else "this is no image that can be read"
-        known = path.suffix.lower() in UNREAD_SUFFIXES
-        raise UserError(what, path, "convert it to JPEG or PNG" if known else "replace or remove the file") from None
+        kind = path.suffix.lower()
+        fix = "replace or remove the file" if kind in IMAGE_SUFFIXES else "name images, or a folder of images"
+        raise UserError(what, path, "convert it to JPEG or PNG" if kind in UNREAD_SUFFIXES else fix) from None
     except DAMAGED as error:
         raise damaged(path, error) from None
 

@@ -105,12 +105,20 @@ def missing_label(dataset: DataSet, frame: Frame) -> UserError:
     """The error for a frame without label in a labelled set."""
     expected = expected_label(dataset.format, dataset.root, frame.image)
     fix = f"put it at {expected}, or remove the image" if expected else "use a set with labels here"
+    if all(frame.label is None for frame in dataset.frames):
+        fix += f"; 'simteacher check {dataset.root}' says what else lies there"
     return UserError("this image has no label", frame.image, fix)
+
+
+def kind_of(dataset: DataSet) -> str:
+    """What its description says that made it, such as ``predictions``; empty where it says nothing."""
+    origin = dataset.meta.get("origin")  # one written by hand may be a sentence
+    return str(origin.get("kind", "")) if isinstance(origin, dict) else ""
 
 
 def measured_part(dataset: DataSet) -> DataSet:
     """What is measured of a set: all of it, but of one that `handover` read back the images that were corrected."""
-    if (dataset.meta.get("origin") or {}).get("kind") != "corrected labels":
+    if kind_of(dataset) != "corrected labels":
         return dataset
     frames = tuple(f for f in dataset.frames if f.label is not None)
     return dataset.subset(frames) if frames else dataset
