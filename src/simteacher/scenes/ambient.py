@@ -98,10 +98,13 @@ def _share(value_CHW: F32, normal_3HW: F32, thing_HW: I32) -> F32:
     shared = np.ones(thing_HW.shape, np.float32)
     for axis in (0, 1):
         total, weight = value_CHW.copy(), np.ones(thing_HW.shape, np.float32)
+        like = {}
+        for shift in (1, 2):
+            like[shift] = np.roll(thing_HW, shift, axis) == thing_HW
+            like[shift] &= dot(np.roll(normal_3HW, shift, axis + 1), normal_3HW) > 0.8
+            like[-shift] = np.roll(like[shift], -shift, axis)  # what is like me, I am like
         for shift, part in ((-2, 0.5), (-1, 1.0), (1, 1.0), (2, 0.5)):
-            same = np.roll(thing_HW, shift, axis) == thing_HW
-            same &= dot(np.roll(normal_3HW, shift, axis + 1), normal_3HW) > 0.8
-            w = same * np.float32(part)
+            w = like[shift] * np.float32(part)
             total += np.roll(value_CHW, shift, axis + 1) * w
             weight += w
         value_CHW = total / weight
@@ -111,18 +114,23 @@ def _share(value_CHW: F32, normal_3HW: F32, thing_HW: I32) -> F32:
     return value_CHW
 
 
+@lru_cache(maxsize=2)
+def _samples(size: tuple[int, int], shape: tuple[int, int]) -> tuple[npt.NDArray[np.intp], ...]:
+    """For every pixel the sample at it or left above it, the next to the right, the one below, and right below."""
+    (w, h), (high, wide) = size, shape
+    i, j = np.arange(h)[:, None] // 2, np.arange(w) // 2
+    below, right = np.minimum(i + 1, high - 1), np.minimum(j + 1, wide - 1)
+    return tuple((a * wide + b).ravel() for a in (i, below) for b in (j, right))
+
+
 def _spread(value_CHW: F32, thing_HW: I32, g: GBuffer) -> F32:
     """Back to full resolution: the sample at the pixel or left above it, a neighbour's where that saw another thing."""
-    w, h = g.size
-    i, j = np.arange(h) // 2, np.arange(w) // 2
-    nearest = (i[:, None] * thing_HW.shape[1] + j).ravel()
+    nearest, *others = _samples(g.size, thing_HW.shape)
     thing, value = thing_HW.ravel(), value_CHW.reshape(len(value_CHW), -1)
     out: F32 = value.take(nearest, 1)
     wrong = np.flatnonzero(thing.take(nearest) != g.thing_N)
-    below = np.minimum(i + 1, thing_HW.shape[0] - 1) * thing_HW.shape[1]
-    right = np.minimum(j + 1, thing_HW.shape[1] - 1)
-    for other in (i[:, None] * thing_HW.shape[1] + right, below[:, None] + j, below[:, None] + right):
-        at = other.ravel().take(wrong)
+    for other in others:
+        at = other.take(wrong)
         good = thing.take(at) == g.thing_N.take(wrong)
         out[:, wrong[good]] = value.take(at[good], 1)
         wrong = wrong[~good]

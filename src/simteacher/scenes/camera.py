@@ -78,8 +78,13 @@ def expose(rgb_HW3: F32, camera: CameraSpec, rng: np.random.Generator, gain: flo
 def _sharpen(x_HW3: F32, amount: np.float32) -> None:
     """Unsharp mask over the four neighbours, in place: what cameras do to pictures of a good lens."""
     centre = x_HW3[1:-1, 1:-1]
-    around = x_HW3[:-2, 1:-1] + x_HW3[2:, 1:-1] + x_HW3[1:-1, :-2] + x_HW3[1:-1, 2:]
-    centre += amount * (centre - around * np.float32(0.25))
+    around = x_HW3[:-2, 1:-1] + x_HW3[2:, 1:-1]
+    around += x_HW3[1:-1, :-2]
+    around += x_HW3[1:-1, 2:]
+    around *= np.float32(0.25)
+    np.subtract(centre, around, out=around)
+    around *= amount
+    centre += around
 
 
 def _tone(x: F32, gamma: float, contrast: float) -> F32:
@@ -93,7 +98,7 @@ def _tone(x: F32, gamma: float, contrast: float) -> F32:
     np.minimum(at, 1, out=at)
     at *= np.float32(4096)
     table = np.interp(np.linspace(0, 1, 4097) ** 2 * 4, grid, curve).astype(np.float32)
-    out: F32 = table.take(at.astype(np.int32))
+    out: F32 = table.take(at.astype(np.intp))
     return out
 
 

@@ -20,6 +20,7 @@ from simteacher.scenes.street import LAST, Block, Street
 
 POOL = 72  # prototypes of each style
 DEEP = 14.0  # metres behind its front that a building takes, about
+PALETTES = {"brick": BRICKS, "render": RENDERS, "roof": ROOFS}
 EMPTY = 0.06  # chance that a plot of a row has no building
 KINDS = ("railing", "railing", "railing", "boards", "panel", "picket", "mesh", "palisade", "posts")
 
@@ -43,11 +44,13 @@ def repainted(g: Rng, mesh: Mesh) -> Mesh:
     walls: dict[Material, Material] = {}
     out = []
     for m in mesh.materials:
-        if m not in walls:
-            kind = m.texture.split("_")[0]
-            palette = {"brick": BRICKS, "render": RENDERS, "roof": ROOFS}.get(kind)
-            walls[m] = replace(m, tint=pick(g, palette, 0.2)) if palette and g.random() < 0.7 else m
-        out.append(walls[m])
+        new = walls.get(m)
+        if new is None:
+            new, palette = m, PALETTES.get(m.texture.split("_")[0])
+            if palette and g.random() < 0.7:
+                new = Material(m.texture, pick(g, palette, 0.2), m.gloss, m.glow, m.scale)
+            walls[m] = new
+        out.append(new)
     return replace(mesh, materials=tuple(out))
 
 

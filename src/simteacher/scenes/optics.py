@@ -7,11 +7,12 @@ W x H image is ((W - 1) / 2, (H - 1) / 2).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from simteacher.scenes.mesh import CameraSpec
+from simteacher.scenes.mesh import I32, CameraSpec
 
 F64 = npt.NDArray[np.float64]
 
@@ -20,6 +21,29 @@ def strongest_barrel(fov: float, size: tuple[int, int]) -> float:
     """The k1 below which a corner of the picture would see nothing; ``fov`` in radians."""
     corner = float(np.hypot(*size)) / size[0] * np.tan(fov / 2)
     return float(-0.95 * 4 / (27 * corner**2))
+
+
+def ahead_of(near: float, p_V3: F64, faces_F3: I32) -> F64 | None:
+    """Points (N, 3) with the bounds of what of a mesh, in camera axes, lies beyond z = ``near``; None of nothing."""
+    ahead = p_V3[:, 2] > near
+    if ahead.all():
+        return p_V3
+    if not ahead.any():
+        return None
+    pairs = np.concatenate([faces_F3[:, [0, 1]], faces_F3[:, [1, 2]], faces_F3[:, [2, 0]]])
+    pairs = np.concatenate([pairs, pairs[:, ::-1]])
+    pairs = pairs[ahead[pairs[:, 0]] & ~ahead[pairs[:, 1]]]
+    a, b = p_V3[pairs[:, 0]], p_V3[pairs[:, 1]]
+    return np.concatenate([p_V3[ahead], a + ((a[:, 2] - near) / (a[:, 2] - b[:, 2]))[:, None] * (b - a)])
+
+
+@lru_cache(maxsize=2)
+def _grid(size: tuple[int, int]) -> F64:
+    """See `Optics.grid`; shared, so not to be written to."""
+    grid_HW2 = np.empty((size[1], size[0], 2))
+    grid_HW2[..., 0], grid_HW2[..., 1] = np.arange(size[0]), np.arange(size[1])[:, None]
+    grid_HW2.setflags(write=False)
+    return grid_HW2.reshape(-1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +82,7 @@ class Optics:
 
     def grid(self) -> F64:
         """Centres of all pixels in raster order, shape (H*W, 2)."""
-        grid_HW2 = np.empty((self.size[1], self.size[0], 2))
-        grid_HW2[..., 0], grid_HW2[..., 1] = np.arange(self.size[0]), np.arange(self.size[1])[:, None]
-        return grid_HW2.reshape(-1, 2)
+        return _grid(self.size)
 
     def rays(self, xy_N2: F64) -> F64:
         """Directions through image points in camera axes with z = 1, so that a ray's parameter is its depth.

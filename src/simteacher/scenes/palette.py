@@ -20,15 +20,19 @@ def rgb(red: float, green: float, blue: float) -> Colour:
 
 def vary(g: Rng, colour: Colour, by: float = 0.15) -> Colour:
     """The colour a little lighter or darker and of slightly other hue."""
-    k = np.exp(g.normal(0, by)) * np.exp(g.normal(0, by / 3, 3))
-    c = np.clip(np.asarray(colour) * k, 0.004, 0.95)
-    return (float(c[0]), float(c[1]), float(c[2]))
+    k, *hue = np.exp(g.standard_normal(4) * (by, by / 3, by / 3, by / 3)).tolist()
+    return _held(colour[0] * (k * hue[0])), _held(colour[1] * (k * hue[1])), _held(colour[2] * (k * hue[2]))
 
 
 def shade(g: Rng, colour: Colour, by: float = 0.15) -> Colour:
     """The colour lighter or darker, almost of the same hue: asphalt, concrete, stone."""
-    c = np.clip(np.asarray(colour) * np.exp(g.normal(0, by)) * np.exp(g.normal(0, 0.018, 3)), 0.004, 0.95)
-    return (float(c[0]), float(c[1]), float(c[2]))
+    k, *hue = np.exp(g.standard_normal(4) * (by, 0.018, 0.018, 0.018)).tolist()
+    return _held(colour[0] * k * hue[0]), _held(colour[1] * k * hue[1]), _held(colour[2] * k * hue[2])
+
+
+def _held(value: float) -> float:
+    """Neither black nor white."""
+    return min(max(value, 0.004), 0.95)
 
 
 def anycolour(g: Rng) -> Colour:

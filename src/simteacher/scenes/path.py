@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,18 @@ class Path:
 
     Attributes:
         x_N, y_N, z_N, heading_N: World place and direction (radians) at START + i * STEP.
+        at_N: The four of each sample, as plain numbers.
     """
 
     x_N: Array
     y_N: Array
     z_N: Array
     heading_N: Array
+    at_N: list[tuple[float, float, float, float]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        four = (v.tolist() for v in (self.x_N, self.y_N, self.z_N, self.heading_N))
+        object.__setattr__(self, "at_N", list(zip(*four, strict=True)))
 
     @classmethod
     def through(cls, curvature_N: Array, slope_N: Array) -> Path:
@@ -69,11 +75,12 @@ class Path:
 
     def _one(self, s: float) -> tuple[float, float, float, float]:
         """x, y, z and heading at one s: plain arithmetic, as this is asked for every object."""
-        at = min(max((s - START) / STEP, 0.0), len(self.x_N) - 1.001)
+        at = min(max((float(s) - START) / STEP, 0.0), len(self.at_N) - 1.001)
         i = int(at)
         f = at - i
-        x, y, z, a = (float(v[i] * (1 - f) + v[i + 1] * f) for v in (self.x_N, self.y_N, self.z_N, self.heading_N))
-        return x, y, z, a
+        e = 1 - f
+        (x0, y0, z0, a0), (x1, y1, z1, a1) = self.at_N[i], self.at_N[i + 1]
+        return x0 * e + x1 * f, y0 * e + y1 * f, z0 * e + z1 * f, a0 * e + a1 * f
 
     def upright(self, s: float, d: float, up: float = 0.0, yaw: float = 0.0) -> Array:
         """As `pose`, but standing straight whatever the slope: buildings, posts, people."""

@@ -149,13 +149,13 @@ def gbuffer(scene: Scene, size: tuple[int, int]) -> GBuffer:
     hits = trace(scene, ray)
     face = hits.face_N
     seen = face >= 0
-    thing = np.where(seen, scene.thing_F[face], np.int32(-1))
+    thing = np.append(scene.thing_F, np.int32(-1)).take(face)  # -1, for none, falls on the row after the last
     owner = owners(scene, ray, hits.depth_N, thing)
     sky = CLASS_ID["sky"]
     faces, row = scene.seen(face)
     ray_3N = rows(ray)
     if len(faces):
-        normal_3N = rows(scene.spans(faces)[1]).take(np.clip(row, 0, len(faces) - 1), 1)
+        normal_3N = rows(scene.spans(faces)[1]).take(row, 1, mode="clip")
         normal_3N *= np.where(dot(normal_3N, ray_3N) > 0, np.float32(-1), np.float32(1)) * seen
     else:
         normal_3N = np.zeros_like(ray_3N)
@@ -165,8 +165,8 @@ def gbuffer(scene: Scene, size: tuple[int, int]) -> GBuffer:
         hits,
         thing,
         owner,
-        np.where(owner >= 0, scene.class_T[owner], np.uint8(sky)),
-        np.where(owner >= 0, scene.instance_T[owner], np.uint16(LABEL_ID[sky])),
+        np.append(scene.class_T, np.uint8(sky)).take(owner),
+        np.append(scene.instance_T, np.uint16(LABEL_ID[sky])).take(owner),
         (ray_3N * np.where(seen, hits.depth_N, np.float32(0))).T,
         normal_3N.T,
     )

@@ -25,6 +25,7 @@ from simteacher.encode import package
 from simteacher.errors import UserError, nearest
 from simteacher.files import alone, atomic_write, part_of, require_empty, sole_writer
 from simteacher.labels import SPACES
+from simteacher.memory import keep_freed_memory
 from simteacher.progress import progress, say
 from simteacher.scenes.card import write_card
 from simteacher.scenes.film import film
@@ -293,6 +294,8 @@ def _run(job: Job, workers: int, share: tuple[int, int] = (0, 1)) -> None:
             say(f"{len(ready)} frames are there already, {frames - len(ready)} to render")
             bar.skip(len(ready))
         workers = min(workers, len(missing))
+        if workers == 1:
+            keep_freed_memory()  # as a worker does
         here = (name for unit in mine for name in make(job, unit))
         for name in here if workers == 1 else _names(job, workers, share):
             if name not in ready:

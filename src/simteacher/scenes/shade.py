@@ -105,9 +105,9 @@ class Shader:
         colour_3K, glow_K = self.mean_3M.take(material_K, 1), self.materials.glow_M.take(material_K) * self.glow
         out = np.empty_like(mirrors.ray_3N)
         for part in chunks(len(row_N)):
-            ray = mirrors.ray_3N[:, part]
-            rgb = sky_radiance(self.light, ray, self.clouds)
-            seen = np.flatnonzero(hits.face_N[part] >= 0)
+            ray, found = mirrors.ray_3N[:, part], hits.face_N[part] >= 0
+            rgb, seen, sky = out[:, part], np.flatnonzero(found), np.flatnonzero(~found)
+            put(rgb, sky, sky_radiance(self.light, ray.take(sky, 1), self.clouds))
             row = row_N[part].take(seen)
             normal = flat_3K.take(row, 1)
             normal *= np.where(dot(normal, ray.take(seen, 1)) > 0, np.float32(-1), np.float32(1))
@@ -115,7 +115,6 @@ class Shader:
             light += self.sky_rgb * (np.float32(0.4) + np.float32(0.3) * normal[2]) + self.bounce_rgb * np.float32(0.3)
             light += glow_K.take(row)
             put(rgb, seen, colour_3K.take(row, 1) * light)
-            out[:, part] = rgb
         out *= mirrors.strength_N
         return out
 
@@ -175,17 +174,19 @@ class Shader:
         index = np.flatnonzero(gloss_N > 0.02)
         if not len(index):
             return []
-        part, gloss, sun = s.take(index), gloss_N.take(index), sun_N.take(index)
-        dark = 1 - np.clip(dot(part.smooth_3N, part.view_3N), 0, 1)
+        smooth, view = s.smooth_3N.take(index, 1), s.view_3N.take(index, 1)
+        gloss, sun = gloss_N.take(index), sun_N.take(index)
+        dark = 1 - np.clip(dot(smooth, view), 0, 1)
         base = np.float32(0.05) * np.minimum(1, 2 * gloss) + np.float32(0.55) * gloss**8
         fresnel = base + np.maximum(np.minimum(1, np.float32(1.2) * gloss) - base, 0) * dark**5
-        half = unit(part.view_3N + column(self.sun_3))
+        half = unit(view + column(self.sun_3))
         power = np.exp2(3 + 8 * gloss)
-        shine = gloss * (power + 8) / 60 * np.clip(dot(part.smooth_3N, half), 0, 1) ** power * (sun > 0)
+        shine = gloss * (power + 8) / 60 * np.clip(dot(smooth, half), 0, 1) ** power * (sun > 0)
         rgb = rgb_3N.take(index, 1) * (1 - fresnel) + np.minimum(shine, 12) * (self.sun_rgb * np.float32(0.25))
         put(rgb_3N, index, rgb)
         at = np.flatnonzero(fresnel > 0.025)
-        return [Mirrors.of(part.take(at), rgb.take(at, 1), fresnel.take(at), index_N.take(index.take(at)))]
+        which = index.take(at)
+        return [Mirrors.of(s.take(which), rgb.take(at, 1), fresnel.take(at), index_N.take(which))]
 
     def _wet(self, s: Surface) -> tuple[F32, F32]:
         """Albedo and gloss of a rained-on world: flat ground darkens and mirrors, most in puddles (Lagarde 2013)."""

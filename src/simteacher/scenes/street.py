@@ -141,8 +141,12 @@ class Street:
             long: Half of a length along the street that is needed too, where it is more.
         """
         reach = max(long - radius, 0.0)
-        places = [s + float(a) for a in np.linspace(-reach, reach, 1 + math.ceil(2 * reach / radius))]
-        if any((x - a) ** 2 + (d - b) ** 2 < (radius + r) ** 2 for x in places for a, b, r in self.taken):
+        s, d = float(s), float(d)  # numpy's numbers take several times as long
+        places = [s]
+        if reach:
+            places = [s + a for a in np.linspace(-reach, reach, 1 + math.ceil(2 * reach / radius)).tolist()]
+        near = [(a, b, r) for a, b, r in self.taken if abs(d - b) < radius + r]
+        if any((x - a) ** 2 + (d - b) ** 2 < (radius + r) ** 2 for a, b, r in near for x in places):
             return False
         self.taken.extend((x, d, radius) for x in places)
         return True

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from simteacher.labels import IGNORE
 from simteacher.scenes.mesh import F32, I32, Thing
-from simteacher.scenes.optics import Optics
+from simteacher.scenes.optics import Optics, ahead_of
 from simteacher.scenes.raycast import GBuffer, Scene
 from simteacher.scenes.vectors import rows
 
@@ -47,23 +47,20 @@ def outline(scene: Scene, thing: int) -> tuple[F32, I32]:
     return vertices, faces
 
 
-def full_box(scene: Scene, vertices_V3: F32, faces_F3: I32, optics: Optics) -> list[float] | None:
+def full_box(p: npt.NDArray[np.float64], faces_F3: I32, optics: Optics) -> list[float] | None:
     """Bounds of a thing's whole projection, as if nothing hid it and the image went on; None when behind the camera.
 
     What lies behind the near plane is cut off, not mirrored.
+
+    Args:
+        p: Its vertices in camera axes, (V, 3).
+        faces_F3: Its triangles.
+        optics: Of the camera.
     """
-    p = vertices_V3.astype(np.float64) @ scene.world.camera.pose_44[:3, :3]
-    ahead = p[:, 2] > NEAR
-    if not ahead.any():
+    ahead = ahead_of(NEAR, p, faces_F3)
+    if ahead is None:
         return None
-    cut = [p[ahead]]
-    if not ahead.all():
-        pairs = np.concatenate([faces_F3[:, [0, 1]], faces_F3[:, [1, 2]], faces_F3[:, [2, 0]]])
-        pairs = np.concatenate([pairs, pairs[:, ::-1]])
-        pairs = pairs[ahead[pairs[:, 0]] & ~ahead[pairs[:, 1]]]
-        a, b = p[pairs[:, 0]], p[pairs[:, 1]]
-        cut.append(a + ((a[:, 2] - NEAR) / (a[:, 2] - b[:, 2]))[:, None] * (b - a))
-    xy, _ = optics.project(np.concatenate(cut))
+    xy, _ = optics.project(ahead)
     low, high = xy.min(0) + 0.5, xy.max(0) + 0.5  # pixel j covers [j, j + 1) in box coordinates
     return [float(low[0]), float(low[1]), float(high[0]), float(high[1])]
 
@@ -130,19 +127,20 @@ def objects(scene: Scene, g: GBuffer) -> list[Object]:
 
 
 def _object(scene: Scene, g: GBuffer, optics: Optics, index: int, pixels: npt.NDArray[np.intp]) -> Object:
-    """One entry of `objects`; ``pixels`` are the raster indices that it owns."""
+    """One entry of `objects`; ``pixels`` are the raster indices that it owns, rising."""
     w, h = g.size
-    row, column = pixels // w, pixels % w
-    visible = [int(column.min()), int(row.min()), int(column.max()) + 1, int(row.max()) + 1]
+    column = pixels % w
+    visible = [int(column.min()), int(pixels[0]) // w, int(column.max()) + 1, int(pixels[-1]) // w + 1]
     vertices, faces = outline(scene, index)
-    full = full_box(scene, vertices, faces, optics) or [float(v) for v in visible]
+    local = vertices.astype(np.float64) @ scene.world.camera.pose_44[:3, :3]
+    full = full_box(local, faces, optics) or [float(v) for v in visible]
     inside = (
         min(max(int(full[0]), 0), visible[0]),
         min(max(int(full[1]), 0), visible[1]),
         max(min(int(full[2]) + 1, w), visible[2]),
         max(min(int(full[3]) + 1, h), visible[3]),
     )
-    cut = _cut(scene, vertices, faces, optics)
+    cut = _cut(local, faces, optics)
     alone = len(pixels) + _hidden(scene, g, index, vertices, faces, inside)
     own = pixels[g.thing_N.take(pixels) == index]
     return {
@@ -158,9 +156,8 @@ def _object(scene: Scene, g: GBuffer, optics: Optics, index: int, pixels: npt.ND
     }
 
 
-def _cut(scene: Scene, vertices_V3: F32, faces_F3: I32, optics: Optics) -> float | None:
+def _cut(p: npt.NDArray[np.float64], faces_F3: I32, optics: Optics) -> float | None:
     """Share of a thing's surface that lies outside the image or behind it; None where all is before the camera."""
-    p = vertices_V3.astype(np.float64) @ scene.world.camera.pose_44[:3, :3]
     if (p[:, 2] > NEAR).all():
         return None
     corner = p[faces_F3]
@@ -184,6 +181,9 @@ def _outside(box: list[float], w: int, h: int) -> float:
 def camera_normals(scene: Scene, g: GBuffer) -> npt.NDArray[np.uint8]:
     """Normals in camera axes as 8-bit colours, (n + 1) / 2 * 255; 0 where there is none. Shape (H, W, 3)."""
     n = g.normal_N3 @ scene.world.camera.pose_44[:3, :3].astype(np.float32)
-    out = ((n + 1) * np.float32(127.5) + np.float32(0.5)).astype(np.uint8)
+    n += 1
+    n *= np.float32(127.5)
+    n += np.float32(0.5)
+    out = n.astype(np.uint8)
     out[g.hits.face_N < 0] = 0
     return out.reshape(g.size[1], g.size[0], 3)
