@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from simteacher.contradictions import require_effect
+from simteacher.contradictions import require_data, require_effect
 from simteacher.errors import UserError
 from simteacher.recipe_file import load_recipe, parse_set, with_options
 from simteacher.recipes import folder
@@ -33,6 +33,14 @@ def call(recipe: str, keys: str | dict[str, Any], data: dict[str, Any]) -> None:
         ("quick", {"rounds": {"start": "scratch", "keep": 0.4}}, PAIR, "students start from scratch"),
         ("quick", "network.weights=imagenet teacher.keep=0.5", PAIR, "network.weights is imagenet"),
         ("quick", "rounds.count=0 rounds.online=true", PAIR, "there are no rounds"),
+        ("quick", "rounds.count=0 rounds.objectives.masked=1", PAIR, "there are no rounds"),
+        ("quick", "rounds.pseudo.threshold=0.9", PAIR, "keeps a share of each class"),
+        ("quick", "rounds.pseudo.select=threshold rounds.pseudo.portion=[0.5]", PAIR, "select is threshold"),
+        ("quick", "rounds.labelled_share=0.5", PAIR, "no labelled photographs are named"),
+        ("quick", "teacher.weights=street teacher.objectives.agreement=1", PAIR, "is not trained"),
+        ("quick", "teacher.weights=street network.freeze=1", PAIR, "go on from the given teacher"),
+        ("supervised", "rounds.count=2", ALONE, "there are no rounds without a source"),
+        ("supervised", "rounds.mix=classmix", ALONE, "there are no rounds without a source"),
         ("supervised", "batchnorm=1", ALONE, "there is no source"),
         ("supervised", "teacher.augment.match_target=0.5", ALONE, "there are none"),
     ],
@@ -64,6 +72,37 @@ def test_what_would_do_nothing_is_refused(
 )
 def test_what_does_something_or_only_stands_in_the_file_is_not(recipe: str, keys: str, data: dict[str, Any]) -> None:
     call(recipe, keys, data)
+
+
+@pytest.mark.parametrize("key", ["network.freeze", "teacher.keep", "optimiser.head_lr"])
+def test_of_a_network_of_ones_own_some_keys_do_nothing(key: str) -> None:
+    said = {key: 0.5 if key != "network.freeze" else 1}
+    recipe = load_recipe("quick", with_options(said, PAIR))
+    require_effect(recipe, said)
+    with pytest.raises(UserError, match=r"of your own|of one's own"):
+        require_effect(recipe, said, own=True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "data", "why"),
+    [
+        ("teacher.objectives.agreement=1 teacher.objectives.aux=0", PAIR, "takes in the auxiliary head"),
+        ("rounds.objectives.adversarial_aux=1 rounds.objectives.aux=0", PAIR, "takes in the auxiliary head"),
+    ],
+)
+def test_losses_that_have_nothing_to_go_by_are_refused(keys: str, data: dict[str, Any], why: str) -> None:
+    with pytest.raises(UserError, match=why):
+        call("quick", keys, data)
+    call("quick", keys.split()[0], PAIR)
+
+
+def test_a_discriminator_needs_the_source_beside_the_labels_too() -> None:
+    said = {"rounds.objectives.adversarial": 0.001}
+    require_data(load_recipe("quick", with_options(said, PAIR)))
+    room = {**said, "rounds.labelled_share": 0.5, "rounds.source_share": 0.5}
+    require_data(load_recipe("quick", with_options(room, {**PAIR, "labelled": 3})))
+    with pytest.raises(UserError, match="a student's batch has no source"):
+        require_data(load_recipe("quick", with_options(said, {**PAIR, "labelled": 3})))
 
 
 @pytest.mark.parametrize("data", [PAIR, {**PAIR, "labelled": 3}, ALONE])

@@ -62,6 +62,19 @@ def test_a_share_of_another_labelling_is_refused(photographs: Path, tmp_path: Pa
         module.label("any", str(photographs), tmp_path / "out", portion=0.6, part="2/2")
 
 
+def test_the_same_photographs_may_be_spelt_otherwise(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = module.label("any", str(photographs), tmp_path / "out")
+    before = content(tmp_path / "out")
+    monkeypatch.chdir(tmp_path)
+    assert module.label("any", "photos", "out") == told
+    assert content(tmp_path / "out") == before, "records stay in the words that they began in"
+    save(tmp_path / "others/p0.png", photo(np.random.default_rng(9), (64, 48)))
+    with pytest.raises(UserError, match="holds another data set"):
+        module.label("any", "others", "out")
+
+
 def test_one_is_inside_at_a_time(tmp_path: Path) -> None:
     inside: list[int] = []
     most: list[int] = []

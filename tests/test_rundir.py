@@ -122,8 +122,10 @@ def test_a_model_that_changed_is_refused_while_it_is_read(tmp_path: Path) -> Non
     given = {"network": {"weights": "a"}, "teacher": {"weights": "b"}}
     before, after = ({"network.weights": v, "teacher.weights": v} for v in ("aa", "bb"))
     _open(tmp_path / "run", before, **given).close()
-    with pytest.raises(UserError, match=r"the model that network\.weights names changed since this run started"):
+    with pytest.raises(UserError, match=r"network\.weights names and the model that teacher\.weights names changed"):
         _open(tmp_path / "run", after, **given)
+    with pytest.raises(UserError, match=r"the model that teacher\.weights names changed since this run started"):
+        _open(tmp_path / "run", {**after, "network.weights": "aa"}, **given)
     (tmp_path / "run" / "teacher" / "model.safetensors").touch()
     _open(tmp_path / "run", after, **given).close()
 

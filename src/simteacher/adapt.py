@@ -85,7 +85,7 @@ def adapt(
         resolved = load_recipe(recipe, with_options(set, named))
         data = open_inputs(resolved)
         if not (folder / "teacher" / "model.safetensors").is_file():
-            require_effect(resolved, set or {})
+            require_effect(resolved, set or {}, own=network is not None)
             check_teacher(resolved)
             if network is None:
                 check_start(resolved.network)

@@ -126,7 +126,7 @@ class Optimiser(Strict):
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.05, ge=0, lt=1)  # share of the stage's steps
     clip: float = Field(5.0, gt=0)  # gradient norm
-    accumulate: int = Field(1, ge=1)  # optimiser step after so many batches
+    accumulate: int = Field(1, ge=1)  # optimiser step after so many batches, which are what a budget's steps count
     # decay, by batch, of the averaged weights that a stage ends with; 0 keeps the last
     ema: float = Field(0.99, ge=0, lt=1)
 

@@ -10,10 +10,10 @@ from simteacher.errors import UserError
 
 
 def require_data(recipe: Recipe) -> None:
-    """A run needs photographs, and something to learn from.
+    """A run needs photographs, and something to learn from, and a discriminator both kinds that it tells apart.
 
     Raises:
-        UserError: One of them is not named.
+        UserError: One of them is not there.
     """
     if recipe.target is None:
         fix = "name your photographs: --target FOLDER; any folder of pictures will do"
@@ -23,6 +23,14 @@ def require_data(recipe: Recipe) -> None:
             "neither a source nor labelled photographs: nothing to learn from",
             "source",
             "give --source DATA (make some with 'simteacher render OUT'), or --labelled all",
+        )
+    rounds, labels = recipe.rounds, recipe.labelled is not None
+    judged = next((w for w in ("adversarial", "adversarial_aux") if getattr(rounds.objectives, w)), None)
+    if judged and rounds.count and recipe.source and not rounds.places(recipe.resolved_budget.batch, labels)[0]:
+        raise UserError(
+            f"rounds.objectives.{judged} tells the source from the photographs, and a student's batch has no source",
+            "rounds.source_share",
+            "leave it out, or set a larger rounds.source_share, or a smaller rounds.labelled_share",
         )
 
 
@@ -78,6 +86,12 @@ def contradiction(recipe: Recipe) -> tuple[str, str] | None:
     near = "objectives.feature_distance is measured on source images, and "
     if recipe.teacher.objectives.feature_distance and recipe.source is None and recipe.labelled is not None:
         return f"teacher.{near}there is no source", "leave it out, or name a source"
+    for stage, weights in zip(("teacher", "rounds"), both, strict=True):
+        pair = next((w for w in ("agreement", "adversarial_aux") if getattr(weights, w)), None)
+        if pair and not weights.aux and (stage == "teacher" or rounds.count):
+            head = f"the auxiliary head, which learns nothing with {stage}.objectives.aux at 0"
+            problem = f"{stage}.objectives.{pair} takes in {head}"
+            return problem, f"set {stage}.objectives.aux to a number above 0, such as 0.4"
     left = rounds.places(recipe.resolved_budget.batch, labels=recipe.labelled is not None)[0]
     needs = [w for w in ("adversarial", "adversarial_aux", "contrast") if getattr(rounds.objectives, w)]
     if rounds.count and needs and not left and recipe.labelled is None:
@@ -96,7 +110,7 @@ def contradiction(recipe: Recipe) -> tuple[str, str] | None:
     return None
 
 
-def require_effect(recipe: Recipe, said: Mapping[str, Any]) -> None:
+def require_effect(recipe: Recipe, said: Mapping[str, Any], own: bool = False) -> None:
     """What a call sets beside its recipe's file must do something.
 
     A file may hold settings for other uses of it: with labels and without, from a model and from ImageNet weights.
@@ -104,20 +118,25 @@ def require_effect(recipe: Recipe, said: Mapping[str, Any]) -> None:
     Args:
         recipe: What came of the file and the call.
         said: Dotted keys of the call and their values; a value may be a mapping.
+        own: The network is one of the caller's.
 
     Raises:
         UserError: A key, set to more than nothing, does nothing in this recipe.
     """
-    idle = _idle(recipe)
+    idle = _idle(recipe, own)
     for key, value in flat(said).items():
-        if key in idle and value not in (0, "none"):
-            why, fix = idle[key]
+        found = next((why for part, why in idle.items() if key == part or key.startswith(f"{part}.")), None)
+        if found is not None and value not in (0, "none"):
+            why, fix = found
             raise UserError(f"it does nothing here: {why}", f"--set {key}", f"{fix}, or leave it out")
 
 
-def _idle(recipe: Recipe) -> dict[str, tuple[str, str]]:
-    """Keys that do nothing in a recipe: why, and what would give each something to do."""
+def _idle(recipe: Recipe, own: bool) -> dict[str, tuple[str, str]]:
+    """Keys, and sections of keys, that do nothing in a recipe: why, and what would give each something to do."""
     rounds, out = recipe.rounds, dict[str, tuple[str, str]]()
+    if own:
+        out["network"] = out["teacher.keep"] = ("the network is one of your own", "make it otherwise")
+        out["optimiser.head_lr"] = ("all of a network of one's own learns at optimiser.lr", "set that")
     if recipe.source is None:
         out["batchnorm"] = ("it adapts a teacher of a source, and there is no source", "name one with --source")
         out["teacher.augment.match_target"] = ("it recolours source images, and there are none", "name a source")
@@ -127,11 +146,26 @@ def _idle(recipe: Recipe) -> dict[str, tuple[str, str]]:
         out["rounds.mix"] = ("it pastes source images, and a student's batch has no place for any", room)
     if recipe.labelled is None:
         out["rounds.mix_labelled"] = ("it pastes labelled photographs, and none are named", "name some with --labelled")
+        out["rounds.labelled_share"] = ("no labelled photographs are named", "name some with --labelled")
     if rounds.start == "scratch":
         out["rounds.keep"] = ("students start from scratch, not from their teacher", "set rounds.start=teacher")
     if recipe.network.weights in ("imagenet", "none"):
         fix = "set network.weights to a model, such as street"
         out["teacher.keep"] = (f"weights of a model are kept, and network.weights is {recipe.network.weights}", fix)
-    if rounds.count == 0:
-        out["rounds.online"] = ("there are no rounds", "set rounds.count to 1 or more")
+    if rounds.pseudo.select == "balanced" and not rounds.pseudo.prototypes:
+        why = "rounds.pseudo.select is balanced, which keeps a share of each class (rounds.pseudo.portion)"
+        out["rounds.pseudo.threshold"] = (why, "set rounds.pseudo.select=threshold")
+    if rounds.pseudo.select == "threshold":
+        out["rounds.pseudo.portion"] = ("rounds.pseudo.select is threshold", "set rounds.pseudo.select=balanced")
+    if recipe.teacher.weights is not None:
+        trained = ("the teacher is given (teacher.weights) and is not trained", "set it for rounds")
+        parts = ("objectives", "augment", "class_weight", "rare_sampling", "lr_factor", "keep")
+        out |= {f"teacher.{part}": trained for part in parts}
+        if rounds.start == "teacher":
+            why = "students go on from the given teacher, with the layers frozen that it had frozen"
+            out["network.freeze"] = (why, "set rounds.start=scratch")
+    if rounds.count == 0 or recipe.source is None:
+        why = "there are no rounds" + (" without a source" if recipe.source is None else "")
+        fix = "name a source with --source" if recipe.source is None else "set rounds.count to 1 or more"
+        out["rounds"] = out["guard"] = (why, fix)
     return out

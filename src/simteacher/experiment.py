@@ -300,7 +300,7 @@ class _Work:
         from simteacher.translate.run import translate
 
         assert self.base.source is not None and self.base.target is not None
-        done = self.translated(method)
+        done = self.translated(method)  # `claim` has seen that the data are the same
         translate(self.base.source, self.base.target, done, method=method, target_split=self.base.target_split)
 
     def write(self, missing: dict[str, str]) -> None:

@@ -191,7 +191,8 @@ def _forget_changed(raw: Path, dataset: DataSet, keep: bool) -> None:
 
 def _writer(out: Path, space: LabelSpace, origin: dict[str, Any], how: PseudoLabels, portion: float) -> FolderWriter:
     """The set at ``out``; refuses that of another model, set or selection."""
-    return FolderWriter(out, space, {**origin, **how.model_dump(mode="json"), "portion": portion}, chooses=_CHOOSES)
+    said = {**origin, **how.model_dump(mode="json"), "portion": portion}
+    return FolderWriter(out, space, said, chooses=_CHOOSES, places=("data",) if "files" in origin else ())
 
 
 def read_part(

@@ -167,7 +167,9 @@ class RunDir:
         if role == "network.weights":
             taken = (self.stage("teacher") / "model.safetensors").is_file() and recipe.rounds.start == "teacher"
             return not (taken or self.finished)
-        return role != "teacher.weights"
+        if role == "teacher.weights":
+            return not ((self.stage("teacher") / "model.safetensors").is_file() or self.finished)
+        return True
 
     @property
     def measured_on(self) -> str:

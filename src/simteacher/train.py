@@ -254,7 +254,10 @@ def try_steps(stage: Stage, how: Optimiser, fabric: Fabric, steps: int) -> list[
 
 
 def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
-    """One optimiser step of the network and, where there are some, the discriminators; returns detached losses."""
+    """One batch for the network and, where there are some, the discriminators; returns detached losses.
+
+    Both step after each group of ``accumulate`` batches, with the mean of their gradients.
+    """
     state, stage, how = session.state, session.stage, session.how
     torch.manual_seed(state.seed * 1_000_003 + state.step)  # dropout depends on (seed, step)
     factor = rate(state.step, stage.steps, how.warmup)
@@ -262,8 +265,11 @@ def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
         group["lr"] = group["peak"] * factor
     losses, source, target = network_losses(state, stage.plan, batches)
     total = torch.stack(list(losses.values())).sum()
-    session.fabric.backward(total / how.accumulate)
-    if (state.step + 1) % how.accumulate == 0 or state.step + 1 == stage.steps:
+    last = stage.steps % how.accumulate  # batches of the last group, where it is smaller
+    group = last if last and state.step >= stage.steps - last else how.accumulate
+    whole = (state.step + 1) % how.accumulate == 0 or state.step + 1 == stage.steps
+    session.fabric.backward(total / group)
+    if whole:
         average_gradients(session.fabric, session.heads)
         norm = torch.nn.utils.clip_grad_norm_(session.learning, how.clip)
         if torch.isfinite(total) and torch.isfinite(norm):
@@ -273,10 +279,11 @@ def _step(session: _Session, batches: dict[str, Any]) -> dict[str, Tensor]:
         session.optimiser.zero_grad()
     judged = discriminator_losses(state, source, target)
     if judged:
-        session.fabric.backward(torch.stack(list(judged.values())).sum())
-        average_gradients(session.fabric, session.judged)
-        session.judges.step()
-        session.judges.zero_grad()
+        session.fabric.backward(torch.stack(list(judged.values())).sum() / group)
+        if whole:
+            average_gradients(session.fabric, session.judged)
+            session.judges.step()
+            session.judges.zero_grad()
     if session.average is not None:
         # alpha = min(1 - 1 / (step + 1), decay) as in mean-teacher code, where the start is worth nothing
         alpha = min(1 - 1 / (state.step + 1), how.ema) if stage.ramp else how.ema

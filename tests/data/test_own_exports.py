@@ -85,7 +85,7 @@ def test_hundreds_of_ids_are_counted_as_they_are_read(tmp_path: Path, count: int
 def test_numbers_may_stand_in_a_simulators_own_file(tmp_path: Path) -> None:
     image(tmp_path / "images" / "a.png")
     label(tmp_path / "labels" / "a.png", 7)
-    (tmp_path / "classes.json").write_text('{"7": "road", "8": "sidewalk"}')
+    (tmp_path / "classes.json").write_text('{\n\t"7": "road",\n\t"-1": "ignore"\n}')
     dataset = open_dataset(described(tmp_path, "space: cityscapes19\nids: classes.json\n"))
     assert (read_label(dataset, dataset.frames[0], SPACE) == SPACE.index("road")).all()
     (tmp_path / "classes.json").write_text('{"road": 7}')

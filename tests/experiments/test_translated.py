@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.experiments.conftest import Fake
 
 
 def test_a_translation_that_was_stopped_is_finished_before_a_row_learns_from_it(
-    fake: Fake, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    fake: Fake, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     add, left = FolderWriter.add, 2
 
@@ -41,6 +42,11 @@ def test_a_translation_that_was_stopped_is_finished_before_a_row_learns_from_it(
     source = load_recipe(given["recipe"]).source
     assert len(training_split(str(translated), None)) == len(training_split(str(source), None)) > 2
     assert fake.trained == ["ST-seed1"]
+    monkeypatch.chdir(tmp_path.parent)  # spelt otherwise, the data are the same
+    recipe = load_recipe(given["recipe"])
+    spelt = {key: os.path.relpath(str(getattr(recipe, key)).partition(":")[2]) for key in ("source", "target")}
+    simteacher.experiment("stages", **{**one, **spelt, "out": os.path.relpath(given["out"]), "seeds": 2})
+    assert fake.trained == ["ST-seed1", "ST-seed2"]
 
 
 def test_translated_rows_read_the_translation(

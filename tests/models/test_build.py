@@ -70,6 +70,18 @@ def test_frozen_layers_keep_weights_and_statistics() -> None:
     assert any(k.startswith("aux_head.") for k in changed) and any(k.startswith("decoder.") for k in changed)
 
 
+@pytest.mark.parametrize(("freeze", "of_four"), [(1, 1), (3, 3)])
+def test_stages_of_an_hrnet_are_counted_with_what_leads_to_them(freeze: int, of_four: int) -> None:
+    spec = Network(encoder="hrnet_w18_small", decoder="unet", weights="none", freeze=freeze)
+    learns = {n: p.requires_grad for n, p in build_network(spec, 3).encoder.model.named_parameters()}
+    stages = ["layer1", "stage2", "stage3", "stage4"]
+    for number, stage in enumerate(stages):
+        leads = f"transition{number}."
+        mine = {v for n, v in learns.items() if n.startswith((f"{stage}.", leads))}
+        assert mine == {number >= of_four}
+    assert not learns["conv1.weight"]
+
+
 def test_nothing_is_frozen_at_zero() -> None:
     assert all(p.requires_grad for p in network(3, freeze=0).parameters())
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 import simteacher
 from simteacher import UserError
 from simteacher.models import wrap
+from simteacher.models.prior import tilt
 from simteacher.models.wrap import make
 from tests import lookalikes, tiny
 
@@ -40,6 +41,19 @@ def test_answers_become_two_heads_at_the_images_size(answer: str, factor: int) -
     torch.testing.assert_close(main, F.interpolate(raw, size=(64, 96), mode="bilinear"))
     torch.testing.assert_close(aux, factor * F.interpolate(raw, size=(16, 24), mode="bilinear"))
     assert [x.shape[2:] for x in network(image[..., :37, :51])] == [(37, 51), (10, 13)]
+
+
+def test_the_tilt_of_weighted_classes_is_taken_from_the_primary_scores() -> None:
+    network, image = wrap(Mine(3, "two"), 3).eval(), torch.rand(1, 3, 64, 64)
+    (main, aux), weight = network(image), torch.tensor([0.5, 1.0, 4.0])
+    assert tilt(network, weight, -1.0)
+    moved, same = network(image)
+    torch.testing.assert_close(main - moved, weight.log().view(1, 3, 1, 1).expand_as(main))
+    torch.testing.assert_close(same, aux)
+    old = {k: v for k, v in network.state_dict().items() if k != "bias_K"}  # saved before there was one
+    fresh = wrap(Mine(3, "two"), 3).eval()
+    fresh.load_state_dict(old)
+    torch.testing.assert_close(fresh(image)[0], main)
 
 
 def test_normalisation_is_inside() -> None:

@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,9 +83,9 @@ def _ids(value: Any, path: Path) -> dict[int, str]:
         if not (path.parent / value).is_file():
             raise UserError(f"'ids' names {value}, which is not there", path, "name a file beside dataset.yaml")
         path = path.parent / value
-        value = read_yaml(path)
+        value = _json(path) if path.suffix.lower() == ".json" else read_yaml(path)
     if isinstance(value, dict):  # the keys of JSON are text
-        value = {int(k) if isinstance(k, str) and k.isdecimal() else k: v for k, v in value.items()}
+        value = {int(k) if isinstance(k, str) and re.fullmatch(r"-?\d+", k) else k: v for k, v in value.items()}
     if not isinstance(value, dict) or not all(type(k) is int and isinstance(v, str) for k, v in value.items()):
         what = "'ids' is no map from numbers to class names"
         raise UserError(what, path, "write ids: {7: road, 8: sidewalk}, or name a JSON or YAML file with such a map")
@@ -92,6 +94,14 @@ def _ids(value: Any, path: Path) -> dict[int, str]:
             "'ids' gives 255 a name, which is ignored everywhere", path, "store that class as another number"
         )
     return {k: v for k, v in value.items()}
+
+
+def _json(path: Path) -> Any:
+    """As `read_yaml`; YAML knows no tabs."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"not valid JSON: {error}", path, "correct that line") from None
 
 
 def _splits(value: Any, path: Path) -> dict[str, list[str] | None]:

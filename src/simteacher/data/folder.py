@@ -41,6 +41,8 @@ class FolderWriter:
         suffix: ``.png`` (exact) or ``.jpg`` (quality 95, full colour resolution) for images given as arrays.
         chooses: Keys of ``origin`` that say what is in the set, and not how it is made: where a set that was only begun
             differs in these alone, it becomes this one, and hidden files that went before it stay.
+        places: Keys of ``origin`` that say where data lie, which others say too, by their content: they may be spelt
+            otherwise than when the set was begun, and stay as they were.
 
     Raises:
         UserError: ``out`` holds images that are not this tool's, or a set of another space or origin.
@@ -53,8 +55,9 @@ class FolderWriter:
         origin: dict[str, Any],
         suffix: str = ".png",
         chooses: Collection[str] = (),
+        places: Collection[str] = (),
     ) -> None:
-        self.out, self.space, self.suffix, self._chooses = Path(out), space, suffix, chooses
+        self.out, self.space, self.suffix, self._chooses, self._places = Path(out), space, suffix, chooses, places
         self.origin: dict[str, Any] = json.loads(json.dumps(origin, default=str))
         self._splits: dict[str, str] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
@@ -153,6 +156,7 @@ class FolderWriter:
         old = read_dataset_yaml(self.out)
         said, now = old.meta.get("origin") or {}, self.origin
         before = said if isinstance(said, dict) else {"origin": said}  # one written by hand may be a sentence
+        now |= {key: before[key] for key in self._places if key in before and key in now}
         differ = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
         if old.space != self.space:
             differ.append("space")

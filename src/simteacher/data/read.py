@@ -6,7 +6,9 @@ the first label is read and not before: an unlabelled target is never looked int
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -143,10 +145,18 @@ def require_finished(dataset: DataSet) -> DataSet:
     Raises:
         UserError: It says itself that it is not finished.
     """
-    if dataset.meta.get("complete") is False:
+    if dataset.meta.get("complete") is False or _rendering(dataset.root):
         fix = "run the command that writes it again; it goes on where it was stopped"
         raise UserError("this set is not finished", dataset.root, fix)
     return dataset
+
+
+def _rendering(root: Path) -> bool:
+    """Whether a render in another layout, which has no ``dataset.yaml``, says of itself that it is not finished."""
+    with suppress(OSError, ValueError):
+        origin = json.loads((root / "origin.json").read_text(encoding="utf-8"))
+        return isinstance(origin, dict) and origin.get("complete") is False
+    return False
 
 
 def read_label(dataset: DataSet, frame: Frame, space: LabelSpace) -> NDArray[np.uint8]:

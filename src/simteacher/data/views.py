@@ -101,7 +101,10 @@ def recolour(rng: np.random.Generator, image_HWC: U8, how: Augment, like: tuple[
 
 
 def _mapped(image_HWC: U8, table_3V: F32, mix_33: F32, noise_CHW: F32 | None) -> U8:
-    """Each channel through its table, then ``mix`` of the three, then noise on the upper left part."""
+    """Each channel through its table, then ``mix`` of the three, then noise, repeated where the image is larger."""
+    if noise_CHW is not None:
+        repeats = (-(-image_HWC.shape[0] // noise_CHW.shape[1]), -(-image_HWC.shape[1] // noise_CHW.shape[2]))
+        noise_CHW = np.tile(noise_CHW, (1, *repeats)) if max(repeats) > 1 else noise_CHW
     seen = [np.take(table_3V[c], image_HWC[..., c], mode="clip") for c in range(3)]  # "clip" needs no check of bounds
     result: U8 = np.empty(image_HWC.shape, np.uint8)
     part_HW = np.empty_like(seen[0])
@@ -110,8 +113,7 @@ def _mapped(image_HWC: U8, table_3V: F32, mix_33: F32, noise_CHW: F32 | None) ->
         for other in (1, 2):
             plane_HW += np.multiply(seen[other], mix_33[c, other], out=part_HW)
         if noise_CHW is not None:
-            h, w = (min(n) for n in zip(plane_HW.shape, noise_CHW.shape[1:], strict=True))
-            plane_HW[:h, :w] += noise_CHW[c, :h, :w]
+            plane_HW += noise_CHW[c, : plane_HW.shape[0], : plane_HW.shape[1]]
         np.clip(plane_HW, 0, 1, out=plane_HW)
         plane_HW *= 255
         plane_HW += 0.5

@@ -126,9 +126,15 @@ def _freeze(encoder: nn.Module, stages: int, spec: Network) -> None:
     model = getattr(encoder, "model", encoder)
     blocks: list[nn.Module] = []
     stem: list[nn.Module] = []
+    between: list[nn.Module] = []  # HRNet's transitions belong to the stage that they lead to
     for name, child in model.named_children():
         if name in ("blocks", "stages", "layers"):
             blocks.extend(child.children())
+        elif name.startswith("transition"):
+            between.append(child)
+        elif name.startswith("stage") and name[5:].isdigit():
+            blocks.append(nn.ModuleList([*between, child]))
+            between = []
         elif name.startswith(("layer", "stages_")) and name != "layer0":
             blocks.append(child)
         elif name in ("block1", "block2", "block3", "block4"):  # MiT; its embedding and norm belong to the stage
@@ -141,7 +147,7 @@ def _freeze(encoder: nn.Module, stages: int, spec: Network) -> None:
         raise UserError(
             f"network.freeze is {stages}, but {spec.encoder} has {len(blocks)} stages",
             "network.freeze",
-            "choose a smaller number",
+            "choose a smaller number" if blocks else "set network.freeze=0",
         )
     if stages == len(blocks):
         encoder.requires_grad_(False)
@@ -281,14 +287,15 @@ def build_network(spec: Network, classes: int, pretrained: bool = True) -> nn.Mo
 def load_weights(network: nn.Module, weights: dict[str, Tensor], where: str) -> None:
     """Copy weights in, all of them or none. Last layers get the rows that the weights have for finer classes.
 
-    Models from before learnt upsampling have none of its weights; it then stays as it begins, nearly bilinear.
+    Models from before learnt upsampling have none of its weights; it then stays as it begins, nearly bilinear. Nor had
+    networks of one's own a ``bias_K``.
 
     Raises:
         UserError: Names or shapes differ; the first difference is named.
     """
     give_rows(network, weights)
     own = network.state_dict()
-    weights = {**{k: v for k, v in own.items() if k.startswith("upsample.")}, **weights}
+    weights = {**{k: v for k, v in own.items() if k.startswith("upsample.") or k == "bias_K"}, **weights}
     missing = [k for k in own if k not in weights]
     extra = [k for k in weights if k not in own]
     shapes = [k for k in own if k in weights and own[k].shape != weights[k].shape]

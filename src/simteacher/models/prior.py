@@ -17,15 +17,21 @@ def tilt(network: nn.Module, weight_K: Tensor | None, strength: float) -> bool:
     """Add ``strength * log(weight_K)`` to the primary head's class scores, in place.
 
     Args:
-        network: With its primary head as ``head``; a user's own module may have none and is left as it is.
+        network: With its primary head as ``head``, or, as a wrapped module of one's own, with ``bias_K``; others are
+            left as they are.
         weight_K: Loss weights of the K classes, above 0; None: nothing to do.
         strength: Negative takes the tilt away.
 
     Returns:
         Whether something was changed.
     """
-    head = getattr(network, "head", None)
-    if weight_K is None or strength == 0 or not isinstance(head, nn.Module):
+    head, bias_K = getattr(network, "head", None), getattr(network, "bias_K", None)
+    if weight_K is None or strength == 0:
+        return False
+    if isinstance(bias_K, Tensor):
+        bias_K += strength * weight_K.log().to(bias_K)
+        return True
+    if not isinstance(head, nn.Module):
         return False
     merge = getattr(network, "merge", None)
     if isinstance(merge, Merge):

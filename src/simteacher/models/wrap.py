@@ -26,7 +26,12 @@ class Wrapped(nn.Module):
     """Normalises, pads, runs the module, and brings its scores to the image's size; see `wrap`."""
 
     def __init__(
-        self, module: nn.Module, mean: tuple[float, float, float], std: tuple[float, float, float], multiple: int
+        self,
+        module: nn.Module,
+        classes: int,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+        multiple: int,
     ) -> None:
         super().__init__()
         self.encoder = module  # trained with optimiser.lr; heads inside of it too
@@ -35,10 +40,23 @@ class Wrapped(nn.Module):
         self.std_C11: Tensor
         self.register_buffer("mean_C11", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std_C11", torch.tensor(std).view(3, 1, 1), persistent=False)
+        self.bias_K: Tensor  # what `prior.tilt` moves, as the module's own last layer is not known
+        self.register_buffer("bias_K", torch.zeros(classes))
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *args: Any) -> None:
+        state.setdefault(f"{prefix}bias_K", self.bias_K)  # models of before it was
+        super()._load_from_state_dict(state, prefix, *args)
+
+    def scores(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """What the module answers, in the image's size; the auxiliary scores at a quarter of it (`anysize`)."""
+        return score_any_size(image_BCHW, self.mean_C11, self.std_C11, self.multiple, lambda x: _two(self.encoder(x)))
 
     def forward(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Primary logits (B, K, H, W), auxiliary ones at a quarter of the size (`anysize`)."""
-        return score_any_size(image_BCHW, self.mean_C11, self.std_C11, self.multiple, lambda x: _two(self.encoder(x)))
+        main, aux = score_any_size(
+            image_BCHW, self.mean_C11, self.std_C11, self.multiple, lambda x: _two(self.encoder(x))
+        )
+        return main + self.bias_K.to(main).view(-1, 1, 1), aux
 
 
 def _two(out: Any) -> tuple[Tensor, Tensor]:
@@ -68,12 +86,12 @@ def wrap(
     Raises:
         UserError: The module fails on a small image, or answers in another shape.
     """
-    wrapped = Wrapped(module, mean, std, multiple)
+    wrapped = Wrapped(module, classes, mean, std, multiple)
     before = module.training
     wrapped.eval()
     try:
         with torch.no_grad():
-            answers = wrapped(torch.zeros(1, 3, 2 * multiple, 3 * multiple))
+            answers = wrapped.scores(torch.zeros(1, 3, 2 * multiple, 3 * multiple))
         shapes = [tuple(y.shape[:2]) for y in answers]
     except Exception as e:
         raise UserError(
@@ -106,7 +124,8 @@ def make(factory: Factory, classes: int) -> Wrapped:
 
 def layers_of(factory: Factory, classes: int) -> str:
     """Hash of the names and shapes of all layers that a user's function makes: 16 hex digits."""
-    shapes = [(name, tuple(value.shape)) for name, value in make(factory, classes).state_dict().items()]
+    layers = make(factory, classes).encoder.state_dict(prefix="encoder.")
+    shapes = [(name, tuple(value.shape)) for name, value in layers.items()]
     return hashlib.sha256(repr(shapes).encode()).hexdigest()[:16]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import yaml
@@ -24,22 +24,17 @@ from simteacher.data.folder import FolderWriter
 from simteacher.encode import package
 from simteacher.errors import UserError, nearest
 from simteacher.files import alone, atomic_write, part_of, require_empty, sole_writer
-from simteacher.labels import SPACES
 from simteacher.memory import keep_freed_memory
 from simteacher.progress import progress, say
 from simteacher.scenes.card import write_card
 from simteacher.scenes.film import film
 from simteacher.scenes.job import PINHOLE, WRITERS, Job, make, text_hash
 from simteacher.scenes.optics import strongest_barrel
+from simteacher.scenes.origin import MADE_BY, NOTE, SCENE, claim, finished, same_format, same_look
 from simteacher.scenes.pathlight import require
 from simteacher.scenes.scenefile import ESTIMATED, movable, told_scene
 from simteacher.scenes.spec import SIDES, CameraRanges, SceneSpec, load_scene
 from simteacher.typed import typed
-
-SCENE = "scene.yaml"
-MADE_BY = "simteacher render"
-LOOK = 7
-"""Raised whenever the same seed begins to give other pictures: sets of two looks are not mixed."""
 
 
 @typed
@@ -130,6 +125,8 @@ def _finish(job: Job, keep: FolderWriter | None, video: bool) -> None:
         for name in names:
             keep.has(name)
         keep.close()
+    else:
+        finished(out)
     if video:
         film(job)
 
@@ -162,11 +159,11 @@ def _begin(
         origin = read_dataset_yaml(out).meta.get("origin")
         if not isinstance(origin, dict) or origin.get("made by") != MADE_BY:
             raise UserError("holds a data set that is no render", out, "choose another output folder")
-        _same_look(out, origin)
-        _same_format(out, "folder", format)
-    elif (out / "origin.json").is_file():
+        same_look(out, origin)
+        same_format(out, "folder", format)
+    elif (out / NOTE).is_file():
         with suppress(OSError, ValueError, TypeError, KeyError):  # what is wrong with it is told below
-            _same_format(out, dict(json.loads((out / "origin.json").read_text(encoding="utf-8")))["format"], format)
+            same_format(out, dict(json.loads((out / NOTE).read_text(encoding="utf-8")))["format"], format)
     else:
         require_empty(out, {SCENE})
     source, text = _scene(out, scene, like)
@@ -185,7 +182,7 @@ def _begin(
     job = Job(str(out), frames, size, seed, where, sequence, spec.clip.frames, spec.clip.rate, format)
     if source is not None:
         job = replace(job, scene_hash=text_hash(source))
-    keep = _claim(out, job, spec)
+    keep = claim(out, job, spec)
     known = set(job.names())
     beyond = [p for p in (out / "meta").glob("*.json") if p.stem.replace("_", "").isdigit() and p.stem not in known]
     if beyond:
@@ -207,7 +204,7 @@ def _scene(out: Path, scene: str | Path | None, like: str | None) -> tuple[Path 
         said = (out / SCENE).read_text(encoding="utf-8").split("\n", 1)[0]
         if said.startswith(ESTIMATED) and f" of {like}, " not in said:
             raise UserError(f"its frames are not like {like} ({said[2:]})", out, "choose another output folder")
-        if not said.startswith(ESTIMATED) and any((out / name).is_file() for name in (YAML, "origin.json")):
+        if not said.startswith(ESTIMATED) and any((out / name).is_file() for name in (YAML, NOTE)):
             raise UserError(f"its frames are of a scene file and not like {like}", out, "choose another output folder")
         if scene is not None and said.startswith(ESTIMATED) and told_scene(scene) not in said:
             raise UserError(f"its frames are not of {scene} ({said[2:]})", out, "choose another output folder")
@@ -227,51 +224,6 @@ def defaults() -> str:
     return "# every range and weight of this render; edit and pass with --scene\n" + yaml.safe_dump(
         data, sort_keys=False, default_flow_style=None, width=100
     )
-
-
-def _claim(out: Path, job: Job, spec: SceneSpec) -> FolderWriter | None:
-    """Make sure ``out`` is new or holds the same job, and say in it what is being made."""
-    origin: dict[str, Any] = {
-        "made by": MADE_BY,
-        "look": LOOK,
-        "seed": job.seed,
-        "size": list(job.size),
-        "scene": Path(job.scene).read_text(encoding="utf-8") if job.scene else "defaults",
-        "sequence": job.sequence,
-    }
-    if spec.meshes:  # their files are part of the scene
-        origin["meshes"] = {str(mesh.file): text_hash(mesh.file) for mesh in spec.meshes}
-    if job.format == "folder":
-        return FolderWriter(out, SPACES["cityscapes19"], origin, suffix=".jpg")
-    origin["format"] = job.format
-    path = out / "origin.json"
-    if path.is_file():
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise UserError("its record cannot be read", path, "choose another output folder, or delete it") from None
-        _same_look(out, before)
-        differ = sorted(k for k in before.keys() | origin.keys() if before.get(k) != origin.get(k))
-        if differ:
-            raise UserError(
-                f"holds another render ({', '.join(differ)} differ)", out, "choose another output folder, or delete it"
-            )
-    else:
-        require_empty(out, {SCENE})
-    atomic_write(path, json.dumps(origin, indent=1))
-    return None
-
-
-def _same_look(out: Path, before: dict[str, Any]) -> None:
-    """Frames of two versions of the simulator are not mixed."""
-    if before.get("look") != LOOK:
-        told = f"its frames are of look {before.get('look')} of the simulator, and this version draws look {LOOK}"
-        raise UserError(told, out, "choose another output folder, or finish it with the version that began it")
-
-
-def _same_format(out: Path, before: str | None, now: str) -> None:
-    if before != now:
-        raise UserError(f"holds a render in the format {before}, not {now}", out, "choose another output folder")
 
 
 def _processors() -> int:

@@ -124,7 +124,7 @@ def translate(
         training = settle(method, budget or "small", numbers, larger, size)
         origin |= training.to_dict()
     carry = carrier(rendered)
-    with FolderWriter(folder, carry.space, origin, suffix=".jpg") as writer:
+    with FolderWriter(folder, carry.space, origin, suffix=".jpg", places=("source", "target")) as writer:
         todo = [frame for frame in rendered.frames if not writer.has(frame.name)]
         if todo:
             translator = _translator(method, rendered, photographs, folder / "translator", seed, beta, training)
