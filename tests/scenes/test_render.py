@@ -16,7 +16,6 @@ from simteacher.data.check import check
 from simteacher.data.geometry import read_depth, read_flow
 from simteacher.data.open import open_dataset
 from simteacher.errors import UserError
-from simteacher.inputs import training_split
 from simteacher.scenes import job as job_module
 from simteacher.scenes import layout, like
 from simteacher.scenes.capture import Capture
@@ -112,17 +111,6 @@ class TestSmallStreet:
         monkeypatch.setattr(job_module.WRITERS["folder"], "write", write)
         render(tmp_path / "set", frames=2, **FEW)
         assert open_dataset(tmp_path / "set").meta["complete"] is True
-
-    @pytest.mark.parametrize("format", ["cityscapes", "kitti"])
-    def test_other_layouts_say_too_whether_they_are_finished(
-        self, tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """And one that is not is no source."""
-        render(tmp_path / "set", frames=2, format=format, part="1/2", **FEW)
-        with pytest.raises(UserError, match="this set is not finished"):
-            training_split(str(tmp_path / "set"), None)
-        render(tmp_path / "set", frames=2, format=format, **FEW)
-        assert len(training_split(str(tmp_path / "set"), None)) == 2
 
     def test_more_frames_are_added(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is there is kept and not made again."""

@@ -15,6 +15,7 @@ from PIL import Image
 from simteacher import rle
 from simteacher.data.open import open_dataset
 from simteacher.errors import UserError
+from simteacher.inputs import training_split
 from simteacher.scenes import job as job_module
 from simteacher.scenes.capture import Capture
 from simteacher.scenes.motion import HIDDEN, VISIBLE
@@ -196,3 +197,13 @@ def test_clips_become_videos(tmp_path: Path) -> None:
             assert np.abs(frame.astype(int) - np.asarray(picture)).mean() < 6
     with pytest.raises(UserError, match="single frames make no video"):
         render(tmp_path / "frames", frames=1, size=SIZE, video=True)
+
+
+@pytest.mark.parametrize("format", ["cityscapes", "kitti"])
+def test_other_layouts_say_too_whether_they_are_finished(tmp_path: Path, format: str) -> None:
+    """And one that is not is no source."""
+    render(tmp_path / "set", frames=2, format=format, part="1/2", size=SIZE, workers=1, seed=3)
+    with pytest.raises(UserError, match="this set is not finished"):
+        training_split(str(tmp_path / "set"), None)
+    render(tmp_path / "set", frames=2, format=format, size=SIZE, workers=1, seed=3)
+    assert len(training_split(str(tmp_path / "set"), None)) == 2

@@ -99,7 +99,8 @@ def render(
         try:
             _run(job, workers or _processors(), share)
         except KeyboardInterrupt:
-            say(f"{out}: stopped")
+            there = sum(map(job.done, job.names()))
+            say(f"{out}: stopped; {there} of {frames} frames are there, the same command goes on")
             raise
         if part is None:
             _finish(job, keep, video)
