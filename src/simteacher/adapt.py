@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from simteacher import guard, told
 from simteacher.config import Recipe
-from simteacher.contradictions import require_effect, require_shares
+from simteacher.contradictions import require_both, require_effect, require_shares
 from simteacher.data.images import read_image
 from simteacher.dense import working_size
 from simteacher.files import remade
@@ -85,6 +85,7 @@ def adapt(
         resolved = load_recipe(recipe, with_options(set, named))
         data = open_inputs(resolved)
         if not (folder / "teacher" / "model.safetensors").is_file():
+            require_both(resolved)
             require_effect(resolved, set or {}, own=network is not None)
             check_teacher(resolved)
             if network is None:

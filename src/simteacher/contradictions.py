@@ -10,10 +10,10 @@ from simteacher.errors import UserError
 
 
 def require_data(recipe: Recipe) -> None:
-    """A run needs photographs, and something to learn from, and a discriminator both kinds that it tells apart.
+    """A run needs photographs, and something to learn from.
 
     Raises:
-        UserError: One of them is not there.
+        UserError: One of them is not named.
     """
     if recipe.target is None:
         fix = "name your photographs: --target FOLDER; any folder of pictures will do"
@@ -24,13 +24,26 @@ def require_data(recipe: Recipe) -> None:
             "source",
             "give --source DATA (make some with 'simteacher render OUT'), or --labelled all",
         )
+
+
+def require_both(recipe: Recipe) -> None:
+    """A discriminator needs both kinds of images that it tells apart, also where labelled ones take the source's place.
+
+    Raises:
+        UserError: A student's batch has no source.
+    """
     rounds, labels = recipe.rounds, recipe.labelled is not None
     judged = next((w for w in ("adversarial", "adversarial_aux") if getattr(rounds.objectives, w)), None)
     if judged and rounds.count and recipe.source and not rounds.places(recipe.resolved_budget.batch, labels)[0]:
+        fix = (
+            "rounds.labelled_share=0.5 with rounds.source_share=0.5 and a batch of 4"
+            if labels
+            else "rounds.source_share"
+        )
         raise UserError(
-            f"rounds.objectives.{judged} tells the source from the photographs, and a student's batch has no source",
-            "rounds.source_share",
-            "leave it out, or set a larger rounds.source_share, or a smaller rounds.labelled_share",
+            "it tells the source from the photographs, and a student's batch has no source",
+            f"rounds.objectives.{judged}",
+            f"give the source places ({fix}), or leave the objective out",
         )
 
 
@@ -86,12 +99,6 @@ def contradiction(recipe: Recipe) -> tuple[str, str] | None:
     near = "objectives.feature_distance is measured on source images, and "
     if recipe.teacher.objectives.feature_distance and recipe.source is None and recipe.labelled is not None:
         return f"teacher.{near}there is no source", "leave it out, or name a source"
-    for stage, weights in zip(("teacher", "rounds"), both, strict=True):
-        pair = next((w for w in ("agreement", "adversarial_aux") if getattr(weights, w)), None)
-        if pair and not weights.aux and (stage == "teacher" or rounds.count):
-            head = f"the auxiliary head, which learns nothing with {stage}.objectives.aux at 0"
-            problem = f"{stage}.objectives.{pair} takes in {head}"
-            return problem, f"set {stage}.objectives.aux to a number above 0, such as 0.4"
     left = rounds.places(recipe.resolved_budget.batch, labels=recipe.labelled is not None)[0]
     needs = [w for w in ("adversarial", "adversarial_aux", "contrast") if getattr(rounds.objectives, w)]
     if rounds.count and needs and not left and recipe.labelled is None:
@@ -135,7 +142,7 @@ def _idle(recipe: Recipe, own: bool) -> dict[str, tuple[str, str]]:
     """Keys, and sections of keys, that do nothing in a recipe: why, and what would give each something to do."""
     rounds, out = recipe.rounds, dict[str, tuple[str, str]]()
     if own:
-        out["network"] = out["teacher.keep"] = ("the network is one of your own", "make it otherwise")
+        out["network"] = out["teacher.keep"] = ("the network is one of your own", "build it so in your function")
         out["optimiser.head_lr"] = ("all of a network of one's own learns at optimiser.lr", "set that")
     if recipe.source is None:
         out["batchnorm"] = ("it adapts a teacher of a source, and there is no source", "name one with --source")

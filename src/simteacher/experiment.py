@@ -26,6 +26,7 @@ import torch
 
 from simteacher.adapt import adapt
 from simteacher.config import Recipe
+from simteacher.data.dataset_yaml import YAML, read_dataset_yaml
 from simteacher.data.statistics import fingerprint
 from simteacher.errors import UserError, nearest, out_of_memory
 from simteacher.experiments import estimate
@@ -300,7 +301,9 @@ class _Work:
         from simteacher.translate.run import translate
 
         assert self.base.source is not None and self.base.target is not None
-        done = self.translated(method)  # `claim` has seen that the data are the same
+        done = self.translated(method)
+        if (done / YAML).is_file() and read_dataset_yaml(done).meta.get("complete"):
+            return  # `claim` has seen that the data are the same
         translate(self.base.source, self.base.target, done, method=method, target_split=self.base.target_split)
 
     def write(self, missing: dict[str, str]) -> None:

@@ -108,7 +108,8 @@ def test_labels_that_lie_elsewhere_are_told(tmp_path: Path, beside: list[str], s
     for name in "ab":
         image(tmp_path / "images" / f"{name}.png")
     for name in beside:
-        label(tmp_path / name) if name.endswith(".png") else (tmp_path / name).write_text("{}")
+        label(tmp_path / name) if name.endswith(".png") else (tmp_path / name).write_text('{"shapes": []}')
+    (tmp_path / "images" / "b.json").write_text('{"gps": [1, 2]}')
     assert any(said in hint for hint in hints(open_dataset(tmp_path)))
     for name in "ab":
         label(tmp_path / "labels" / f"{name}.png")

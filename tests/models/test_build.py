@@ -80,6 +80,7 @@ def test_stages_of_an_hrnet_are_counted_with_what_leads_to_them(freeze: int, of_
         mine = {v for n, v in learns.items() if n.startswith((f"{stage}.", leads))}
         assert mine == {number >= of_four}
     assert not learns["conv1.weight"]
+    assert all(v for n, v in learns.items() if n.startswith("incre_modules."))
 
 
 def test_nothing_is_frozen_at_zero() -> None:

@@ -43,11 +43,22 @@ def _broken_names(files: list[str]) -> list[str]:
 def _polygons(dataset: DataSet, files: list[str]) -> list[str]:
     """Files of a labelling tool beside images without label: outlines, which are no label of every pixel."""
     bare = {frame.image.stem for frame in dataset.frames if frame.label is None} if dataset.format == "folder" else {}
-    found = [f for f in files if f.lower().endswith((".json", ".xml")) and PurePosixPath(f).stem in bare]
+    beside = [f for f in files if f.lower().endswith((".json", ".xml")) and PurePosixPath(f).stem in bare]
+    found = [f for f in beside if _outlines(dataset.root / f)]
     if not found:
         return []
     what = f"not read: {len(found)} file{'s' * (len(found) > 1)} called like images without label, such as {found[0]}"
     return [f"{what}; outlines, as LabelMe's, have to be exported as class maps: labels/NAME.png"]
+
+
+def _outlines(path: Path) -> bool:
+    """Whether a file of text begins as one of a labelling tool, and not as what a camera or a phone notes."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    return any(word in head for word in (b'"shapes"', b'"polygon"', b"<object", b"<polygon"))
 
 
 def _twins(dataset: DataSet) -> list[str]:
@@ -87,7 +98,7 @@ def _unused(dataset: DataSet, files: list[str]) -> list[str]:
         theirs, others = [], sorted(labels)
         why = "in folders that are called like labels, so not taken for photographs"
     said = [f"{len(others)} picture{'s' * (len(others) > 1)} {why}, such as {others[0]}"] if others else []
-    if said and not inside:
+    if said and not inside and _LABELS.search(others[0]):
         said[0] += "; labels of these photographs belong into labels/, each called as its image in images/"
     return [*(f"{said}; labels lie in labels/, each called as its image" for said in theirs), *said]
 

@@ -141,6 +141,8 @@ def _freeze(encoder: nn.Module, stages: int, spec: Network) -> None:
             blocks.append(
                 nn.ModuleList([child, getattr(model, f"patch_embed{name[-1]}"), getattr(model, f"norm{name[-1]}")])
             )
+        elif name == "incre_modules":
+            continue  # HRNet's way out of its stages learns as long as one of them does
         elif not name.startswith(("patch_embed", "norm")) or name in ("patch_embed", "norm_pre"):
             stem.append(child)
     if stages > len(blocks):
